@@ -1,0 +1,1 @@
+"""The FastScore client library."""
