@@ -1,0 +1,138 @@
+"""Environments of their own for the real peers, made when a test asks for one.
+
+An environment lies in ``.venvs/NAME`` at the top of the repository (ignored by git).
+It is used again while it is complete and its list of pins has not changed; a second
+process that wants it meanwhile waits at a lock. Packages come from whatever index
+``pip`` is configured for on the machine.
+
+From a shell: ``python tests/interop/environments.py fastscore`` makes one and prints
+the path of its interpreter.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+ENVIRONMENTS = ROOT / ".venvs"
+_LONGEST_BUILD_S = 900
+_MARKER = "complete.txt"
+
+
+class BuildError(Exception):
+    """An environment could not be made; the text is what pip said last."""
+
+
+@dataclass(frozen=True, slots=True)
+class Environment:
+    """A virtual environment by name and pins.
+
+    Attributes:
+        name: Folder below ``.venvs``.
+        pins: What to install, each as ``package==version``.
+    """
+
+    name: str
+    pins: tuple[str, ...]
+
+    @property
+    def folder(self) -> Path:
+        """Where it lies, made or not."""
+        return ENVIRONMENTS / self.name
+
+    @property
+    def python(self) -> Path:
+        """Its interpreter, once it is made."""
+        return self.folder / "bin" / "python"
+
+    def program(self, name: str) -> Path:
+        """A command that it installed."""
+        return self.folder / "bin" / name
+
+    def ready(self) -> Path:
+        """Make it if need be; return its interpreter.
+
+        Raises:
+            BuildError: If pip refused, with the last lines of what it said.
+        """
+        ENVIRONMENTS.mkdir(exist_ok=True)
+        with _locked(ENVIRONMENTS / f"{self.name}.lock"):
+            if not self._is_complete():
+                self._build()
+        return self.python
+
+    @property
+    def _content(self) -> str:
+        """What the marker of a complete environment says."""
+        return "\n".join([sys.version, *self.pins]) + "\n"
+
+    def _is_complete(self) -> bool:
+        marker = self.folder / _MARKER
+        return marker.is_file() and marker.read_text("utf-8") == self._content
+
+    def _build(self) -> None:
+        shutil.rmtree(self.folder, ignore_errors=True)
+        _run([sys.executable, "-m", "venv", str(self.folder)])
+        pip = [str(self.python), "-m", "pip", "install", "--quiet"]
+        _run([*pip, "--disable-pip-version-check", *self.pins])
+        (self.folder / _MARKER).write_text(self._content, "utf-8")
+
+
+FASTSCORE = Environment(
+    "fastscore",
+    (
+        "fastscore==1.10.3",
+        "fastscore-cli==1.10.3",
+        "requests-oauthlib==2.0.0",  # the CLI imports it and does not ask for it
+        "avro==1.12.2",
+        "iso8601==2.1.0",
+        "PyYAML==6.0.3",
+        "requests==2.34.2",
+        "six==1.17.0",
+        "tabulate==0.10.0",
+        "urllib3==2.8.0",
+        "websocket-client==1.9.2",
+    ),
+)
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    with path.open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _run(command: list[str]) -> None:
+    settings = {**os.environ, "PIP_NO_INPUT": "1"}
+    settings.pop("PYTHONPATH", None)
+    done = subprocess.run(
+        command,
+        capture_output=True,
+        text=True,
+        timeout=_LONGEST_BUILD_S,
+        env=settings,
+        check=False,
+    )
+    if done.returncode:
+        last = "\n".join((done.stdout + done.stderr).splitlines()[-8:])
+        raise BuildError(f"{' '.join(command[1:])}\n{last}")
+
+
+def main() -> None:
+    """Make the environments named on the command line."""
+    known = {FASTSCORE.name: FASTSCORE}
+    for name in sys.argv[1:]:
+        sys.stdout.write(f"{known[name].ready()}\n")
+
+
+if __name__ == "__main__":
+    main()
