@@ -69,7 +69,7 @@ class Recorded:
         call: The page of the record it belongs to.
         method: Verb of the request line.
         target: Path and query of the request line, untouched.
-        headers: Names in lower case; a name that came twice has both, joined by a comma.
+        headers: Names in lower case; of a name that came twice, both values.
         body: The bytes after the head, chunks put together.
     """
 

@@ -324,7 +324,7 @@ def snapshots_since(x):
 
 @call
 def snapshots_between(x):
-    first = datetime.datetime(2018, 3, 5, tzinfo=datetime.timezone.utc)
+    first = datetime.datetime(2018, 3, 5, tzinfo=datetime.UTC)
     last = datetime.datetime(2018, 3, 6, 7, 8, 9, 500000)
     return len(model(x).snapshots.browse(first, last, 3))
 
@@ -547,9 +547,7 @@ def pneumo_socket(x):
 
 @call
 def pneumo_socket_filtered(x):
-    return received(
-        x.c.pneumo.socket(src="engine-1", type="engine-state", timeout=5)
-    )
+    return received(x.c.pneumo.socket(src="engine-1", type="engine-state", timeout=5))
 
 
 @call

@@ -1,0 +1,109 @@
+"""The local services as a user starts them: ``python -m pilothouse up`` in a process.
+
+Used wherever a test needs the process itself (its signals, its log, its start), and not
+only what it serves.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+_START_S = 30
+_STOP_S = 20
+
+
+class SuiteProcess:
+    """One running process of local services, with a FastScore suite.
+
+    Args:
+        folder: Where its data, its log and its runtime files go.
+        options: More words for ``up``.
+
+    Attributes:
+        pid: Its process id.
+        url: The proxy of the suite.
+        token: The secret of this start.
+    """
+
+    def __init__(self, folder: Path, *options: str) -> None:
+        self.folder = folder
+        self.log = folder / "services.log"
+        runtime = folder / "runtime"
+        runtime.mkdir(parents=True, exist_ok=True)
+        words = ["up", "--json", "--service", "fastscore"]
+        data = ["--data-dir", str(folder / "data")]
+        with self.log.open("ab") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "pilothouse", *words, *data, *options],
+                stdout=subprocess.PIPE,
+                stderr=log,
+                stdin=subprocess.DEVNULL,
+                text=True,
+                env={**os.environ, "JUPYTER_RUNTIME_DIR": str(runtime)},
+            )
+        told = self._first_line()
+        self.pid: int = told["pid"]
+        self.url: str = told["fastscore"]["url"]
+        self.token: str = told["fastscore"]["token"]
+
+    def _first_line(self) -> dict:
+        assert self._process.stdout is not None
+        late = threading.Timer(_START_S, self._process.kill)
+        late.start()
+        line = self._process.stdout.readline()
+        late.cancel()
+        if not line:
+            self._process.wait()
+            raise AssertionError(f"the services did not start:\n{self.said()}")
+        return json.loads(line)
+
+    def said(self) -> str:
+        """Its log so far."""
+        return self.log.read_text("utf-8", "replace")
+
+    @property
+    def is_running(self) -> bool:
+        """Whether the process is there."""
+        return self._process.poll() is None
+
+    def kill(self) -> None:
+        """End it by SIGKILL, as the kernel would when memory runs out."""
+        self._process.kill()
+        self._process.wait(_STOP_S)
+        self._close()
+
+    def stop(self) -> int:
+        """End it in order; return its exit status."""
+        if self.is_running:
+            self._process.send_signal(signal.SIGTERM)
+        try:
+            return self._process.wait(_STOP_S)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+            raise AssertionError(f"SIGTERM did not end it:\n{self.said()}") from None
+        finally:
+            self._close()
+
+    def _close(self) -> None:
+        if self._process.stdout is not None:
+            self._process.stdout.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.stop()
