@@ -3,10 +3,12 @@
 Source: vendor API specifications v1 and v2; real SDK 1.10.3 as recorded.
 
     Health       = {"id", "release", "built_on"}
-    InstanceInfo = {"id", "name", "api", "host", "port", "release", "built_on", "health"}
+    InstanceInfo = {"id", "name", "api", "host", "port", "release", "built_on",
+                    "health"}
     SlotInfo     = {"slot", "schema", "recordsets", "action"}
     JetInfo      = {"pid", "sandbox"}            ; sandbox: digits only
-    ActiveModel  = {"name", "mtype", "source", "slots", "attachments", "snapshots", "jets"}
+    ActiveModel  = {"name", "mtype", "source", "slots", "attachments", "snapshots",
+                    "jets"}
     ActiveStream = {"slot", "name", "descriptor", "eof"}
     VerifyInfo   = {"slots", "install_libs", "warn_libs", "attach_libs", "snapshots"}
     SnapshotInfo = {"id", "created_on", "type", "size"}

@@ -6,13 +6,14 @@ No coercion: ``True`` is no integer, ``"1"`` is no number. What does not fit rai
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any, TypeAlias
 
 from pilothouse.errors import ProtocolError
 
 JSON: TypeAlias = Any
-"""A JSON value: ``None``, ``bool``, ``int``, ``float``, ``str``, ``list`` or ``dict``."""
+"""A JSON value: null, boolean, number, string, array or object."""
 
 _MISSING = object()
 
@@ -122,3 +123,20 @@ def array(obj: JSON, shape: str) -> list[JSON]:
     if not isinstance(obj, list):
         raise ProtocolError(f"{shape} must be an array, not {brief(obj)}")
     return obj
+
+
+def unquoted(value: JSON) -> JSON:
+    r"""Return the JSON inside a JSON string, or the value itself.
+
+    The real SDK 1.10.3 sends what it holds as text as a JSON string:
+    ``"\"int\""`` for a type name, ``"{\"type\": ...}"`` for an object. A string
+    that is no JSON stays: it is a type name.
+    """
+    if not isinstance(value, str):
+        return value
+    try:
+        inner = json.loads(value)
+    except (ValueError, RecursionError):
+        return value
+    # "null" and "7" stay texts: the one is a type name, the other nothing at all.
+    return inner if isinstance(inner, str | dict | list) else value
