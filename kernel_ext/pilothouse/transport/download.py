@@ -1,8 +1,8 @@
 """A download that goes on where it broke off.
 
-Source: RFC 9110 section 14 (range requests) and 13.1.5 (``If-Range``): the rest is asked
-for only under the strong validator of the part that is there, so that two versions of a
-file never get mixed.
+Source: RFC 9110 section 14 (range requests) and 13.1.5 (``If-Range``): the rest is
+asked for only under the strong validator of the part that is there, so that two
+versions of a file never get mixed.
 """
 
 from __future__ import annotations
