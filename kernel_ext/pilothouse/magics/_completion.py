@@ -1,0 +1,176 @@
+"""Tab in a magic's line: subcommands, options, choices, live names, own objects.
+
+Everything comes from the table that parses the line, from the cache of `Names` and
+from the types of the user's objects. The user's text is split into words and compared;
+it is never evaluated, and nothing is asked of a network.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from IPython.core.completer import SimpleCompletion
+
+from . import MAGICS
+from ._arguments import Command, Option, Subcommand
+from ._line import Word, split
+from ._names import Name
+from ._readers import Reader
+
+if TYPE_CHECKING:
+    from IPython.core.completer import SimpleMatcherResult
+
+    from ._session import Session
+
+__all__ = ["complete"]
+
+_LONGEST_TYPE = 60
+_NO_DATA = {
+    "module",
+    "function",
+    "type",
+    "builtin_function_or_method",
+    "method",
+    "ABCMeta",
+}
+
+
+def complete(session: Session, magic: str, text: str) -> SimpleMatcherResult:
+    """Return what may stand at the end of ``text``.
+
+    Args:
+        session: Whose names and objects to offer.
+        magic: The magic's name.
+        text: The line after it, up to the cursor.
+    """
+    before, current = _at_cursor(text)
+    fragment = current.lstrip("'\"") if current[:1] in "'\"" else current
+    offers = _offers(session, _command(magic), before, fragment)
+    head, equals, tail = fragment.partition("=")
+    if equals and head.startswith("-"):
+        fragment = tail
+    completions = [
+        SimpleCompletion(text=word, type=kind[:_LONGEST_TYPE])
+        for word, kind in offers
+        if word.startswith(fragment) and word != fragment
+    ]
+    return {
+        "completions": completions,
+        "matched_fragment": fragment,
+        "suppress": True,
+        "ordered": True,
+    }
+
+
+def _command(magic: str) -> Command:
+    module, _, name = MAGICS[magic].spec.partition(":")
+    owner = getattr(importlib.import_module(module), name)
+    command: Command = owner.commands[magic]
+    return command
+
+
+def _at_cursor(text: str) -> tuple[list[Word], str]:
+    words = split(text, strict=False)
+    if words and words[-1].end == len(text) and not text[-1:].isspace():
+        return words[:-1], words[-1].raw
+    if words and not words[-1].is_closed:
+        return words[:-1], words[-1].raw
+    return words, ""
+
+
+def _offers(
+    session: Session, command: Command, before: Sequence[Word], current: str
+) -> Iterator[tuple[str, str]]:
+    subcommand, rest = command.itself, list(before)
+    if command.subcommands:
+        if not before:
+            yield from _subcommands(command)
+            if command.target is not None:
+                yield from _of_reader(session, command.target.reader)
+            yield from _options(subcommand, rest, current)
+            return
+        named = command.subcommands.get(before[0].text)
+        if named is None and command.target is not None:
+            if len(before) == 1:
+                yield from _subcommands(command)
+                return
+            named, rest = command.subcommands.get(before[1].text), rest[1:]
+        if named is None:
+            return
+        subcommand, rest = named, rest[1:]
+    yield from _after(session, subcommand, rest, current)
+
+
+def _after(
+    session: Session, subcommand: Subcommand, rest: Sequence[Word], current: str
+) -> Iterator[tuple[str, str]]:
+    flag, equals, _ = current.partition("=")
+    if equals and (option := subcommand.option(flag)) and option.reader:
+        yield from _of_reader(session, option.reader)
+        return
+    places = 0
+    open_option: Option | None = None
+    for word in rest:
+        if word.is_option:
+            flag, equals, _ = word.text.partition("=")
+            option = subcommand.option(flag)
+            open_option = option if option and option.reader and not equals else None
+        elif open_option is None:
+            places += 1
+        elif not open_option.many:
+            open_option = None
+    if open_option is not None and open_option.reader and current[:1] != "-":
+        yield from _of_reader(session, open_option.reader)
+        return
+    if current[:1] != "-":
+        arguments = subcommand.arguments
+        if arguments and (places < len(arguments) or arguments[-1].many):
+            argument = arguments[min(places, len(arguments) - 1)]
+            yield from _of_reader(session, argument.reader)
+    yield from _options(subcommand, rest, current)
+
+
+def _subcommands(command: Command) -> Iterator[tuple[str, str]]:
+    for subcommand in command.subcommands.values():
+        yield subcommand.name, f"subcommand: {subcommand.help}"
+
+
+def _options(
+    subcommand: Subcommand, rest: Sequence[Word], current: str
+) -> Iterator[tuple[str, str]]:
+    given = {word.text.partition("=")[0] for word in rest if word.is_option}
+    for option in subcommand.all_options:
+        if given.intersection(option.spellings) and not option.many:
+            continue
+        for spelling in option.spellings:
+            if spelling.startswith("--") or current == "-":
+                yield spelling, f"option: {option.help}"
+
+
+def _of_reader(session: Session, reader: Reader) -> Iterator[tuple[str, str]]:
+    for word in reader.choices:
+        yield word, "choice"
+    for kind in reader.names:
+        group, _, wanted = kind.partition(":")
+        if group == "object":
+            yield from _objects(session, wanted)
+        elif group != "file":  # IPython's own matcher knows files
+            for name in _names(session, kind):
+                yield name.text, f"{kind}: {name.help}" if name.help else kind
+
+
+def _names(session: Session, kind: str) -> Iterable[Name]:
+    fixed = session.fixed_names.get(kind)
+    return [*(fixed() if fixed else ()), *session.names.get(kind)]
+
+
+def _objects(session: Session, wanted: str) -> Iterator[tuple[str, str]]:
+    hidden = session.shell.user_ns_hidden
+    for name, value in list(session.shell.user_ns.items()):
+        kind = type(value).__name__
+        if name[:1] == "_" or name in hidden or kind in _NO_DATA:
+            continue
+        if not wanted or kind.lower() == wanted:
+            yield name, f"{kind} in this notebook"

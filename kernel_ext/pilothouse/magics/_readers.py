@@ -1,0 +1,255 @@
+"""How one word of a line becomes a value.
+
+A word that is a name in the user's namespace is taken as that object, wherever an
+object makes sense; ``{expression}`` is always evaluated there. In a text, ``{name}``
+is replaced by the value of the name; single quotes keep everything as typed.
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import json
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from pilothouse.errors import LineError
+
+from ._line import Word
+
+__all__ = [
+    "DATA",
+    "IDENTIFIER",
+    "INTEGER",
+    "NUMBER",
+    "PATH",
+    "RAW",
+    "TEXT",
+    "Reader",
+    "Scope",
+    "choice",
+    "did_you_mean",
+    "live",
+    "live_or_text",
+]
+
+_DOTTED = re.compile(r"[^\W\d]\w*(?:\.[^\W\d]\w*)*\Z")
+_INSIDE = re.compile(r"\{([^\W\d]\w*(?:\.[^\W\d]\w*)*)\}")
+
+
+class Scope:
+    """The names that a line may use: those of the calling frame, then the user's.
+
+    Args:
+        namespaces: Mappings of names, the nearest first.
+    """
+
+    def __init__(self, *namespaces: Mapping[str, object] | None) -> None:
+        self._namespaces = [space for space in namespaces if space is not None]
+
+    def __contains__(self, name: str) -> bool:
+        return any(name in space for space in self._namespaces)
+
+    def names(self) -> Iterable[str]:
+        """Return the names that a user would know."""
+        return (n for space in self._namespaces for n in space if n[:1] != "_")
+
+    def lookup(self, path: str) -> object:
+        """Return the object of a name, or of a dotted path that begins with one.
+
+        Raises:
+            LineError: If there is no such name or attribute.
+        """
+        name, *attributes = path.split(".")
+        for space in self._namespaces:
+            if name in space:
+                found = space[name]
+                break
+        else:
+            raise LineError(
+                f"no name {name!r} in this notebook{did_you_mean(name, self.names())}"
+            )
+        for attribute in attributes:
+            try:
+                found = getattr(found, attribute)
+            except AttributeError as exc:
+                raise LineError(f"{path!r}: {exc}") from exc
+        return found
+
+    def evaluate(self, expression: str) -> object:
+        """Return the value of a Python expression; whatever it raises comes out."""
+        merged: dict[str, object] = {}
+        for space in reversed(self._namespaces):
+            merged.update(space)
+        try:
+            code = compile(expression.strip(), "<expression in braces>", "eval")
+        except SyntaxError as exc:
+            raise LineError(
+                f"{{{expression}}} is neither JSON nor an expression: {exc.msg}"
+            ) from exc
+        return eval(code, merged)
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """Reads one word.
+
+    Attributes:
+        read: Takes the word and the scope, returns the value.
+        metavar: How help names it.
+        names: The kinds of live names that complete it.
+        choices: The only words it takes, when not empty.
+    """
+
+    read: Callable[[Word, Scope], object]
+    metavar: str
+    names: tuple[str, ...] = ()
+    choices: tuple[str, ...] = ()
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """Return ``"; did you mean 'x'?"``, or nothing when no word is close."""
+    close = difflib.get_close_matches(word, list(known), 1)
+    return f"; did you mean {close[0]!r}?" if close else ""
+
+
+def _text(word: Word, scope: Scope) -> str:
+    if word.quote == "'":
+        return word.text
+
+    def replace(found: re.Match[str]) -> str:
+        return str(scope.lookup(found[1]))
+
+    return _INSIDE.sub(replace, word.text)
+
+
+def _integer(word: Word, scope: Scope) -> int:
+    text = _text(word, scope)
+    try:
+        return int(text)
+    except ValueError:
+        pass
+    if text in scope and isinstance(value := scope.lookup(text), int):
+        return value
+    raise LineError(f"{text!r} is no whole number")
+
+
+def _number(word: Word, scope: Scope) -> float:
+    text = _text(word, scope)
+    try:
+        return float(text)
+    except ValueError:
+        pass
+    if text in scope and isinstance(value := scope.lookup(text), int | float):
+        return float(value)
+    raise LineError(f"{text!r} is no number")
+
+
+def _identifier(word: Word, scope: Scope) -> str:
+    import keyword
+
+    if not word.text.isidentifier() or keyword.iskeyword(word.text):
+        raise LineError(f"{word.text!r} cannot be a variable's name")
+    return word.text
+
+
+def _path(word: Word, scope: Scope) -> Path:
+    return Path(_text(word, scope)).expanduser()
+
+
+def _object(word: Word, scope: Scope) -> tuple[bool, object]:
+    """Return whether the word means an object of the user's, and that object."""
+    if not word.quote and _DOTTED.match(word.text):
+        if word.text.partition(".")[0] in scope:
+            return True, scope.lookup(word.text)
+    elif word.quote == "{":
+        try:
+            json.loads(word.text)
+        except ValueError:
+            return True, scope.evaluate(word.text[1:-1])
+    return False, None
+
+
+def _data(word: Word, scope: Scope) -> object:
+    is_object, value = _object(word, scope)
+    if is_object:
+        return value
+    try:
+        return json.loads(word.text)
+    except ValueError as exc:
+        if not word.quote and _DOTTED.match(word.text):
+            return scope.lookup(word.text)
+        if word.quote == "[":
+            return scope.evaluate(word.text)
+        if word.quote:
+            return word.text
+        raise LineError(
+            f"{word.text!r} is neither a name in this notebook nor JSON: {exc}",
+            hint='write a name, {an_expression}, [1, 2] or {"x": 1}',
+        ) from exc
+
+
+def _raw(word: Word, scope: Scope) -> object:
+    is_object, value = _object(word, scope)
+    return value if is_object else word.text
+
+
+TEXT = Reader(_text, "TEXT")
+INTEGER = Reader(_integer, "N")
+NUMBER = Reader(_number, "NUMBER")
+IDENTIFIER = Reader(_identifier, "NAME")
+PATH = Reader(_path, "FILE", ("file",))
+DATA = Reader(_data, "DATA", ("object",))
+"""A name's object, an expression in braces, or JSON."""
+RAW = Reader(_raw, "DATA", ("object",))
+"""A name's object, an expression in braces, or the text as typed."""
+
+
+def choice(*words: str, metavar: str = "WORD") -> Reader:
+    """Return a reader that takes one of ``words``."""
+
+    def read(word: Word, scope: Scope) -> str:
+        text = _text(word, scope)
+        if text not in words:
+            raise LineError(
+                f"{text!r} is none of {', '.join(words)}{did_you_mean(text, words)}"
+            )
+        return text
+
+    return Reader(read, metavar, choices=words)
+
+
+def live(kind: str, metavar: str, *types: str) -> Reader:
+    """Return a reader of a remote thing: an object of the user's, or its name.
+
+    Args:
+        kind: The kind of names that complete it, as `Names` knows it.
+        metavar: How help names it.
+        types: ``"module:Class"`` of objects to take from the user's namespace; names
+            bound to anything else are taken as remote names.
+    """
+
+    def read(word: Word, scope: Scope) -> object:
+        is_object, value = _object(word, scope)
+        if is_object and isinstance(value, _classes(types)):
+            return value
+        if word.quote == "{" and is_object:
+            return str(value)
+        return _text(word, scope)
+
+    return Reader(read, metavar, (kind, *([f"object:{kind}"] if types else [])))
+
+
+def live_or_text(metavar: str, *kinds: str) -> Reader:
+    """Return a reader of a text that live names complete."""
+    return Reader(_text, metavar, kinds)
+
+
+def _classes(types: tuple[str, ...]) -> tuple[type, ...]:
+    found: list[type] = []
+    for spec in types:
+        module, _, name = spec.partition(":")
+        found.append(getattr(importlib.import_module(module), name))
+    return tuple(found)

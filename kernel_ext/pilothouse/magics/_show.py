@@ -1,0 +1,90 @@
+"""What magics return when the client has no object of its own for it."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import overload
+
+__all__ = ["Page", "Table", "text_table"]
+
+
+class Page(str):
+    """A text that shows as itself: help, status, examples."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return str(self)
+
+
+class Table(Sequence[Mapping[str, object]]):
+    """Rows with the same columns; a table in a notebook, aligned text elsewhere.
+
+    Args:
+        columns: The names of the columns, in order.
+        rows: One mapping for each row.
+        empty: What to say when there are none.
+    """
+
+    def __init__(
+        self,
+        columns: Sequence[str],
+        rows: Sequence[Mapping[str, object]],
+        *,
+        empty: str = "nothing",
+    ) -> None:
+        self.columns = tuple(columns)
+        self.rows = tuple(rows)
+        self._empty = empty
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    @overload
+    def __getitem__(self, index: int) -> Mapping[str, object]: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Mapping[str, object]]: ...
+    def __getitem__(
+        self, index: int | slice
+    ) -> Mapping[str, object] | Sequence[Mapping[str, object]]:
+        return self.rows[index]
+
+    def __iter__(self) -> Iterator[Mapping[str, object]]:
+        return iter(self.rows)
+
+    def __repr__(self) -> str:
+        if not self.rows:
+            return f"({self._empty})"
+        return text_table(self.columns, self._cells(str))
+
+    def _repr_html_(self) -> str:
+        if not self.rows:
+            return f"<em>{html.escape(self._empty)}</em>"
+        head = "".join(f"<th scope='col'>{html.escape(c)}</th>" for c in self.columns)
+        body = "".join(
+            "<tr>" + "".join(f"<td>{html.escape(c)}</td>" for c in row) + "</tr>"
+            for row in self._cells(str)
+        )
+        return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+
+    def _cells(self, text: Callable[[object], str]) -> list[list[str]]:
+        return [
+            ["" if row.get(c) is None else text(row.get(c)) for c in self.columns]
+            for row in self.rows
+        ]
+
+
+def text_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Return aligned columns with a rule below their names."""
+    widths = [
+        max(len(name), *(len(row[i]) for row in rows)) if rows else len(name)
+        for i, name in enumerate(columns)
+    ]
+    lines = [columns, ["-" * width for width in widths], *rows]
+    return "\n".join(
+        "  ".join(
+            f"{cell:<{width}}" for cell, width in zip(line, widths, strict=True)
+        ).rstrip()
+        for line in lines
+    )
