@@ -12,6 +12,7 @@ import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -26,6 +27,7 @@ class SuiteProcess:
     Args:
         folder: Where its data, its log and its runtime files go.
         options: More words for ``up``.
+        wrap: A command that starts the services as its last words.
 
     Attributes:
         pid: Its process id.
@@ -33,7 +35,7 @@ class SuiteProcess:
         token: The secret of this start.
     """
 
-    def __init__(self, folder: Path, *options: str) -> None:
+    def __init__(self, folder: Path, *options: str, wrap: Sequence[str] = ()) -> None:
         self.folder = folder
         self.log = folder / "services.log"
         runtime = folder / "runtime"
@@ -42,7 +44,7 @@ class SuiteProcess:
         data = ["--data-dir", str(folder / "data")]
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "pilothouse", *words, *data, *options],
+                [*wrap, sys.executable, "-m", "pilothouse", *words, *data, *options],
                 stdout=subprocess.PIPE,
                 stderr=log,
                 stdin=subprocess.DEVNULL,
