@@ -13,14 +13,17 @@ or it gives a function that is polled while a sensor wants readings:
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
 from pilothouse.errors import NotFoundError, ProtocolError
 from pilothouse.fastscore.wire.messages import SensorInfo
 from pilothouse.fastscore.wire.pneumo import SensorReportMsg
-from pilothouse.fastscore.wire.sensors import SensorDescriptor, parse_sensor
+from pilothouse.fastscore.wire.sensors import (
+    SensorDescriptor,
+    canonical_tap,
+    parse_sensor,
+)
 
 from .bus import Bus, utc_now
 from .sensing import InstalledSensor
@@ -31,17 +34,6 @@ Poll: TypeAlias = Callable[[], Any]
 
 MAX_SENSORS = 1000
 """Sensors that one instance holds at a time."""
-
-_ALIASES = {"input": "0", "output": "1"}
-_SLOT_TAP = re.compile(r"manifold\.(input|output)\.(.+)")
-
-
-def canonical_tap(name: str) -> str:
-    """Return the name of a tap; ``manifold.input.x`` is an old form of slot 0."""
-    if found := _SLOT_TAP.fullmatch(name):
-        return f"manifold.{_ALIASES[found[1]]}.{found[2]}"
-    return name
-
 
 class Tap:
     """One tapping point.
@@ -140,6 +132,8 @@ class Sensors:
                 not supported or there are too many sensors.
         """
         wanted: SensorDescriptor = parse_sensor(descriptor)
+        if wanted.sink.kind != "pneumo":
+            raise ProtocolError(f"sink {wanted.sink.kind!r} is not supported here")
         tap = self._taps.get(wanted.tap)
         if tap is None:
             raise ProtocolError(f"{self._src} has no tapping point {wanted.tap!r}")

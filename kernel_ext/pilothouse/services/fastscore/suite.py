@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -102,7 +103,7 @@ class Suite:
 
     async def start(self) -> None:
         """Open the store and start every instance."""
-        await self.store.open_async()
+        await asyncio.to_thread(self.store.open)
         for instance in self.instances.values():
             await instance.start()
             self.report_health(instance)
@@ -112,4 +113,4 @@ class Suite:
         for instance in reversed(self.instances.values()):
             await instance.stop()
         self.bus.close()
-        await self.store.close_async()
+        await asyncio.to_thread(self.store.close)

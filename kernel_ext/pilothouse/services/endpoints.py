@@ -1,0 +1,43 @@
+"""Where a local service listens, and what it wants to see."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+__all__ = ["Endpoint"]
+
+_SECRET = ("token", "password", "secret")
+
+
+class Endpoint:
+    """Address and credentials of one local service.
+
+    Args:
+        service: Its name: ``"fastscore"``.
+        fields: As ``pilothouse up --json`` prints them.
+    """
+
+    def __init__(self, service: str, fields: Mapping[str, str]) -> None:
+        self.service = service
+        self._fields = dict(fields)
+
+    @property
+    def url(self) -> str:
+        """The address, without a slash at the end."""
+        return self._fields["url"]
+
+    @property
+    def token(self) -> str:
+        """The token of this start; empty when the service asks for none."""
+        return self._fields.get("token", "")
+
+    def to_dict(self) -> dict[str, str]:
+        """Return all fields, secrets included."""
+        return dict(self._fields)
+
+    def __repr__(self) -> str:
+        shown = ", ".join(
+            f"{key}={'***' if key in _SECRET else value!r}"
+            for key, value in self._fields.items()
+        )
+        return f"<Endpoint {self.service}: {shown}>"

@@ -1,0 +1,114 @@
+"""What a sensor makes of its readings between two reports, in bounded memory.
+
+    accumulate   the readings: the last ones, or a fair sample of SampleSize
+    sum          numbers are added; any other reading counts as what it stands for
+    count        how many
+    null         the last reading itself
+"""
+
+from __future__ import annotations
+
+import random
+from collections import deque
+from typing import Any, Protocol
+
+__all__ = ["Aggregate", "new_aggregate"]
+
+MAX_READINGS = 1000
+MAX_TEXT_CHARS = 1024 * 1024
+
+
+class Aggregate(Protocol):
+    """Collects readings until it is asked for its value."""
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there was no reading since the last `pop`."""
+
+    def add(self, reading: Any, n: int) -> None:
+        """Take a reading that stands for `n`."""
+
+    def pop(self) -> Any:
+        """Return the value and start anew."""
+
+
+def new_aggregate(kind: str | None, sample_size: int | None) -> Aggregate:
+    """Return an empty aggregate of a kind that a sensor descriptor names."""
+    if kind == "sum":
+        return _Sum(only_count=False)
+    if kind == "count":
+        return _Sum(only_count=True)
+    if kind is None:
+        return _Last(1)
+    return _Last(MAX_READINGS) if sample_size is None else _Sample(sample_size)
+
+
+class _Sum:
+    def __init__(self, *, only_count: bool) -> None:
+        self._only_count = only_count
+        self._total: float = 0
+        self.is_empty = True
+
+    def add(self, reading: Any, n: int) -> None:
+        is_number = isinstance(reading, int | float) and not isinstance(reading, bool)
+        self._total += reading if is_number and not self._only_count else n
+        self.is_empty = False
+
+    def pop(self) -> Any:
+        total, self._total, self.is_empty = self._total, 0, True
+        return total
+
+
+class _Last:
+    """The last readings; with a limit of one, the bare reading."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._readings: deque[Any] = deque(maxlen=limit)
+        self._chars = 0
+
+    @property
+    def is_empty(self) -> bool:
+        return not self._readings
+
+    def add(self, reading: Any, n: int) -> None:  # noqa: ARG002
+        if len(self._readings) == self._limit:
+            self._chars -= _length(self._readings.popleft())
+        self._readings.append(reading)
+        self._chars += _length(reading)
+        while self._chars > MAX_TEXT_CHARS and len(self._readings) > 1:
+            self._chars -= _length(self._readings.popleft())
+
+    def pop(self) -> Any:
+        readings = list(self._readings)
+        self._readings.clear()
+        self._chars = 0
+        return readings if self._limit > 1 else readings[0]
+
+
+class _Sample:
+    """A fair sample of all readings: each is as likely as any other to be in it."""
+
+    def __init__(self, size: int) -> None:
+        self._size = min(size, MAX_READINGS)
+        self._readings: list[Any] = []
+        self._seen = 0
+
+    @property
+    def is_empty(self) -> bool:
+        return self._seen == 0
+
+    def add(self, reading: Any, n: int) -> None:  # noqa: ARG002
+        self._seen += 1
+        if len(self._readings) < self._size:
+            self._readings.append(reading)
+        elif (index := random.randrange(self._seen)) < self._size:
+            self._readings[index] = reading
+
+    def pop(self) -> Any:
+        readings, self._readings, self._seen = self._readings, [], 0
+        return readings
+
+
+def _length(reading: Any) -> int:
+    return len(reading) if isinstance(reading, str | bytes) else 100

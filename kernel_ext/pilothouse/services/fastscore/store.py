@@ -1,0 +1,453 @@
+"""What Model Manage and Connect keep: a database, and files for attachments.
+
+Every method is synchronous and safe to call from several threads; on the event loop
+go through ``asyncio.to_thread``. When a method that writes has returned, what it
+wrote survives the death of the process.
+"""
+
+from __future__ import annotations
+
+import datetime
+import secrets
+import string
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, TypeAlias
+
+import orjson
+import sqlalchemy as sa
+
+from pilothouse.errors import NotFoundError, PilothouseError
+from pilothouse.fastscore.wire.messages import ModelInfo, SnapshotInfo
+from pilothouse.fastscore.wire.pneumo import timestamp_text
+
+from .attachment_files import AttachmentFiles, Upload
+from .tables import (
+    assets,
+    attachments,
+    check_version,
+    models,
+    open_engine,
+    snapshots,
+)
+
+__all__ = [
+    "AmbiguousError",
+    "AssetKind",
+    "ExistsError",
+    "Store",
+    "StoredAttachment",
+    "StoredModel",
+]
+
+AssetKind: TypeAlias = Literal["schema", "stream", "sensor", "config"]
+
+_ID_LETTERS = string.ascii_lowercase + string.digits
+
+
+class AmbiguousError(PilothouseError):
+    """A prefix fits several snapshots."""
+
+
+class ExistsError(PilothouseError):
+    """There is one of that id already."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredModel:
+    """A model as it is kept."""
+
+    name: str
+    mtype: str
+    source: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredAttachment:
+    """An attachment as it is kept.
+
+    Attributes:
+        path: The file; it never changes, a new upload gets another path.
+        atype: ``"zip"`` or ``"tgz"``.
+        size: In bytes.
+    """
+
+    path: Path
+    atype: str
+    size: int
+
+
+class Store:
+    """Everything that survives the process.
+
+    Args:
+        data_dir: Folder of the database and the attachments.
+        url: Another database, as SQLAlchemy spells it; attachments stay files.
+    """
+
+    def __init__(self, data_dir: Path, url: str | None = None) -> None:
+        self._data_dir = Path(data_dir)
+        self._url = url
+        self._engine: sa.Engine | None = None
+        self._files = AttachmentFiles(self._data_dir / "attachments")
+        self._write_lock = threading.Lock()
+
+    def open(self) -> None:
+        """Open the database, make what is missing, remove left-overs.
+
+        Raises:
+            ServiceError: If it was written by another version.
+        """
+        self._data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._files.open()
+        self._engine = open_engine(self._data_dir, self._url)
+        with self._write() as db:
+            check_version(db)
+            used = set(db.scalars(sa.select(attachments.c.file)))
+        self._files.remove_all_but(used)
+
+    def close(self) -> None:
+        """Close the database. May be called twice."""
+        if self._engine is not None:
+            self._engine.dispose()
+            self._engine = None
+
+    # models
+
+    def model_infos(self) -> list[ModelInfo]:
+        """Return name and type of every model, sorted by name."""
+        query = sa.select(models.c.name, models.c.mtype)
+        with self._read() as db:
+            rows = db.execute(query).all()
+        return sorted(
+            (ModelInfo(name=name, mtype=mtype) for name, mtype in rows),
+            key=lambda info: info.name,
+        )
+
+    def get_model(self, name: str) -> StoredModel:
+        """Return a model.
+
+        Raises:
+            NotFoundError: If there is none of that name.
+        """
+        query = sa.select(models).where(models.c.name == name)
+        with self._read() as db:
+            row = db.execute(query).one_or_none()
+        if row is None:
+            raise NotFoundError(f"model {name!r} not found")
+        return StoredModel(name=row.name, mtype=row.mtype, source=row.source.decode())
+
+    def has_model(self, name: str) -> bool:
+        """Return whether there is a model of that name."""
+        with self._read() as db:
+            return self._knows(db, name)
+
+    def put_model(self, name: str, mtype: str, source: str) -> bool:
+        """Save a model; return whether it replaced one.
+
+        Attachments and snapshots of a replaced model stay.
+        """
+        values = {"mtype": mtype, "source": source.encode()}
+        with self._write() as db:
+            return _upsert(db, models, {"name": name}, values)
+
+    def delete_model(self, name: str) -> None:
+        """Delete a model with its attachments and snapshots.
+
+        Raises:
+            NotFoundError: If there is none of that name.
+        """
+        files = sa.select(attachments.c.file).where(attachments.c.model == name)
+        with self._write() as db:
+            if not db.execute(models.delete().where(models.c.name == name)).rowcount:
+                raise NotFoundError(f"model {name!r} not found")
+            unused = list(db.scalars(files))
+            db.execute(attachments.delete().where(attachments.c.model == name))
+            db.execute(snapshots.delete().where(snapshots.c.model == name))
+        for file in unused:
+            self._files.remove(file)
+
+    # attachments
+
+    def attachment_names(self, model: str) -> list[str]:
+        """Return the names of a model's attachments, sorted.
+
+        Raises:
+            NotFoundError: If there is no such model.
+        """
+        query = sa.select(attachments.c.name).where(attachments.c.model == model)
+        with self._read() as db:
+            self._need_model(db, model)
+            return sorted(db.scalars(query))
+
+    def attachment(self, model: str, name: str) -> StoredAttachment:
+        """Return where an attachment lies.
+
+        Raises:
+            NotFoundError: If there is none.
+        """
+        query = sa.select(attachments).where(_key(attachments, model=model, name=name))
+        with self._read() as db:
+            row = db.execute(query).one_or_none()
+        if row is None:
+            raise NotFoundError(f"model {model!r} has no attachment {name!r}")
+        path = self._files.path(row.file)
+        return StoredAttachment(path=path, atype=row.atype, size=row.size)
+
+    def begin_attachment(self, model: str) -> Upload:
+        """Return a file to write an attachment to; then call `put_attachment`.
+
+        Raises:
+            NotFoundError: If there is no such model.
+        """
+        with self._read() as db:
+            self._need_model(db, model)
+        return self._files.begin()
+
+    def put_attachment(self, model: str, name: str, atype: str, upload: Upload) -> bool:
+        """Save a whole upload as an attachment; return whether it replaced one.
+
+        Raises:
+            NotFoundError: If the model has been deleted meanwhile.
+        """
+        key = {"model": model, "name": name}
+        old = sa.select(attachments.c.file).where(_key(attachments, **key))
+        file = upload.keep()
+        try:
+            values = {"atype": atype, "size": upload.size, "file": file}
+            with self._write() as db:
+                self._need_model(db, model)
+                unused = db.scalar(old)
+                replaced = _upsert(db, attachments, key, values)
+        except BaseException:
+            self._files.remove(file)
+            raise
+        if unused is not None:
+            self._files.remove(unused)
+        return replaced
+
+    def delete_attachment(self, model: str, name: str) -> None:
+        """Delete an attachment.
+
+        Raises:
+            NotFoundError: If there is none.
+        """
+        here = _key(attachments, model=model, name=name)
+        with self._write() as db:
+            file = db.scalar(sa.select(attachments.c.file).where(here))
+            if file is None:
+                raise NotFoundError(f"model {model!r} has no attachment {name!r}")
+            db.execute(attachments.delete().where(here))
+        self._files.remove(file)
+
+    # snapshots
+
+    def snapshot_infos(
+        self,
+        model: str,
+        *,
+        since: datetime.datetime | None = None,
+        until: datetime.datetime | None = None,
+        count: int | None = None,
+    ) -> list[SnapshotInfo]:
+        """Return a model's snapshots, newest first.
+
+        Args:
+            model: Name of the model.
+            since: Not older than this.
+            until: Not newer than this.
+            count: At most so many.
+
+        Raises:
+            NotFoundError: If there is no such model.
+        """
+        query = _snapshot_columns().where(snapshots.c.model == model)
+        if since is not None:
+            query = query.where(snapshots.c.created_on >= timestamp_text(since))
+        if until is not None:
+            query = query.where(snapshots.c.created_on <= timestamp_text(until))
+        query = query.order_by(snapshots.c.created_on.desc(), snapshots.c.id)
+        if count is not None:
+            query = query.limit(count)
+        with self._read() as db:
+            self._need_model(db, model)
+            return [_snapshot_info(row) for row in db.execute(query)]
+
+    def find_snapshot(self, model: str, prefix: str) -> SnapshotInfo:
+        """Return the snapshot of an id, or of a prefix that only one id has.
+
+        Raises:
+            NotFoundError: If no id begins so, or there is no such model.
+            AmbiguousError: If several do.
+        """
+        with self._read() as db:
+            return self._find_snapshot(db, model, prefix)
+
+    def snapshot_contents(self, model: str, prefix: str) -> tuple[SnapshotInfo, bytes]:
+        """Return a snapshot and what it holds; raises as `find_snapshot`."""
+        with self._read() as db:
+            info = self._find_snapshot(db, model, prefix)
+            here = _key(snapshots, model=model, id=info.id)
+            contents = db.scalar(sa.select(snapshots.c.contents).where(here))
+        return info, bytes(contents or b"")
+
+    def put_snapshot(
+        self,
+        model: str,
+        stype: str,
+        contents: bytes,
+        *,
+        snapshot_id: str | None = None,
+        created_on: datetime.datetime | None = None,
+    ) -> SnapshotInfo:
+        """Save a snapshot under a new id and return what was saved.
+
+        Args:
+            model: Name of the model it belongs to.
+            stype: Short tag that tells its format.
+            contents: The state.
+            snapshot_id: The id; by default eight random letters and digits.
+            created_on: When it was made, aware; by default now.
+
+        Raises:
+            NotFoundError: If there is no such model.
+            ExistsError: If the model has a snapshot of that id.
+        """
+        info = SnapshotInfo(
+            id=snapshot_id or "".join(secrets.choice(_ID_LETTERS) for _ in range(8)),
+            created_on=timestamp_text(created_on or datetime.datetime.now(datetime.UTC)),
+            type=stype,
+            size=len(contents),
+        )
+        key = {"model": model, "id": info.id}
+        values = {"created_on": info.created_on, "stype": stype, "size": info.size}
+        with self._write() as db:
+            self._need_model(db, model)
+            if db.scalar(sa.select(snapshots.c.id).where(_key(snapshots, **key))):
+                raise ExistsError(f"model {model!r} has a snapshot {info.id!r} already")
+            row = {**key, **values, "contents": contents}
+            db.execute(snapshots.insert().values(row))
+        return info
+
+    def delete_snapshot(self, model: str, prefix: str) -> None:
+        """Delete a snapshot; raises as `find_snapshot`."""
+        with self._write() as db:
+            info = self._find_snapshot(db, model, prefix)
+            db.execute(snapshots.delete().where(_key(snapshots, model=model, id=info.id)))
+
+    # schemas, streams, sensors, configuration: named JSON values
+
+    def names(self, kind: AssetKind) -> list[str]:
+        """Return the names of one kind of asset, sorted."""
+        with self._read() as db:
+            return sorted(
+                db.scalars(sa.select(assets.c.name).where(assets.c.kind == kind))
+            )
+
+    def get(self, kind: AssetKind, name: str) -> Any:
+        """Return a JSON value.
+
+        Raises:
+            NotFoundError: If there is none of that kind and name.
+        """
+        query = sa.select(assets.c.body).where(_key(assets, kind=kind, name=name))
+        with self._read() as db:
+            body = db.scalar(query)
+        if body is None:
+            raise NotFoundError(f"{kind} {name!r} not found")
+        return orjson.loads(body)
+
+    def get_schema(self, name: str) -> Any:
+        """Return a schema as JSON; raises as `get`."""
+        return self.get("schema", name)
+
+    def get_stream(self, name: str) -> Any:
+        """Return a stream descriptor as JSON; raises as `get`."""
+        return self.get("stream", name)
+
+    def put(self, kind: AssetKind, name: str, value: Any) -> bool:
+        """Save a JSON value; return whether it replaced one."""
+        body = {"body": orjson.dumps(value)}
+        with self._write() as db:
+            return _upsert(db, assets, {"kind": kind, "name": name}, body)
+
+    def delete(self, kind: AssetKind, name: str) -> None:
+        """Delete a JSON value; raises as `get`."""
+        here = _key(assets, kind=kind, name=name)
+        with self._write() as db:
+            if not db.execute(assets.delete().where(here)).rowcount:
+                raise NotFoundError(f"{kind} {name!r} not found")
+
+    # below
+
+    @contextmanager
+    def _read(self) -> Iterator[sa.Connection]:
+        with self._opened().connect() as db:
+            db = db.execution_options(reads_only=True)
+            yield db
+
+    @contextmanager
+    def _write(self) -> Iterator[sa.Connection]:
+        with self._write_lock, self._opened().begin() as db:
+            yield db
+
+    def _opened(self) -> sa.Engine:
+        if self._engine is None:
+            raise RuntimeError("the store is not open")
+        return self._engine
+
+    def _knows(self, db: sa.Connection, model: str) -> bool:
+        query = sa.select(models.c.name).where(models.c.name == model)
+        return db.scalar(query) is not None
+
+    def _need_model(self, db: sa.Connection, model: str) -> None:
+        if not self._knows(db, model):
+            raise NotFoundError(f"model {model!r} not found")
+
+    def _find_snapshot(
+        self, db: sa.Connection, model: str, prefix: str
+    ) -> SnapshotInfo:
+        self._need_model(db, model)
+        query = _snapshot_columns().where(
+            snapshots.c.model == model,
+            snapshots.c.id.startswith(prefix, autoescape=True),
+        )
+        found = [_snapshot_info(row) for row in db.execute(query.limit(1000))]
+        found = [info for info in found if info.id.startswith(prefix)]
+        exact = [info for info in found if info.id == prefix]
+        if len(exact) == 1:
+            return exact[0]
+        if not found:
+            raise NotFoundError(f"model {model!r} has no snapshot {prefix!r}")
+        if len(found) > 1:
+            raise AmbiguousError(f"{len(found)} snapshots begin with {prefix!r}")
+        return found[0]
+
+
+def _key(table: sa.Table, **values: str) -> sa.ColumnElement[bool]:
+    return sa.and_(*(table.c[name] == value for name, value in values.items()))
+
+
+def _upsert(
+    db: sa.Connection, table: sa.Table, key: Mapping[str, Any], values: Mapping[str, Any]
+) -> bool:
+    """Update a row, or insert it; return whether it was there."""
+    here = _key(table, **key)
+    if db.execute(table.update().where(here).values(**values)).rowcount:
+        return True
+    db.execute(table.insert().values({**key, **values}))
+    return False
+
+
+def _snapshot_columns() -> sa.Select[Any]:
+    c = snapshots.c
+    return sa.select(c.id, c.created_on, c.stype, c.size)
+
+
+def _snapshot_info(row: Any) -> SnapshotInfo:
+    return SnapshotInfo(
+        id=row.id, created_on=row.created_on, type=row.stype, size=row.size
+    )

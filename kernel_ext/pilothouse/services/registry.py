@@ -1,0 +1,35 @@
+"""The services that this release has, by name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from pilothouse.errors import ServiceError
+
+from .serving import ServiceFactory
+
+__all__ = ["SERVICES", "service_factory"]
+
+
+def _fastscore() -> ServiceFactory:
+    from .fastscore.service import start_fastscore
+
+    return start_fastscore
+
+
+SERVICES: Final[Mapping[str, Callable[[], ServiceFactory]]] = {"fastscore": _fastscore}
+"""Name -> function that imports and returns the factory."""
+
+
+def service_factory(name: str) -> ServiceFactory:
+    """Return the factory of a service.
+
+    Raises:
+        ServiceError: If there is no service of that name.
+    """
+    if name not in SERVICES:
+        raise ServiceError(
+            f"there is no service {name!r}", hint=f"known are {', '.join(SERVICES)}"
+        )
+    return SERVICES[name]()

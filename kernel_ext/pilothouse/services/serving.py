@@ -1,0 +1,157 @@
+"""What the host knows of a service: how to start it, where it listens, how to stop it.
+
+A service is a factory ``async (ServiceConfig) -> RunningService``, registered by name
+in `pilothouse.services.registry`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import ssl
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol, TypeAlias
+
+from aiohttp import web
+
+from .web import MAX_BODY_BYTES, Handler, Request
+
+__all__ = ["HttpListener", "RunningService", "ServiceConfig", "ServiceFactory"]
+
+_KEEP_ALIVE_SECONDS = 300.0
+_READ_BUFFER_BYTES = 1024 * 1024
+_MAX_LINE_BYTES = 16 * 1024
+_LINGER_SECONDS = 2.0
+_BACKLOG = 1024
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServiceConfig:
+    """What a service is started with.
+
+    Attributes:
+        data_dir: Its own folder; nobody else writes there.
+        host: Address to listen on.
+        port: Port to listen on; 0 takes a free one.
+        tls: With it, the service speaks TLS.
+        token: What callers must show; ``None`` lets everybody in.
+        options: What only this service understands.
+    """
+
+    data_dir: Path
+    host: str = "127.0.0.1"
+    port: int = 0
+    tls: ssl.SSLContext | None = None
+    token: str | None = field(default=None, repr=False)
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+class RunningService(Protocol):
+    """A service that is up."""
+
+    @property
+    def endpoint(self) -> dict[str, str]:
+        """Address and credentials, as ``pilothouse up --json`` prints them."""
+
+    async def stop(self) -> None:
+        """End in order: nothing acknowledged is lost."""
+
+
+ServiceFactory: TypeAlias = Callable[[ServiceConfig], Awaitable[RunningService]]
+
+
+class HttpListener:
+    """One listening socket whose requests all go to one handler.
+
+    Lower than an aiohttp application on purpose: its router and its middlewares cost
+    more than most of our answers.
+    """
+
+    def __init__(self, config: ServiceConfig) -> None:
+        self._config = config
+        self._sockets: asyncio.Server | None = None
+        self._server: web.Server | None = None
+        self.port = 0
+
+    @property
+    def url(self) -> str:
+        """The address, without a slash at the end."""
+        host = self._config.host
+        name = f"[{host}]" if ":" in host else host
+        name = {"0.0.0.0": "127.0.0.1", "[::]": "[::1]"}.get(name, name)
+        scheme = "http" if self._config.tls is None else "https"
+        return f"{scheme}://{name}:{self.port}"
+
+    async def open(self, handler: Handler) -> None:
+        """Listen.
+
+        Raises:
+            OSError: If the address cannot be had.
+        """
+        loop = asyncio.get_running_loop()
+
+        def make_request(
+            message: Any, payload: Any, protocol: Any, writer: Any, task: Any
+        ) -> Request:
+            return Request(
+                message,
+                payload,
+                protocol,
+                writer,
+                task,
+                loop,
+                client_max_size=MAX_BODY_BYTES,
+            )
+
+        self._server = web.Server(
+            handler,  # type: ignore[arg-type]  # our Request is what it is called with
+            request_factory=make_request,
+            access_log=None,
+            logger=_Terse(logging.getLogger(__name__), {}),
+            keepalive_timeout=_KEEP_ALIVE_SECONDS,
+            lingering_time=_LINGER_SECONDS,
+            read_bufsize=_READ_BUFFER_BYTES,
+            max_line_size=_MAX_LINE_BYTES,
+            max_field_size=_MAX_LINE_BYTES,
+        )
+        self._sockets = await loop.create_server(
+            self._server,
+            self._config.host,
+            self._config.port,
+            ssl=self._config.tls,
+            backlog=_BACKLOG,
+        )
+        self.port = int(self._sockets.sockets[0].getsockname()[1])
+
+    def refuse_new(self) -> None:
+        """Accept no further connection."""
+        if self._sockets is not None:
+            self._sockets.close()
+
+    async def close(self, timeout: float = 2.0) -> None:
+        """Close; requests under way have so many seconds to end. May be called twice."""
+        self.refuse_new()
+        self._sockets = None
+        if self._server is not None:
+            self._server.pre_shutdown()
+            await self._server.shutdown(timeout)
+            self._server = None
+
+
+class _Terse(logging.LoggerAdapter[logging.Logger]):
+    """Logs what a broken request did in one line; it is no fault of ours."""
+
+    def process(
+        self, msg: Any, kwargs: MutableMapping[str, Any]
+    ) -> tuple[Any, MutableMapping[str, Any]]:
+        exc = kwargs.pop("exc_info", None)
+        if isinstance(exc, BaseException):
+            reason = " ".join(str(exc).split())[:200].replace("%", "%%")
+            msg = f"{msg}: {type(exc).__name__}: {reason}"
+        return msg, kwargs
+
+    def exception(self, msg: Any, *args: Any, **kwargs: Any) -> None:  # type: ignore[override]
+        """Log at warning, without a traceback."""
+        self.warning(msg, *args, **kwargs)
