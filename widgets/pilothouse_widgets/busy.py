@@ -1,0 +1,69 @@
+"""Whether a cell runs right now: then the browser's answers wait, and are not late.
+
+A comm message from the browser is handled by the kernel's main thread, after the running
+cell. So a missing acknowledgement tells of a slow browser only while no cell runs.
+Source: `widgets.md`, threads, asyncio, subshells (ipykernel 7.4.0).
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import Any
+
+__all__ = ["CellClock", "the_cell_clock"]
+
+
+class CellClock:
+    """Since when the shell's main cell runs, by IPython's own events."""
+
+    def __init__(self) -> None:
+        self._since: float | None = None
+        self._events: Any = None
+
+    def watch(self) -> None:
+        """Register with the running IPython shell, if there is one; once."""
+        if self._events is not None or (shell := _shell()) is None:
+            return
+        self._events = shell.events
+        self._events.register("pre_execute", self._started)
+        self._events.register("post_execute", self._ended)
+        # The cell that makes the first view is already running.
+        self._since = time.monotonic()
+
+    def forget(self) -> None:
+        """Take the callbacks back."""
+        events, self._events, self._since = self._events, None, None
+        if events is None:
+            return
+        for name, callback in (
+            ("pre_execute", self._started),
+            ("post_execute", self._ended),
+        ):
+            if callback in events.callbacks[name]:
+                events.unregister(name, callback)
+
+    @property
+    def busy_for(self) -> float:
+        """Seconds that the present cell has run; 0.0 when none does."""
+        since = self._since
+        return 0.0 if since is None else time.monotonic() - since
+
+    def _started(self) -> None:
+        self._since = time.monotonic()
+
+    def _ended(self) -> None:
+        self._since = None
+
+
+def _shell() -> Any:
+    ipython = sys.modules.get("IPython")
+    return None if ipython is None else ipython.get_ipython()
+
+
+_clock = CellClock()
+
+
+def the_cell_clock() -> CellClock:
+    """Return the clock of this process's shell."""
+    return _clock

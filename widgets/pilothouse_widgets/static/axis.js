@@ -1,0 +1,44 @@
+// Round numbers for axes.
+
+const TIME_STEPS = [
+  0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400,
+  21600, 43200, 86400,
+];
+
+/** A round step so that at most `most` of them fit into `range`. */
+export function step(range, most) {
+  const rough = range / Math.max(most, 1);
+  const power = 10 ** Math.floor(Math.log10(rough));
+  const mantissa = rough / power;
+  const round = mantissa <= 1 ? 1 : mantissa <= 2 ? 2 : mantissa <= 5 ? 5 : 10;
+  return round * power;
+}
+
+/** A round step of time. */
+export function timeStep(range, most) {
+  const rough = range / Math.max(most, 1);
+  return TIME_STEPS.find((one) => one >= rough) ?? Math.ceil(rough / 86400) * 86400;
+}
+
+/** The multiples of a step within a range. */
+export function ticks(low, high, by, offset = 0) {
+  const found = [];
+  const first = Math.ceil((low + offset) / by - 1e-9);
+  const last = Math.floor((high + offset) / by + 1e-9);
+  for (let i = first; i <= last && found.length < 100; i += 1) {
+    found.push(i * by - offset);
+  }
+  return found;
+}
+
+/** A y range with round ends around what is visible; from 0 when that is near. */
+export function roundRange(low, high, most) {
+  if (!(high >= low)) return { low: 0, high: 1, by: 0.5 };
+  if (low >= 0 && low <= high * 0.6) low = 0;
+  if (high === low) {
+    const margin = Math.abs(high) * 0.5 || 1;
+    [low, high] = low >= 0 ? [Math.max(0, low - margin), high + margin] : [low - margin, high + margin];
+  }
+  const by = step((high - low) * 1.05, most);
+  return { low: Math.floor(low / by + 1e-9) * by, high: Math.ceil((high * 1.02 - low * 0.02) / by - 1e-9) * by, by };
+}

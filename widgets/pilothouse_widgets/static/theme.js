@@ -1,0 +1,69 @@
+// Light or dark, as the page around the view really is.
+
+import { h } from "./dom.js";
+
+/** The root of a view: follows the theme, keeps the notebook's shortcuts off its keys. */
+export function makeRoot(el, { kind, label, signal, onTheme }) {
+  const root = h("section", {
+    class: `ph ph-${kind}`,
+    "aria-label": label,
+    "data-lm-suppress-shortcuts": "true",
+  });
+  el.append(root);
+  const look = () => {
+    const theme = isDark(el) ? "dark" : "light";
+    if (root.dataset.theme === theme) return;
+    root.dataset.theme = theme;
+    onTheme?.();
+  };
+  look();
+  // JupyterLab renames the theme on <body> before its colours have arrived.
+  const later = () => [0, 60, 300, 1000].forEach((wait) => setTimeout(look, wait));
+  const watch = new MutationObserver(later);
+  for (const element of [document.documentElement, document.body]) {
+    watch.observe(element, { attributes: true });
+  }
+  const preference = matchMedia("(prefers-color-scheme: dark)");
+  preference.addEventListener("change", later);
+  const first = requestAnimationFrame(look);
+  signal.addEventListener("abort", () => {
+    cancelAnimationFrame(first);
+    watch.disconnect();
+    preference.removeEventListener("change", later);
+    root.remove();
+  });
+  return root;
+}
+
+function isDark(el) {
+  for (let at = el; at; at = at.parentElement ?? at.getRootNode().host) {
+    const colour = parse(getComputedStyle(at).backgroundColor);
+    if (colour && colour[3] > 0.5) return luminance(colour) < 0.4;
+  }
+  return matchMedia("(prefers-color-scheme: dark)").matches;
+}
+
+function parse(colour) {
+  const numbers = colour.match(/[\d.]+/g)?.map(Number);
+  if (!numbers || numbers.length < 3) return null;
+  return [numbers[0], numbers[1], numbers[2], numbers[3] ?? 1];
+}
+
+function luminance([red, green, blue]) {
+  return (0.2126 * red + 0.7152 * green + 0.0722 * blue) / 255;
+}
+
+/** Colours and fonts of a root, for a canvas. */
+export function tokens(root) {
+  const style = getComputedStyle(root);
+  const of = (name) => style.getPropertyValue(name).trim();
+  return {
+    text: of("--ph-text"),
+    muted: of("--ph-muted"),
+    grid: of("--ph-grid"),
+    surface: of("--ph-surface"),
+    accent: of("--ph-accent"),
+    font: style.fontFamily,
+    series: [1, 2, 3, 4, 5, 6, 7, 8].map((n) => of(`--ph-series-${n}`)),
+  };
+}

@@ -1,0 +1,191 @@
+"""What all views have in common: traits, words, a static snapshot, an orderly end.
+
+A view is complete in three forms at once, so that a notebook can be read anywhere:
+
+    text/plain   the key numbers on the first line, no object address
+    text/html    a static snapshot, everything escaped, readable without any script
+    widget view  the live one, where a front end supports it
+
+A front end that reopens a notebook long after the kernel has gone shows the second. At
+`View.close` the live output is replaced by its snapshot at that moment.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import sys
+import threading
+import weakref
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+from uuid import uuid4
+
+import anywidget
+import traitlets
+
+from . import snapshot
+from .assets import stylesheet
+from .busy import the_cell_clock
+from .errands import Errands
+from .feed import Subscription, the_feed
+
+__all__ = ["View", "close_all"]
+
+_VIEW_MIME = "application/vnd.jupyter.widget-view+json"
+_MOST_OUTPUTS = 8
+
+Bundle = tuple[dict[str, Any], dict[str, Any]]
+
+_open: weakref.WeakValueDictionary[str, View] = weakref.WeakValueDictionary()
+_open_lock = threading.Lock()
+
+
+def close_all() -> None:
+    """Close every open view, newest first, and join the publisher thread."""
+    with _open_lock:
+        views = list(_open.values())
+    for view in reversed(views):
+        view.close()
+    the_feed().close()
+    the_cell_clock().forget()
+
+
+atexit.register(close_all)
+
+
+class View(anywidget.AnyWidget):
+    """A live view; subclasses say `headline` and `body_html` and name their module."""
+
+    _css = stylesheet()
+
+    _key = traitlets.Unicode(help="Tells the models of a page apart.").tag(sync=True)
+    title = traitlets.Unicode("", help="The heading; may be empty.").tag(sync=True)
+    status = traitlets.Unicode("", help="The state in words, read out.").tag(sync=True)
+    trouble = traitlets.Unicode("", help="Why this view cannot show more.").tag(
+        sync=True
+    )
+
+    def __init__(self, **traits: Any) -> None:
+        self._lock = threading.RLock()
+        self._closed = False
+        self._outputs: list[str] = []
+        self._subscriptions: list[Subscription[Any]] = []
+        self._errands = Errands(f"pilothouse-{type(self).__name__}")
+        super().__init__(_key=uuid4().hex, **traits)
+        self.on_msg(self._heard)
+        the_cell_clock().watch()
+        with _open_lock:
+            _open[self._key] = self
+
+    # -- what a subclass says ------------------------------------------------------
+
+    def headline(self) -> str:
+        """Return the key numbers in one line."""
+        return self.title or type(self).__name__
+
+    def body_html(self) -> str:
+        """Return the body of the static snapshot, escaped HTML."""
+        return ""
+
+    def asked(self, ask: str, content: Mapping[str, Any]) -> None:
+        """Take a request of the browser; only enqueue work here."""
+
+    # -- the feed --------------------------------------------------------------------
+
+    def _subscribe(
+        self, show: Callable[[Any], float | None], **options: Any
+    ) -> Subscription[Any]:
+        """Subscribe to the feed for as long as this view is open."""
+        subscription: Subscription[Any] = the_feed().subscribe(
+            show, on_trouble=self._set_trouble, **options
+        )
+        self._subscriptions.append(subscription)
+        return subscription
+
+    def _set_trouble(self, trouble: str) -> None:
+        self.trouble = trouble
+
+    def _update(self, **traits: Any) -> None:
+        """Set traits so that they travel in one message."""
+        with self._lock, self.hold_sync():
+            for name, value in traits.items():
+                setattr(self, name, value)
+
+    def _heard(
+        self, _widget: object, content: object, _buffers: Sequence[memoryview]
+    ) -> None:
+        if isinstance(content, dict) and isinstance(content.get("ask"), str):
+            self.asked(content["ask"], content)
+
+    # -- the forms ---------------------------------------------------------------------
+
+    def __repr__(self) -> str:
+        return self.headline()
+
+    def _static(self) -> dict[str, Any]:
+        return {
+            "text/plain": self.headline(),
+            "text/html": snapshot.page(self.headline(), self.body_html(), self.trouble),
+        }
+
+    def _bundle(self) -> dict[str, Any]:
+        bundle = self._static()
+        if self.comm is not None:
+            bundle[_VIEW_MIME] = {
+                "version_major": 2,
+                "version_minor": 0,
+                "model_id": self.model_id,
+            }
+        return bundle
+
+    def _repr_mimebundle_(self, **_kwargs: object) -> Bundle:
+        return self._bundle(), {}
+
+    def _ipython_display_(self, **_kwargs: object) -> None:
+        """Display under an id, so that `close` can put the snapshot in its place."""
+        from IPython.display import display
+
+        output = uuid4().hex
+        self._outputs = [*self._outputs, output][-_MOST_OUTPUTS:]
+        display(self._bundle(), raw=True, display_id=output)
+
+    def _leave_snapshot(self) -> None:
+        if not self._outputs or "IPython" not in sys.modules:
+            return
+        from IPython.core.interactiveshell import InteractiveShell
+        from IPython.display import update_display
+
+        outputs, self._outputs = self._outputs, []
+        if not InteractiveShell.initialized():
+            return
+        bundle = self._static()
+        for output in outputs:
+            update_display(bundle, raw=True, display_id=output)
+
+    # -- the end -----------------------------------------------------------------------
+
+    @property
+    def closed(self) -> bool:
+        """Whether `close` was called."""
+        return self._closed
+
+    def stop(self) -> None:
+        """Stop watching; what is shown stays. Subclasses end their sources here."""
+
+    def close(self) -> None:
+        """Stop watching and leave a static snapshot; may be called twice."""
+        if getattr(self, "_closed", True):
+            return
+        self._closed = True
+        self.stop()
+        for subscription in self._subscriptions:
+            subscription.close()
+        self._errands.close()
+        with contextlib.suppress(Exception):  # a kernel that ends has no output left
+            self._leave_snapshot()
+        with _open_lock:
+            _open.pop(self._key, None)
+        super().close()
+        # ipywidgets takes the formatter of a closed widget away; ours still has a text.
+        self.__dict__.pop("_repr_mimebundle_", None)
