@@ -15,6 +15,9 @@ from pilothouse.errors import ProtocolError
 JSON: TypeAlias = Any
 """A JSON value: null, boolean, number, string, array or object."""
 
+Value: TypeAlias = Any
+"""A record as a model sees it: JSON, bytes, times, numpy scalars and arrays."""
+
 _MISSING = object()
 
 
