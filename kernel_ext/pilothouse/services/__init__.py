@@ -1,13 +1,33 @@
 """Local peers of the four wires, in one process of their own.
 
     up, down, status   start, stop and find the process, from Python
-    host               the process: one asyncio loop with a registry of services
+    host               the process: one asyncio loop for all services
+    registry, serving  which services there are; what the host asks of one
     runtime_files      how running ones are found: 0600 files in Jupyter's folder
     spawn              starts a detached process and waits until it is healthy
     web, routing, auth what an HTTP service is made of
-    storage            telling a full disk from other failures
+    openapi            the description of what is served
+    storage, locks     telling a full disk from other failures; locks between processes
     fastscore          Connect, Model Manage and engines
 
-It imports `pilothouse.errors` and the wire modules, never a client, a widget or a
-magic. Users' code runs in child processes.
+It imports `pilothouse.errors` and the wire and runtime modules, never a client, a
+widget or a magic. Users' code runs in child processes. Importing this folder alone is
+light; the public names below load the rest when they are used.
 """
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .spawn import Local, down, status, up
+
+__all__ = ["Local", "down", "status", "up"]
+
+
+def __getattr__(name: str) -> object:
+    if name in __all__:
+        from . import spawn
+
+        return getattr(spawn, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,305 @@
+"""The ``pilothouse`` command.
+
+    up       start the local services, in the foreground or detached
+    status   show the running ones
+    down     end them
+    serve    run one service in the foreground, from a YAML file
+    lab      JupyterLab on a notebook, services up
+
+For people it prints a table, with ``--json`` exactly one line of JSON. An error is one
+line on the error output, exit code 1; wrong words give exit code 2.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pilothouse.errors import PilothouseError, ServiceError
+
+__all__ = ["main"]
+
+_SERVICES = ("fastscore",)
+_LATER = {
+    "--workers": "fastmap",
+    "--dask": "fastmap",
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; return the exit code."""
+    args = _parser().parse_args(argv)
+    try:
+        code: int = args.run(args)
+    except PilothouseError as exc:
+        print(f"pilothouse: {exc}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    return code
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="pilothouse",
+        description="Steer remote engines, models, runs and probes from a notebook.",
+    )
+    parser.add_argument("--version", action=_Version, nargs=0, help="print the version")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    _add_up(commands)
+    _add_status(commands)
+    _add_down(commands)
+    _add_serve(commands)
+    _add_lab(commands)
+    return parser
+
+
+class _Version(argparse.Action):
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        from pilothouse import __version__
+
+        print(f"pilothouse {__version__}")
+        parser.exit()
+
+
+def _add_up(commands: Any) -> None:
+    up = commands.add_parser(
+        "up",
+        help="start the local services",
+        description="Start the local services; Ctrl-C or SIGTERM ends them in order.",
+    )
+    up.add_argument(
+        "--service",
+        action="append",
+        choices=_SERVICES,
+        help="start this one (may be repeated; all by default)",
+    )
+    _add_data_dir(up, "where the services keep their data")
+    up.add_argument(
+        "--host",
+        default="127.0.0.1",
+        help="address to listen on (this machine only by default)",
+    )
+    up.add_argument(
+        "--port",
+        action="append",
+        type=_port,
+        default=[],
+        metavar="SERVICE=N",
+        help="port of a service (a free one by default)",
+    )
+    up.add_argument("--tls-cert", type=Path, metavar="F", help="speak TLS")
+    up.add_argument("--tls-key", type=Path, metavar="F", help="key of the certificate")
+    up.add_argument(
+        "--allow-exec",
+        action="store_true",
+        help="let streams run programs (exec transport)",
+    )
+    for option, service in _LATER.items():
+        up.add_argument(option, type=_later(option, service), help=argparse.SUPPRESS)
+    up.add_argument("--json", action="store_true", help="print one line of JSON")
+    up.add_argument(
+        "--detach", action="store_true", help="leave them running in the background"
+    )
+    up.add_argument("--log-name", default="", help=argparse.SUPPRESS)
+    up.set_defaults(run=_up)
+
+
+def _add_status(commands: Any) -> None:
+    status = commands.add_parser("status", help="show the running local services")
+    status.add_argument("--json", action="store_true", help="print one line of JSON")
+    status.set_defaults(run=_status)
+
+
+def _add_down(commands: Any) -> None:
+    down = commands.add_parser("down", help="end the running local services")
+    _add_data_dir(down, "only the process that keeps its data there")
+    down.add_argument("--json", action="store_true", help="print one line of JSON")
+    down.set_defaults(run=_down)
+
+
+def _add_serve(commands: Any) -> None:
+    serve = commands.add_parser(
+        "serve",
+        help="run one service in the foreground, from a YAML file",
+        description="Keys of the file: data_dir, host, port, tls_cert, tls_key; for "
+        "fastscore also engines (names), database (an SQLAlchemy URL), allow_exec.",
+    )
+    serve.add_argument("service", choices=_SERVICES)
+    serve.add_argument("--conf", type=Path, required=True, metavar="FILE")
+    serve.add_argument("--json", action="store_true", help="print one line of JSON")
+    serve.set_defaults(run=_serve)
+
+
+def _add_lab(commands: Any) -> None:
+    lab = commands.add_parser(
+        "lab",
+        help="JupyterLab on a notebook, services up",
+        description="Start the services (unless they run) and JupyterLab; both end "
+        "together. Words after -- go to JupyterLab.",
+    )
+    lab.add_argument("notebook", nargs="?", type=Path, help="the tour by default")
+    lab.add_argument(
+        "--no-browser", action="store_true", help="print the address, open no browser"
+    )
+    _add_data_dir(lab, "where the services keep their data")
+    lab.add_argument("words", nargs="*", help=argparse.SUPPRESS)
+    lab.set_defaults(run=_lab)
+
+
+def _add_data_dir(parser: argparse.ArgumentParser, text: str) -> None:
+    parser.add_argument("--data-dir", type=Path, metavar="DIR", help=text)
+
+
+def _port(word: str) -> tuple[str, int]:
+    name, found, number = word.partition("=")
+    if not found or name not in _SERVICES:
+        known = ", ".join(_SERVICES)
+        raise argparse.ArgumentTypeError(f"write SERVICE=N, with SERVICE of {known}")
+    if not (number.isascii() and number.isdigit() and 0 <= int(number) < 65536):
+        raise argparse.ArgumentTypeError(f"no port number: {number!r}")
+    return name, int(number)
+
+
+def _later(option: str, service: str) -> Any:
+    def refuse(_word: str) -> None:
+        raise argparse.ArgumentTypeError(
+            f"{option} is for the {service} service, which this release does not have"
+        )
+
+    return refuse
+
+
+def _up(args: argparse.Namespace) -> int:
+    _check_tls(args.tls_cert, args.tls_key)
+    _warn_of(args.host, args.tls_cert)
+    if args.detach:
+        return _up_detached(args)
+    from pilothouse.services.host import HostConfig, tls_context
+    from pilothouse.services.spawn import default_data_dir
+
+    services = tuple(args.service or _SERVICES)
+    tls = tls_context(args.tls_cert, args.tls_key) if args.tls_cert else None
+    config = HostConfig(
+        services=services,
+        data_dir=(args.data_dir or default_data_dir()).absolute(),
+        host=args.host,
+        ports=dict(args.port),
+        tls=tls,
+        options={"fastscore": {"allow_exec": args.allow_exec}},
+    )
+    return _run_host(config, args.json, args.log_name)
+
+
+def _up_detached(args: argparse.Namespace) -> int:
+    from pilothouse.services.spawn import up
+
+    local = up(
+        args.service,
+        data_dir=args.data_dir,
+        host=args.host,
+        ports=dict(args.port),
+        tls_cert=args.tls_cert,
+        tls_key=args.tls_key,
+        allow_exec=args.allow_exec,
+    )
+    if args.json:
+        _print_json(local.announcement())
+    else:
+        print("started" if local.is_new else "found running")
+        _print_table(local.announcement(), local.data_dir)
+    return 0
+
+
+def _run_host(config: Any, as_json: bool, log_name: str = "") -> int:
+    """Run the services in this process until a signal ends them."""
+    from pilothouse.services.process import run_services
+
+    def announce(announcement: dict[str, Any]) -> None:
+        if as_json:
+            _print_json(announcement)
+        else:
+            _print_table(announcement, config.data_dir)
+            print("Ctrl-C ends them.", flush=True)
+
+    run_services(config, announce, log_name)
+    return 0
+
+
+def _status(args: argparse.Namespace) -> int:
+    from pilothouse.services.spawn import status
+
+    found = status()
+    if args.json:
+        _print_json([local.announcement() for local in found])
+    for local in () if args.json else found:
+        _print_table(local.announcement(), local.data_dir)
+    if not found and not args.json:
+        print("no local services are running; pilothouse up starts them")
+    return 0
+
+
+def _down(args: argparse.Namespace) -> int:
+    from pilothouse.services.spawn import down
+
+    ended = down(data_dir=args.data_dir)
+    if args.json:
+        _print_json({"ended": ended})
+    elif ended:
+        print(f"ended: process {', '.join(str(pid) for pid in ended)}")
+    else:
+        print("no local services were running")
+    return 0
+
+
+def _serve(args: argparse.Namespace) -> int:
+    from pilothouse.services.conf_file import read_conf
+
+    config = read_conf(args.service, args.conf)
+    _warn_of(config.host, config.tls)
+    return _run_host(config, args.json)
+
+
+def _lab(args: argparse.Namespace) -> int:
+    from pilothouse.services.lab import run_lab
+
+    return run_lab(
+        args.notebook,
+        words=args.words,
+        data_dir=args.data_dir,
+        open_browser=not args.no_browser,
+        say=lambda line: print(line, flush=True),
+    )
+
+
+def _check_tls(cert: Path | None, key: Path | None) -> None:
+    if key is not None and cert is None:
+        raise ServiceError("--tls-key needs --tls-cert")
+
+
+def _warn_of(host: str, tls: object) -> None:
+    if host in ("127.0.0.1", "::1", "localhost"):
+        return
+    text = f"warning: listening on {host}: other machines can reach the services"
+    if not tls:
+        text += ", and without --tls-cert the token crosses the network in the clear"
+    print(text, file=sys.stderr)
+
+
+def _print_json(value: object) -> None:
+    print(json.dumps(value, separators=(",", ":")), flush=True)
+
+
+def _print_table(announcement: Mapping[str, Any], data_dir: Path) -> None:
+    print(f"{'process':<10} {announcement['pid']}")
+    print(f"{'data':<10} {data_dir}")
+    for name, fields in announcement.items():
+        if isinstance(fields, dict):
+            for key, value in fields.items():
+                label = name if key == "url" else f"  {key}"
+                print(f"{label:<10} {value}")
+    sys.stdout.flush()

@@ -1,0 +1,73 @@
+"""The YAML file of ``pilothouse serve``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from pilothouse.errors import ServiceError
+
+from .host import HostConfig, tls_context
+from .spawn import default_data_dir
+
+__all__ = ["read_conf"]
+
+_COMMON: dict[str, type] = {
+    "data_dir": str,
+    "host": str,
+    "port": int,
+    "tls_cert": str,
+    "tls_key": str,
+}
+_OWN: dict[str, dict[str, type]] = {
+    "fastscore": {"engines": list, "database": str, "allow_exec": bool},
+}
+
+
+def read_conf(service: str, path: Path) -> HostConfig:
+    """Return what a file says about how to run a service.
+
+    Raises:
+        ServiceError: If it cannot be read, or a key is unknown or has a wrong value.
+    """
+    values = _load(path)
+    own = _OWN.get(service, {})
+    _check(values, {**_COMMON, **own}, path)
+    cert, key = values.get("tls_cert"), values.get("tls_key")
+    here = path.absolute().parent  # paths in the file are relative to it
+    data_dir = values.get("data_dir")
+    return HostConfig(
+        services=(service,),
+        data_dir=default_data_dir() if data_dir is None else here / data_dir,
+        host=values.get("host", "127.0.0.1"),
+        ports={service: values.get("port", 0)},
+        tls=None if cert is None else tls_context(here / cert, here / key if key else None),
+        options={service: {name: values[name] for name in own if name in values}},
+    )
+
+
+def _load(path: Path) -> dict[str, Any]:
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, yaml.YAMLError) as exc:
+        raise ServiceError(f"cannot read {path}: {exc}") from exc
+    if values is None:
+        return {}
+    if not isinstance(values, dict):
+        raise ServiceError(f"{path} must hold keys and values")
+    return values
+
+
+def _check(values: dict[str, Any], known: dict[str, type], path: Path) -> None:
+    for key, value in values.items():
+        kind = known.get(key)
+        if kind is None:
+            raise ServiceError(
+                f"{path} has an unknown key {key!r}", hint=f"known: {', '.join(known)}"
+            )
+        if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
+            raise ServiceError(f"{path}: {key} must be of type {kind.__name__}")
+        if kind is list and not all(isinstance(item, str) for item in value):
+            raise ServiceError(f"{path}: {key} must be a list of names")

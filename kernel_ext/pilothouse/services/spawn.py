@@ -1,0 +1,387 @@
+"""Starts the services as a process of its own, finds it again, stops it.
+
+    up      -> the running process that has what is wanted, or a new one
+    status  -> all running ones
+    down    -> ends them
+
+A started process has a session of its own: it outlives the kernel that started it, and
+the next notebook finds it. Two that start at once end up with one process.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import select
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import IO, Any
+
+from pilothouse.errors import ServiceError
+
+from .endpoints import Endpoint
+from .locks import FileLock
+from .registry import SERVICES
+from .runtime_files import Record, find_records, runtime_dir
+
+__all__ = ["Local", "default_data_dir", "down", "status", "up"]
+
+_STOP_SECONDS = 30.0
+_HEALTH_SECONDS = 5.0
+_TAIL_LINES = 15
+_MAX_LOG_BYTES = 5 * 1024 * 1024
+_MAX_LINE_BYTES = 1024 * 1024
+
+_children: set[int] = set()
+"""Ids of processes started here: they are reaped when they have ended."""
+
+
+class Local:
+    """The local services: one running process.
+
+    Attributes:
+        is_new: Whether this call started it; else it was found running.
+    """
+
+    def __init__(self, record: Record, *, is_new: bool) -> None:
+        self._record = record
+        self.is_new = is_new
+
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        return self._record.pid
+
+    @property
+    def data_dir(self) -> Path:
+        """Where it keeps its data."""
+        return Path(self._record.data_dir)
+
+    @property
+    def log(self) -> Path | None:
+        """Its log file; ``None`` when it runs in a terminal."""
+        return Path(self._record.log) if self._record.log else None
+
+    @property
+    def services(self) -> dict[str, Endpoint]:
+        """Service -> endpoint."""
+        return self._record.endpoints
+
+    @property
+    def fastscore(self) -> Endpoint:
+        """The FastScore suite: ``url`` and ``token``.
+
+        Raises:
+            ServiceError: If that service was not started.
+        """
+        return self._endpoint("fastscore")
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether the process still runs."""
+        _reap()
+        return self._record.is_alive
+
+    def log_tail(self, lines: int = _TAIL_LINES) -> str:
+        """Return the last lines of its log."""
+        return "" if self.log is None else _tail(self.log, lines)
+
+    def announcement(self) -> dict[str, Any]:
+        """Return what ``pilothouse up --json`` prints, secrets included."""
+        return self._record.announcement()
+
+    def down(self, timeout: float = _STOP_SECONDS) -> None:
+        """End the process in order. May be called twice.
+
+        Raises:
+            ServiceError: If it had to be killed.
+        """
+        _end(self._record, timeout)
+
+    def _endpoint(self, name: str) -> Endpoint:
+        found = self.services.get(name)
+        if found is None:
+            raise ServiceError(
+                f"the local services run without {name}",
+                hint=f"pilothouse down, then pilothouse up --service {name}",
+            )
+        return found
+
+    def __repr__(self) -> str:
+        where = ", ".join(f"{name} {one.url}" for name, one in self.services.items())
+        return f"<Local services, pid {self.pid}: {where}>"
+
+
+def default_data_dir() -> Path:
+    """Return the folder where services keep their data unless told otherwise."""
+    import platformdirs
+
+    return Path(platformdirs.user_data_dir("pilothouse", appauthor=False))
+
+
+def up(
+    services: Sequence[str] | None = None,
+    *,
+    data_dir: Path | str | None = None,
+    host: str = "127.0.0.1",
+    ports: Mapping[str, int] | None = None,
+    tls_cert: Path | str | None = None,
+    tls_key: Path | str | None = None,
+    allow_exec: bool = False,
+    timeout: float = 30.0,
+) -> Local:
+    """Return the local services: those that run already, or new ones.
+
+    Args:
+        services: What is wanted; all by default.
+        data_dir: Where they keep their data. A process with another folder does not
+            count as running then.
+        host: Address that new ones listen on.
+        ports: Service -> port of new ones; free ones by default.
+        tls_cert: Certificate of new ones, which then speak TLS.
+        tls_key: Its key.
+        allow_exec: Whether streams of new ones may run programs.
+        timeout: Longest wait, in seconds.
+
+    Raises:
+        ServiceError: If they did not start; the message holds the end of their log.
+    """
+    wanted = tuple(services or SERVICES)
+    for name in wanted:
+        if name not in SERVICES:
+            raise ServiceError(
+                f"there is no service {name!r}", hint=f"known are {', '.join(SERVICES)}"
+            )
+    folder = None if data_dir is None else Path(data_dir).absolute()
+    runtime_dir().mkdir(mode=0o700, parents=True, exist_ok=True)
+    lock = FileLock(runtime_dir() / "pilothouse-start.lock")
+    lock.wait(timeout)
+    try:
+        found = _running(wanted, folder)
+        if found is not None:
+            return Local(found, is_new=False)
+        words = _words(wanted, host, ports or {}, tls_cert, tls_key, allow_exec)
+        record = _start(words, folder or default_data_dir(), timeout)
+        return Local(record, is_new=True)
+    finally:
+        lock.release()
+
+
+def status() -> list[Local]:
+    """Return all running ones, the youngest first."""
+    _reap()
+    return [Local(record, is_new=False) for record in find_records()]
+
+
+def down(
+    *, data_dir: Path | str | None = None, timeout: float = _STOP_SECONDS
+) -> list[int]:
+    """End the running ones in order, and return their process ids.
+
+    Args:
+        data_dir: Only the one that keeps its data there.
+        timeout: Longest wait for each, in seconds.
+
+    Raises:
+        ServiceError: If one had to be killed.
+    """
+    ended = []
+    for local in status():
+        if data_dir is None or _is_same(local.data_dir, Path(data_dir)):
+            local.down(timeout)
+            ended.append(local.pid)
+    return ended
+
+
+def _running(wanted: Sequence[str], folder: Path | None) -> Record | None:
+    """Return a running one that has all that is wanted, or ``None``."""
+    _reap()
+    fitting = [
+        record
+        for record in find_records()
+        if set(wanted) <= set(record.services)
+        and (folder is None or _is_same(Path(record.data_dir), folder))
+    ]
+    usual = [r for r in fitting if _is_same(Path(r.data_dir), default_data_dir())]
+    for record in usual or fitting:
+        _check_answers(record)
+        return record
+    return None
+
+
+def _check_answers(record: Record) -> None:
+    """Make sure that a process that runs also answers."""
+    import socket
+    from urllib.parse import urlsplit
+
+    for name, endpoint in record.endpoints.items():
+        parts = urlsplit(endpoint.url)
+        address = (parts.hostname or "", parts.port or 0)
+        try:
+            socket.create_connection(address, timeout=_HEALTH_SECONDS).close()
+        except OSError as exc:
+            raise ServiceError(
+                f"{name} of process {record.pid} does not answer: {exc}",
+                hint="pilothouse down, then try again",
+            ) from exc
+
+
+def _words(
+    services: Sequence[str],
+    host: str,
+    ports: Mapping[str, int],
+    tls_cert: Path | str | None,
+    tls_key: Path | str | None,
+    allow_exec: bool,
+) -> list[str]:
+    words = [word for name in services for word in ("--service", name)]
+    words += ["--host", host]
+    words += [w for name, n in ports.items() for w in ("--port", f"{name}={n}")]
+    if tls_cert is not None:
+        words += ["--tls-cert", str(Path(tls_cert).absolute())]
+    if tls_key is not None:
+        words += ["--tls-key", str(Path(tls_key).absolute())]
+    return [*words, "--allow-exec"] if allow_exec else words
+
+
+def _start(words: Sequence[str], folder: Path, timeout: float) -> Record:
+    """Start a process and wait until it has told its endpoints."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    log = folder / "services.log"
+    command = [sys.executable, "-P", "-m", "pilothouse", "up", "--json", *words]
+    command += ["--data-dir", str(folder), "--log-name", str(log)]
+    with _open_log(log) as errors:
+        begin = errors.tell()
+        process = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            start_new_session=True,
+        )
+    assert process.stdout is not None
+    with process.stdout as output:
+        line = _read_line(output, time.monotonic() + timeout)
+    if line:
+        with contextlib.suppress(ValueError):
+            json.loads(line)
+            for record in find_records():
+                if record.pid == process.pid:
+                    _let_go(process)
+                    return record
+    _give_up(process)
+    tail = _tail(log, _TAIL_LINES, begin)
+    what = "did not get ready" if line is None else "did not start"
+    raise ServiceError(
+        f"the local services {what}\n{tail}".rstrip(), hint=f"the log is {log}"
+    )
+
+
+def _read_line(output: IO[bytes], deadline: float) -> bytes | None:
+    """Return the first line; empty at the end of file, ``None`` at the deadline."""
+    line = b""
+    while not line.endswith(b"\n") and len(line) < _MAX_LINE_BYTES:
+        left = deadline - time.monotonic()
+        if left <= 0 or not select.select([output], [], [], left)[0]:
+            return None
+        piece = os.read(output.fileno(), 65536)
+        if not piece:
+            return b""
+        line += piece
+    return line
+
+
+def _give_up(process: subprocess.Popen[bytes]) -> None:
+    process.terminate()
+    try:
+        process.wait(5.0)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+def _let_go(process: subprocess.Popen[bytes]) -> None:
+    """Leave a process to itself; subprocess would warn at exit that it still runs."""
+    _children.add(process.pid)
+    process.returncode = 0
+
+
+def _open_log(log: Path) -> IO[bytes]:
+    """Open a log to append to; a long one is put aside first."""
+    if log.exists() and log.stat().st_size > _MAX_LOG_BYTES:
+        log.rename(log.with_suffix(".log.1"))
+    handle = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+    file = os.fdopen(handle, "ab")
+    file.seek(0, os.SEEK_END)
+    return file
+
+
+def _tail(log: Path, lines: int, begin: int = 0) -> str:
+    try:
+        with log.open("rb") as file:
+            size = file.seek(0, os.SEEK_END)
+            file.seek(max(begin, size - 65536))
+            text = file.read().decode("utf-8", "replace")
+    except OSError:
+        return ""
+    return "\n".join(text.splitlines()[-lines:])
+
+
+def _end(record: Record, timeout: float) -> None:
+    """Ask a process to end, wait for it, kill it if it does not."""
+    import psutil
+
+    if not record.is_alive:
+        record.remove()
+        return
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(record.pid, signal.SIGTERM)
+    if _wait(record.pid, timeout):
+        record.remove()
+        return
+    with contextlib.suppress(psutil.NoSuchProcess):
+        for process in (p := psutil.Process(record.pid)).children(recursive=True):
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
+        p.kill()
+    _wait(record.pid, 5.0)
+    record.remove()
+    raise ServiceError(
+        f"process {record.pid} did not end within {timeout:g} s and was killed",
+        hint="what it had acknowledged is saved",
+    )
+
+
+def _wait(pid: int, timeout: float) -> bool:
+    """Wait for the end of a process, child of this one or not."""
+    import psutil
+
+    try:
+        psutil.Process(pid).wait(timeout)
+    except psutil.TimeoutExpired:
+        return False
+    except psutil.NoSuchProcess:
+        pass
+    _children.discard(pid)
+    return True
+
+
+def _reap() -> None:
+    for pid in tuple(_children):
+        try:
+            ended, _ = os.waitpid(pid, os.WNOHANG)
+        except ChildProcessError:
+            ended = pid
+        if ended:
+            _children.discard(pid)
+
+
+def _is_same(first: Path, second: Path) -> bool:
+    return first.absolute() == second.absolute() or (
+        first.exists() and second.exists() and first.samefile(second)
+    )
