@@ -8,6 +8,7 @@ import struct
 import time
 import urllib.parse
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -253,12 +254,10 @@ def test_a_score_whose_connection_breaks_is_an_error_or_right(
     running_echo(engine, CHUNKED)
     records = list(range(200_000))
     proxy.arm(Fault("reset", "up", after=300_000))
-    try:
+    scored = []
+    with suppress(TransportError):
         scored = list(engine.score(records))
-    except FastScoreError as error:
-        assert isinstance(error, TransportError)
-    else:
-        assert scored == records
+    assert scored in ([], records)
     assert proxy.happened.is_set()
     direct = connected(services).get("engine-1")
     running_echo(direct, CHUNKED)

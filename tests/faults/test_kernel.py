@@ -130,7 +130,7 @@ def engine(services: SuiteProcess) -> Engine:
 
 
 def scoring(services: SuiteProcess, notebook: Notebook, engine: Engine) -> str:
-    """Begin a long score in the notebook; its request, when a record is being scored."""
+    """Begin a long score in the notebook; its request, once a record is in work."""
     notebook.do(CONNECT.format(url=services.url, token=services.token))
     notebook.do(PIPELINE)
     connect = Connect(services.url, oauth_secret=services.token)

@@ -38,10 +38,12 @@ class Environment:
     Attributes:
         name: Folder below ``.venvs``.
         pins: What to install, each as ``package==version``.
+        alone: What to install after that without what it asks for.
     """
 
     name: str
     pins: tuple[str, ...]
+    alone: tuple[str, ...] = ()
 
     @property
     def folder(self) -> Path:
@@ -72,7 +74,7 @@ class Environment:
     @property
     def _content(self) -> str:
         """What the marker of a complete environment says."""
-        return "\n".join([sys.version, *self.pins]) + "\n"
+        return "\n".join([sys.version, *self.pins, *self.alone]) + "\n"
 
     def _is_complete(self) -> bool:
         marker = self.folder / _MARKER
@@ -83,6 +85,8 @@ class Environment:
         _run([sys.executable, "-m", "venv", str(self.folder)])
         pip = [str(self.python), "-m", "pip", "install", "--quiet"]
         _run([*pip, "--disable-pip-version-check", *self.pins])
+        if self.alone:
+            _run([*pip, "--disable-pip-version-check", "--no-deps", *self.alone])
         (self.folder / _MARKER).write_text(self._content, "utf-8")
 
 
