@@ -10,6 +10,7 @@ import importlib
 import json
 import sys
 import time
+from functools import partial
 
 LIBRARY = sys.argv[1]
 SUITE = importlib.import_module(f"{LIBRARY}.suite")
@@ -23,16 +24,19 @@ def record_by_record(engine):
         pass
 
 
+CALLS = {
+    "health": lambda engine: engine.check_health(),
+    "output": lambda engine: engine.output(1),
+    "record": record_by_record,
+}
+
+
 def main():
     for line in sys.stdin:
         order = json.loads(line)
         connect = SUITE.Connect(order["url"], oauth_secret=order["token"])
         engine = connect.get("engine-1")
-        call = {
-            "health": engine.check_health,
-            "output": lambda: engine.output(1),
-            "record": lambda: record_by_record(engine),
-        }[order["call"]]
+        call = partial(CALLS[order["call"]], engine)
         for _ in range(min(50, order["count"])):
             call()
         began = time.perf_counter()
