@@ -15,11 +15,16 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from pilothouse.errors import PilothouseError, ServiceError
+
+if TYPE_CHECKING:
+    from pilothouse.services.host import HostConfig
+
+    _Commands: TypeAlias = argparse._SubParsersAction[argparse.ArgumentParser]
 
 __all__ = ["main"]
 
@@ -66,7 +71,7 @@ class _Version(argparse.Action):
         parser.exit()
 
 
-def _add_up(commands: Any) -> None:
+def _add_up(commands: _Commands) -> None:
     up = commands.add_parser(
         "up",
         help="start the local services",
@@ -109,20 +114,20 @@ def _add_up(commands: Any) -> None:
     up.set_defaults(run=_up)
 
 
-def _add_status(commands: Any) -> None:
+def _add_status(commands: _Commands) -> None:
     status = commands.add_parser("status", help="show the running local services")
     status.add_argument("--json", action="store_true", help="print one line of JSON")
     status.set_defaults(run=_status)
 
 
-def _add_down(commands: Any) -> None:
+def _add_down(commands: _Commands) -> None:
     down = commands.add_parser("down", help="end the running local services")
     _add_data_dir(down, "only the process that keeps its data there")
     down.add_argument("--json", action="store_true", help="print one line of JSON")
     down.set_defaults(run=_down)
 
 
-def _add_serve(commands: Any) -> None:
+def _add_serve(commands: _Commands) -> None:
     serve = commands.add_parser(
         "serve",
         help="run one service in the foreground, from a YAML file",
@@ -135,7 +140,7 @@ def _add_serve(commands: Any) -> None:
     serve.set_defaults(run=_serve)
 
 
-def _add_lab(commands: Any) -> None:
+def _add_lab(commands: _Commands) -> None:
     lab = commands.add_parser(
         "lab",
         help="JupyterLab on a notebook, services up",
@@ -165,7 +170,7 @@ def _port(word: str) -> tuple[str, int]:
     return name, int(number)
 
 
-def _later(option: str, service: str) -> Any:
+def _later(option: str, service: str) -> Callable[[str], None]:
     def refuse(_word: str) -> None:
         raise argparse.ArgumentTypeError(
             f"{option} is for the {service} service, which this release does not have"
@@ -215,7 +220,7 @@ def _up_detached(args: argparse.Namespace) -> int:
     return 0
 
 
-def _run_host(config: Any, as_json: bool, log_name: str = "") -> int:
+def _run_host(config: HostConfig, as_json: bool, log_name: str = "") -> int:
     """Run the services in this process until a signal ends them."""
     from pilothouse.services.process import run_services
 

@@ -21,9 +21,14 @@ _COMMON: dict[str, type] = {
     "tls_cert": str,
     "tls_key": str,
 }
-_OWN: dict[str, dict[str, type]] = {
-    "fastscore": {"engines": list, "database": str, "allow_exec": bool},
+_OWN: dict[str, dict[str, tuple[str, type]]] = {
+    "fastscore": {
+        "engines": ("engines", list),
+        "database": ("database_url", str),
+        "allow_exec": ("allow_exec", bool),
+    },
 }
+"""Service -> key -> name and type of its option."""
 
 
 def read_conf(service: str, path: Path) -> HostConfig:
@@ -34,7 +39,7 @@ def read_conf(service: str, path: Path) -> HostConfig:
     """
     values = _load(path)
     own = _OWN.get(service, {})
-    _check(values, {**_COMMON, **own}, path)
+    _check(values, _COMMON | {key: kind for key, (_, kind) in own.items()}, path)
     cert, key = values.get("tls_cert"), values.get("tls_key")
     here = path.absolute().parent  # paths in the file are relative to it
     data_dir = values.get("data_dir")
@@ -43,8 +48,10 @@ def read_conf(service: str, path: Path) -> HostConfig:
         data_dir=default_data_dir() if data_dir is None else here / data_dir,
         host=values.get("host", "127.0.0.1"),
         ports={service: values.get("port", 0)},
-        tls=None if cert is None else tls_context(here / cert, here / key if key else None),
-        options={service: {name: values[name] for name in own if name in values}},
+        tls=None
+        if cert is None
+        else tls_context(here / cert, here / key if key else None),
+        options={service: {own[k][0]: v for k, v in values.items() if k in own}},
     )
 
 
@@ -69,5 +76,5 @@ def _check(values: dict[str, Any], known: dict[str, type], path: Path) -> None:
             )
         if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
             raise ServiceError(f"{path}: {key} must be of type {kind.__name__}")
-        if kind is list and not all(isinstance(item, str) for item in value):
+        if isinstance(value, list) and not all(isinstance(v, str) for v in value):
             raise ServiceError(f"{path}: {key} must be a list of names")

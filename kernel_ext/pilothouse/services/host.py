@@ -1,9 +1,9 @@
 """The host of the services: one asyncio loop that they all share.
 
-    with ServiceHost(["fastscore"], data_dir=folder) as host:     # in a thread
-        host.fastscore.url, host.fastscore.token
+with ServiceHost(["fastscore"], data_dir=folder) as host:     # in a thread
+    host.fastscore.url, host.fastscore.token
 
-    run_process(config, announce)                                 # as a process
+run_process(config, announce)                                 # as a process
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ class HostConfig:
 class _Running:
     """The services of one host, on the running loop."""
 
-    def __init__(self, config: HostConfig, token: str | None | object) -> None:
+    def __init__(self, config: HostConfig, token: str | object | None) -> None:
         self._config = config
         self._token = token
         self._locks: list[FileLock] = []
@@ -137,11 +137,13 @@ class ServiceHost:
         host: str = "127.0.0.1",
         ports: Mapping[str, int] | None = None,
         tls: ssl.SSLContext | None = None,
-        token: str | None | object = _RANDOM,
+        token: str | object | None = _RANDOM,
         options: Mapping[str, Mapping[str, Any]] | None = None,
     ) -> None:
         self._own_dir = data_dir is None
-        folder = tempfile.mkdtemp(prefix="pilothouse-") if data_dir is None else data_dir
+        folder = (
+            tempfile.mkdtemp(prefix="pilothouse-") if data_dir is None else data_dir
+        )
         self._config = HostConfig(
             services=tuple(services),
             data_dir=Path(folder),
@@ -223,7 +225,7 @@ class ServiceHost:
                     name: Endpoint(name, fields)
                     for name, fields in running.endpoints().items()
                 }
-            except BaseException as exc:  # noqa: BLE001  (raised in start)
+            except BaseException as exc:
                 failures.append(exc)
                 return
             finally:

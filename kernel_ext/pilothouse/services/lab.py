@@ -56,7 +56,9 @@ def run_lab(
     local = up(data_dir=data_dir)
     try:
         for name, endpoint in local.services.items():
-            say(f"{name}: {endpoint.url} ({'new' if local.is_new else 'found running'})")
+            say(
+                f"{name}: {endpoint.url} ({'new' if local.is_new else 'found running'})"
+            )
         return _run(target, words, open_browser and _has_browser(), say)
     finally:
         if local.is_new:

@@ -13,7 +13,9 @@ __all__ = ["openapi_document"]
 _PARAMETER = re.compile(r"\{(\w+)\}")
 
 
-def openapi_document(title: str, version: str, routes: Iterable[Route]) -> dict[str, Any]:
+def openapi_document(
+    title: str, version: str, routes: Iterable[Route]
+) -> dict[str, Any]:
     """Return the OpenAPI 2.0 description of some routes."""
     paths: dict[str, dict[str, Any]] = {}
     for route in routes:
@@ -64,9 +66,7 @@ def _parameters(route: Route) -> list[dict[str, Any]]:
         for param in route.query
     ]
     if route.consumes:
-        found.append(
-            {"name": "body", "in": "body", "required": False, "schema": {}}
-        )
+        found.append({"name": "body", "in": "body", "required": False, "schema": {}})
     return found
 
 

@@ -69,9 +69,7 @@ class Router:
             text = f"{method[:20]} is not allowed here; allowed: {allowed}"
             raise Refusal(405, text, {"Allow": allowed})
         handler, names = choice
-        return Found(
-            handler, MappingProxyType(dict(zip(names, values, strict=True)))
-        )
+        return Found(handler, MappingProxyType(dict(zip(names, values, strict=True))))
 
     def _add(self, route: Route) -> None:
         node, names = self._root, []

@@ -12,11 +12,19 @@ import ssl
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from aiohttp import web
 
+from pilothouse.fastscore.wire.values import JSON
+
 from .web import MAX_BODY_BYTES, Handler, Request
+
+if TYPE_CHECKING:
+    from aiohttp import StreamReader
+    from aiohttp.abc import AbstractStreamWriter
+    from aiohttp.http_parser import RawRequestMessage
+    from aiohttp.web_protocol import RequestHandler
 
 __all__ = ["HttpListener", "RunningService", "ServiceConfig", "ServiceFactory"]
 
@@ -93,7 +101,11 @@ class HttpListener:
         loop = asyncio.get_running_loop()
 
         def make_request(
-            message: Any, payload: Any, protocol: Any, writer: Any, task: Any
+            message: RawRequestMessage,
+            payload: StreamReader,
+            protocol: RequestHandler,
+            writer: AbstractStreamWriter,
+            task: asyncio.Task[None],
         ) -> Request:
             return Request(
                 message,
@@ -131,7 +143,7 @@ class HttpListener:
             self._sockets.close()
 
     async def close(self, timeout: float = 2.0) -> None:
-        """Close; requests under way have so many seconds to end. May be called twice."""
+        """Close; requests under way get so long to end. May be called twice."""
         self.refuse_new()
         self._sockets = None
         if self._server is not None:
@@ -144,14 +156,14 @@ class _Terse(logging.LoggerAdapter[logging.Logger]):
     """Logs what a broken request did in one line; it is no fault of ours."""
 
     def process(
-        self, msg: Any, kwargs: MutableMapping[str, Any]
-    ) -> tuple[Any, MutableMapping[str, Any]]:
+        self, msg: object, kwargs: MutableMapping[str, Any]
+    ) -> tuple[object, MutableMapping[str, Any]]:
         exc = kwargs.pop("exc_info", None)
         if isinstance(exc, BaseException):
             reason = " ".join(str(exc).split())[:200].replace("%", "%%")
             msg = f"{msg}: {type(exc).__name__}: {reason}"
         return msg, kwargs
 
-    def exception(self, msg: Any, *args: Any, **kwargs: Any) -> None:  # type: ignore[override]
+    def exception(self, msg: object, *args: object, **kwargs: JSON) -> None:
         """Log at warning, without a traceback."""
         self.warning(msg, *args, **kwargs)

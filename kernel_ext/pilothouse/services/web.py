@@ -17,13 +17,14 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import TypeAlias
 from urllib.parse import unquote
 
 import orjson
 from aiohttp import web
 
 from pilothouse.errors import NotFoundError, ProtocolError
+from pilothouse.fastscore.wire.values import JSON
 
 from .storage import is_storage_full
 
@@ -55,7 +56,7 @@ MAX_JSON_BYTES = 16 * 1024 * 1024
 MAX_TEXT_CHARS = 4000
 """Longest text of a refusal."""
 
-EMPTY_BODY: Any = object()
+EMPTY_BODY: JSON = object()
 """Default of `read_json`: an empty body is refused."""
 
 
@@ -67,7 +68,7 @@ class Request(web.BaseRequest):
             codes are resolved, so a value may hold ``/``.
     """
 
-    match_info: Mapping[str, str] = {}  # noqa: RUF012  (set per request by routing)
+    match_info: Mapping[str, str] = {}
 
 
 Handler: TypeAlias = Callable[[Request], Awaitable[web.StreamResponse]]
@@ -129,7 +130,7 @@ class Refusal(Exception):  # noqa: N818  (a refusal is an answer, not a fault)
         self.headers = headers
 
 
-def json_answer(value: Any, status: int = 200) -> web.Response:
+def json_answer(value: JSON, status: int = 200) -> web.Response:
     """Return an answer that holds a JSON value."""
     return web.Response(
         body=orjson.dumps(value), status=status, content_type="application/json"
@@ -174,8 +175,8 @@ async def read_body(request: Request, max_bytes: int = MAX_BODY_BYTES) -> bytes:
 
 
 async def read_json(
-    request: Request, *, empty: Any = EMPTY_BODY, max_bytes: int = MAX_JSON_BYTES
-) -> Any:
+    request: Request, *, empty: JSON = EMPTY_BODY, max_bytes: int = MAX_JSON_BYTES
+) -> JSON:
     """Return the body as a JSON value.
 
     Args:

@@ -1,9 +1,9 @@
 """What a sensor makes of its readings between two reports, in bounded memory.
 
-    accumulate   the readings: the last ones, or a fair sample of SampleSize
-    sum          numbers are added; any other reading counts as what it stands for
-    count        how many
-    null         the last reading itself
+accumulate   the readings: the last ones, or a fair sample of SampleSize
+sum          numbers are added; any other reading counts as what it stands for
+count        how many
+null         the last reading itself
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ from __future__ import annotations
 import random
 from collections import deque
 from typing import Any, Protocol
+
+from pilothouse.fastscore.wire.values import JSON
 
 __all__ = ["Aggregate", "new_aggregate"]
 
@@ -25,10 +27,10 @@ class Aggregate(Protocol):
     def is_empty(self) -> bool:
         """Whether there was no reading since the last `pop`."""
 
-    def add(self, reading: Any, n: int) -> None:
+    def add(self, reading: JSON, n: int) -> None:
         """Take a reading that stands for `n`."""
 
-    def pop(self) -> Any:
+    def pop(self) -> JSON:
         """Return the value and start anew."""
 
 
@@ -49,12 +51,12 @@ class _Sum:
         self._total: float = 0
         self.is_empty = True
 
-    def add(self, reading: Any, n: int) -> None:
+    def add(self, reading: JSON, n: int) -> None:
         is_number = isinstance(reading, int | float) and not isinstance(reading, bool)
         self._total += reading if is_number and not self._only_count else n
         self.is_empty = False
 
-    def pop(self) -> Any:
+    def pop(self) -> JSON:
         total, self._total, self.is_empty = self._total, 0, True
         return total
 
@@ -71,7 +73,7 @@ class _Last:
     def is_empty(self) -> bool:
         return not self._readings
 
-    def add(self, reading: Any, n: int) -> None:  # noqa: ARG002
+    def add(self, reading: JSON, n: int) -> None:
         if len(self._readings) == self._limit:
             self._chars -= _length(self._readings.popleft())
         self._readings.append(reading)
@@ -79,7 +81,7 @@ class _Last:
         while self._chars > MAX_TEXT_CHARS and len(self._readings) > 1:
             self._chars -= _length(self._readings.popleft())
 
-    def pop(self) -> Any:
+    def pop(self) -> JSON:
         readings = list(self._readings)
         self._readings.clear()
         self._chars = 0
@@ -98,17 +100,17 @@ class _Sample:
     def is_empty(self) -> bool:
         return self._seen == 0
 
-    def add(self, reading: Any, n: int) -> None:  # noqa: ARG002
+    def add(self, reading: JSON, n: int) -> None:
         self._seen += 1
         if len(self._readings) < self._size:
             self._readings.append(reading)
         elif (index := random.randrange(self._seen)) < self._size:
             self._readings[index] = reading
 
-    def pop(self) -> Any:
+    def pop(self) -> JSON:
         readings, self._readings, self._seen = self._readings, [], 0
         return readings
 
 
-def _length(reading: Any) -> int:
+def _length(reading: JSON) -> int:
     return len(reading) if isinstance(reading, str | bytes) else 100

@@ -1,7 +1,10 @@
 """Attachments as files beside the database.
 
-    begin -> write, write, ... -> keep   (fsync, rename, fsync of the folder)
+    begin -> write, write, ... -> keep -> retire -> purge
                                -> discard
+
+    keep   fsync, rename, fsync of the folder
+    retire no longer counts; stays for a while, for who has just been told its path
 
 A file gets its final name only when it is whole and on the disk, and that name is
 new each time: a reader of the old file is never disturbed. The database names the
@@ -12,12 +15,17 @@ from __future__ import annotations
 
 import contextlib
 import os
+import time
 import uuid
+from collections import deque
 from collections.abc import Container
 from pathlib import Path
 from typing import BinaryIO
 
-__all__ = ["AttachmentFiles", "Upload"]
+__all__ = ["GRACE_SECONDS", "AttachmentFiles", "Upload"]
+
+GRACE_SECONDS = 30.0
+"""How long a retired file can still be opened."""
 
 _PARTIAL = ".partial"
 
@@ -69,6 +77,7 @@ class AttachmentFiles:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self._retired: deque[tuple[float, str]] = deque()
 
     def open(self) -> None:
         """Make the folder."""
@@ -82,9 +91,15 @@ class AttachmentFiles:
         """Return where a kept file lies."""
         return self._folder / name
 
-    def remove(self, name: str) -> None:
-        """Remove a kept file; one that is gone is fine."""
-        self.path(name).unlink(missing_ok=True)
+    def retire(self, name: str) -> None:
+        """Let `purge` remove a file later."""
+        self._retired.append((time.monotonic(), name))
+
+    def purge(self, min_age_seconds: float = GRACE_SECONDS) -> None:
+        """Remove the files that were retired so long ago."""
+        latest = time.monotonic() - min_age_seconds
+        while self._retired and self._retired[0][0] <= latest:
+            self.path(self._retired.popleft()[1]).unlink(missing_ok=True)
 
     def remove_all_but(self, names: Container[str]) -> int:
         """Remove left-overs of a crash; return how many there were."""

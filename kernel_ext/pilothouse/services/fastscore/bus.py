@@ -52,7 +52,9 @@ class Frame:
         """The message as JSON text; a value that is not JSON appears as its text."""
         wire = self.message.to_wire()
         return orjson.dumps(
-            wire, default=str, option=orjson.OPT_NON_STR_KEYS | orjson.OPT_SERIALIZE_NUMPY
+            wire,
+            default=str,
+            option=orjson.OPT_NON_STR_KEYS | orjson.OPT_SERIALIZE_NUMPY,
         ).decode()
 
     def fits(self, src: str | None, kind: str | None) -> bool:
@@ -152,7 +154,9 @@ class Bus:
         found = [frame for frame in self._history if frame.fits(src, kind)]
         return found if count is None else found[max(0, len(found) - count) :]
 
-    def subscribe(self, src: str | None = None, kind: str | None = None) -> Subscription:
+    def subscribe(
+        self, src: str | None = None, kind: str | None = None
+    ) -> Subscription:
         """Return a reader of what is published from now on; close it after use."""
         subscription = Subscription(self, src, kind)
         self._subscriptions.add(subscription)

@@ -8,6 +8,7 @@ from typing import Any
 import yaml
 
 from pilothouse.errors import NotFoundError, ProtocolError
+from pilothouse.fastscore.wire.values import JSON
 
 __all__ = ["dump_yaml", "find_section", "parse_configuration"]
 
@@ -39,7 +40,7 @@ def parse_configuration(text: str) -> dict[str, Any]:
     return found
 
 
-def find_section(config: dict[str, Any], name: str) -> Any:
+def find_section(config: dict[str, Any], name: str) -> JSON:
     """Return a section: of the top level first, then of ``fastscore``.
 
     Raises:
@@ -52,7 +53,7 @@ def find_section(config: dict[str, Any], name: str) -> Any:
     raise NotFoundError(f"the configuration has no section {name[:100]!r}")
 
 
-def dump_yaml(value: Any) -> str:
+def dump_yaml(value: JSON) -> str:
     """Return a JSON value as YAML text."""
     return str(yaml.safe_dump(value, sort_keys=False, allow_unicode=True))
 
@@ -63,7 +64,7 @@ class _Reader:
     def __init__(self) -> None:
         self._left = _MAX_VALUES
 
-    def read(self, value: Any, depth: int) -> Any:
+    def read(self, value: JSON, depth: int) -> JSON:
         self._left -= 1
         if self._left < 0 or depth > _MAX_DEPTH:
             raise ProtocolError("the configuration is too large or nested too deep")
@@ -82,7 +83,7 @@ class _Reader:
         )
 
 
-def _key(key: Any) -> str:
+def _key(key: JSON) -> str:
     if isinstance(key, str | int | float | bool) or key is None:
         return str(key)
     raise ProtocolError("a key of the configuration is not a word")

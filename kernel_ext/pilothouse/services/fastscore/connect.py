@@ -11,6 +11,7 @@ from aiohttp import WSCloseCode, web
 
 from pilothouse.errors import NotFoundError
 from pilothouse.fastscore.wire.messages import InstanceInfo
+from pilothouse.fastscore.wire.values import JSON
 from pilothouse.services.web import (
     Param,
     Refusal,
@@ -192,7 +193,7 @@ def _only(rows: Sequence[Mapping[str, Any]], fields: str) -> list[dict[str, Any]
     return [{field: row[field] for field in wanted} for row in rows]
 
 
-def _in_form_of(accept: str, config: Any) -> web.Response:
+def _in_form_of(accept: str, config: JSON) -> web.Response:
     """Return a configuration as JSON unless only YAML or text is accepted."""
     if "json" in accept or "*/*" in accept or not accept:
         return json_answer(config)
@@ -201,5 +202,3 @@ def _in_form_of(accept: str, config: Any) -> web.Response:
     if "text/" in accept:
         return text_answer(dump_yaml(config))
     return json_answer(config)
-
-

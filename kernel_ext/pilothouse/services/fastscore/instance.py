@@ -249,5 +249,3 @@ def _built_on() -> str:
     made = Path(pilothouse.__file__).stat().st_mtime
     when = datetime.datetime.fromtimestamp(int(made), datetime.UTC)
     return when.replace(tzinfo=None).isoformat() + "Z"
-
-

@@ -9,11 +9,12 @@ import asyncio
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
+import orjson
 from aiohttp import web
 
 from pilothouse.fastscore.wire.load import read_source
 from pilothouse.fastscore.wire.mime import model_mime, model_type_of
-from pilothouse.fastscore.wire.values import unquoted
+from pilothouse.fastscore.wire.values import JSON, unquoted
 from pilothouse.services.web import (
     Handler,
     Param,
@@ -28,6 +29,7 @@ from pilothouse.services.web import (
     text_answer,
 )
 
+from .attachment_files import GRACE_SECONDS
 from .attachments import attachment_routes
 from .instance import Instance
 from .snapshots import snapshot_routes
@@ -48,6 +50,25 @@ class ModelManage(Instance):
     """The instance that keeps things; whether they make sense is the engine's job."""
 
     api: ClassVar[str] = "model-manage"
+    _purging: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Begin to work."""
+        await super().start()
+        self._purging = asyncio.create_task(self._purge())
+
+    async def stop(self) -> None:
+        """End; may be called twice."""
+        await super().stop()
+        if self._purging is not None:
+            self._purging.cancel()
+            await asyncio.gather(self._purging, return_exceptions=True)
+            self._purging = None
+
+    async def _purge(self) -> None:
+        while True:
+            await asyncio.sleep(GRACE_SECONDS)
+            await asyncio.to_thread(self.suite.store.purge)
 
     def routes(self) -> Sequence[Route]:
         """Return the common routes and Model Manage's own."""
@@ -195,9 +216,7 @@ class ModelManage(Instance):
 
     def _asset_putter(self, kind: AssetKind) -> Handler:
         async def put_asset(request: Request) -> web.StreamResponse:
-            # The real SDK drops falsy bodies: nothing stands for {}. It sends a
-            # schema held as text as a JSON string of JSON.
-            value = unquoted(await read_json(request, empty={}))
+            value = _unpacked(await read_json(request, empty={}))
             replaced = await asyncio.to_thread(
                 self.suite.store.put, kind, request.match_info["name"], value
             )
@@ -212,6 +231,19 @@ class ModelManage(Instance):
             return empty_answer()
 
         return delete_asset
+
+
+def _unpacked(value: JSON) -> JSON:
+    """Return the JSON in a JSON string: so the real SDK sends a schema it has as text.
+
+    It also drops falsy bodies, so an empty one stands for ``{}``.
+    """
+    try:
+        inner = unquoted(value)
+        orjson.dumps(inner)  # what gets in must get out
+    except (RecursionError, TypeError, ValueError) as exc:
+        raise Refusal(400, "the JSON in the body is nested too deep") from exc
+    return inner
 
 
 def _page(request: Request, items: Sequence[Any]) -> list[Any]:

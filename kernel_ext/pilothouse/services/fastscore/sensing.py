@@ -16,6 +16,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from pilothouse.fastscore.wire.sensors import SensorDescriptor
+from pilothouse.fastscore.wire.values import JSON
 
 from .aggregates import new_aggregate
 
@@ -78,7 +79,7 @@ class InstalledSensor:
             timer.cancel()
         self._timers.clear()
 
-    def take(self, reading: Any, n: int = 1) -> None:
+    def take(self, reading: JSON, n: int = 1) -> None:
         """Take a reading that stands for `n`."""
         if not self.is_active:
             return

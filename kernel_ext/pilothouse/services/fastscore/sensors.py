@@ -24,6 +24,7 @@ from pilothouse.fastscore.wire.sensors import (
     canonical_tap,
     parse_sensor,
 )
+from pilothouse.fastscore.wire.values import JSON
 
 from .bus import Bus, utc_now
 from .sensing import InstalledSensor
@@ -34,6 +35,7 @@ Poll: TypeAlias = Callable[[], Any]
 
 MAX_SENSORS = 1000
 """Sensors that one instance holds at a time."""
+
 
 class Tap:
     """One tapping point.
@@ -53,11 +55,11 @@ class Tap:
         self.active = False
         self._sensors: list[InstalledSensor] = []
 
-    def emit(self, reading: Any, n: int = 1) -> None:
+    def emit(self, reading: JSON, n: int = 1) -> None:
         """Hand a reading to the sensors that listen. Call it on the event loop.
 
         Args:
-            reading: A JSON value. ``sum`` adds numbers; any other reading counts as `n`.
+            reading: A JSON value. ``sum`` adds numbers; any other counts as `n`.
             n: How many readings (or records) it stands for.
         """
         if self.active:
@@ -124,7 +126,7 @@ class Sensors:
         self._last_id = 0
         taps.on_remove = self._tap_removed
 
-    def install(self, descriptor: Any) -> int:
+    def install(self, descriptor: JSON) -> int:
         """Install a sensor and return its id.
 
         Raises:
@@ -183,7 +185,7 @@ class Sensors:
             if sensor.tap.name == name:
                 self.uninstall(sensor.id)
 
-    def _report(self, sensor: InstalledSensor, data: Any, delta_time: float) -> None:
+    def _report(self, sensor: InstalledSensor, data: JSON, delta_time: float) -> None:
         self._bus.publish(
             SensorReportMsg(
                 src=self._src,

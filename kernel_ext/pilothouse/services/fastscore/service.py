@@ -39,17 +39,15 @@ class FastScoreService:
 async def start_fastscore(config: ServiceConfig) -> FastScoreService:
     """Start a suite.
 
-    Options: ``engines`` (names), ``allow_exec``, ``database`` (an SQLAlchemy URL).
+    Options: ``engines`` (names), and the attributes of `SuiteOptions`.
 
     Raises:
         ServiceError: If the database cannot be used.
         OSError: If the address cannot be had.
     """
-    options = SuiteOptions(
-        database_url=config.options.get("database"),
-        allow_exec=bool(config.options.get("allow_exec", False)),
-    )
-    engines = config.options.get("engines", DEFAULT_ENGINES)
+    given = dict(config.options)
+    engines = given.pop("engines", DEFAULT_ENGINES)
+    options = SuiteOptions(**given)
     suite = Suite(config.data_dir, engines, options)
     listener = HttpListener(config)
     proxy = Proxy(suite.instances.values(), Credentials(config.token))

@@ -21,6 +21,7 @@ from aiohttp import BodyPartReader, MultipartReader, web
 from pilothouse.errors import NotFoundError
 from pilothouse.fastscore.wire.messages import SnapshotInfo
 from pilothouse.fastscore.wire.pneumo import read_timestamp
+from pilothouse.fastscore.wire.values import JSON
 from pilothouse.services.web import (
     Param,
     Refusal,
@@ -56,7 +57,9 @@ def snapshot_routes(store: Store) -> list[Route]:
             {200: "[SnapshotInfo]", 400: "Bad parameter", 403: "No such model"},
             (
                 Param("count", "integer", "At most so many"),
-                Param("date-range", summary="<ISO-8601>--<ISO-8601>, ends may be empty"),
+                Param(
+                    "date-range", summary="<ISO-8601>--<ISO-8601>, ends may be empty"
+                ),
             ),
             produces=_JSON,
         ),
@@ -77,7 +80,11 @@ def snapshot_routes(store: Store) -> list[Route]:
             consumes="multipart/mixed",
         ),
         Route(
-            "DELETE", path, handlers.delete, "Delete a snapshot.", {204: "Done", **found}
+            "DELETE",
+            path,
+            handlers.delete,
+            "Delete a snapshot.",
+            {204: "Done", **found},
         ),
         Route(
             "GET",
@@ -213,7 +220,7 @@ async def _read_form(request: Request) -> tuple[Any, bytes]:
     """Return the metadata and the contents of a multipart body."""
     if not request.content_type.startswith("multipart/"):
         raise Refusal(400, "send multipart/mixed: metadata, then contents")
-    metadata: Any = None
+    metadata: JSON = None
     contents: bytes | None = None
     try:
         reader = MultipartReader(request.headers, request.content)
@@ -240,7 +247,7 @@ async def _read_part(part: BodyPartReader, max_bytes: int) -> bytes:
     return bytes(data)
 
 
-def _read_metadata(metadata: Any) -> tuple[str, datetime.datetime | None]:
+def _read_metadata(metadata: JSON) -> tuple[str, datetime.datetime | None]:
     given = {} if metadata is None else metadata
     if not isinstance(given, dict):
         raise Refusal(400, "the metadata must be an object")

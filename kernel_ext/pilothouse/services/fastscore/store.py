@@ -23,8 +23,9 @@ import sqlalchemy as sa
 from pilothouse.errors import NotFoundError, PilothouseError
 from pilothouse.fastscore.wire.messages import ModelInfo, SnapshotInfo
 from pilothouse.fastscore.wire.pneumo import timestamp_text
+from pilothouse.fastscore.wire.values import JSON
 
-from .attachment_files import AttachmentFiles, Upload
+from .attachment_files import GRACE_SECONDS, AttachmentFiles, Upload
 from .tables import (
     assets,
     attachments,
@@ -70,7 +71,8 @@ class StoredAttachment:
     """An attachment as it is kept.
 
     Attributes:
-        path: The file; it never changes, a new upload gets another path.
+        path: The file. It never changes: a new upload gets another path, and this one
+            can be opened for `GRACE_SECONDS` more.
         atype: ``"zip"`` or ``"tgz"``.
         size: In bytes.
     """
@@ -112,8 +114,13 @@ class Store:
     def close(self) -> None:
         """Close the database. May be called twice."""
         if self._engine is not None:
+            self.purge(0)
             self._engine.dispose()
             self._engine = None
+
+    def purge(self, min_age_seconds: float = GRACE_SECONDS) -> None:
+        """Remove files of attachments that were replaced or deleted a while ago."""
+        self._files.purge(min_age_seconds)
 
     # models
 
@@ -168,7 +175,7 @@ class Store:
             db.execute(attachments.delete().where(attachments.c.model == name))
             db.execute(snapshots.delete().where(snapshots.c.model == name))
         for file in unused:
-            self._files.remove(file)
+            self._files.retire(file)
 
     # attachments
 
@@ -223,10 +230,10 @@ class Store:
                 unused = db.scalar(old)
                 replaced = _upsert(db, attachments, key, values)
         except BaseException:
-            self._files.remove(file)
+            self._files.retire(file)
             raise
         if unused is not None:
-            self._files.remove(unused)
+            self._files.retire(unused)
         return replaced
 
     def delete_attachment(self, model: str, name: str) -> None:
@@ -241,7 +248,7 @@ class Store:
             if file is None:
                 raise NotFoundError(f"model {model!r} has no attachment {name!r}")
             db.execute(attachments.delete().where(here))
-        self._files.remove(file)
+        self._files.retire(file)
 
     # snapshots
 
@@ -318,7 +325,9 @@ class Store:
         """
         info = SnapshotInfo(
             id=snapshot_id or "".join(secrets.choice(_ID_LETTERS) for _ in range(8)),
-            created_on=timestamp_text(created_on or datetime.datetime.now(datetime.UTC)),
+            created_on=timestamp_text(
+                created_on or datetime.datetime.now(datetime.UTC)
+            ),
             type=stype,
             size=len(contents),
         )
@@ -336,7 +345,9 @@ class Store:
         """Delete a snapshot; raises as `find_snapshot`."""
         with self._write() as db:
             info = self._find_snapshot(db, model, prefix)
-            db.execute(snapshots.delete().where(_key(snapshots, model=model, id=info.id)))
+            db.execute(
+                snapshots.delete().where(_key(snapshots, model=model, id=info.id))
+            )
 
     # schemas, streams, sensors, configuration: named JSON values
 
@@ -347,7 +358,7 @@ class Store:
                 db.scalars(sa.select(assets.c.name).where(assets.c.kind == kind))
             )
 
-    def get(self, kind: AssetKind, name: str) -> Any:
+    def get(self, kind: AssetKind, name: str) -> JSON:
         """Return a JSON value.
 
         Raises:
@@ -360,15 +371,15 @@ class Store:
             raise NotFoundError(f"{kind} {name!r} not found")
         return orjson.loads(body)
 
-    def get_schema(self, name: str) -> Any:
+    def get_schema(self, name: str) -> JSON:
         """Return a schema as JSON; raises as `get`."""
         return self.get("schema", name)
 
-    def get_stream(self, name: str) -> Any:
+    def get_stream(self, name: str) -> JSON:
         """Return a stream descriptor as JSON; raises as `get`."""
         return self.get("stream", name)
 
-    def put(self, kind: AssetKind, name: str, value: Any) -> bool:
+    def put(self, kind: AssetKind, name: str, value: JSON) -> bool:
         """Save a JSON value; return whether it replaced one."""
         body = {"body": orjson.dumps(value)}
         with self._write() as db:
@@ -432,7 +443,10 @@ def _key(table: sa.Table, **values: str) -> sa.ColumnElement[bool]:
 
 
 def _upsert(
-    db: sa.Connection, table: sa.Table, key: Mapping[str, Any], values: Mapping[str, Any]
+    db: sa.Connection,
+    table: sa.Table,
+    key: Mapping[str, Any],
+    values: Mapping[str, Any],
 ) -> bool:
     """Update a row, or insert it; return whether it was there."""
     here = _key(table, **key)
@@ -447,7 +461,7 @@ def _snapshot_columns() -> sa.Select[Any]:
     return sa.select(c.id, c.created_on, c.stype, c.size)
 
 
-def _snapshot_info(row: Any) -> SnapshotInfo:
+def _snapshot_info(row: sa.Row[Any]) -> SnapshotInfo:
     return SnapshotInfo(
         id=row.id, created_on=row.created_on, type=row.stype, size=row.size
     )

@@ -8,6 +8,8 @@ from typing import Any
 
 import psutil
 
+from pilothouse.fastscore.wire.values import JSON
+
 from .sensors import Taps
 
 __all__ = ["SystemTaps"]
@@ -57,5 +59,5 @@ class SystemTaps:
         return self._count
 
 
-def _tagged(value: Any) -> dict[str, Any]:
+def _tagged(value: JSON) -> dict[str, Any]:
     return {"tag": "test", "value": value}

@@ -7,10 +7,10 @@ SQLite by default: write-ahead log, so that readers never wait, and
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy import event
+from sqlalchemy.engine.interfaces import DBAPIConnection
 
 from pilothouse.errors import ServiceError
 
@@ -106,7 +106,7 @@ def check_version(connection: sa.Connection) -> None:
         )
 
 
-def _prepare_sqlite(connection: Any, _record: Any) -> None:
+def _prepare_sqlite(connection: DBAPIConnection, _record: object) -> None:
     connection.isolation_level = None  # transactions are begun below, not by sqlite3
     for pragma in (
         "journal_mode=WAL",
