@@ -234,13 +234,15 @@ def read_default(node: Node, default: Value) -> Value:
 
 
 def _read_union(node: Union, value: Value, path: Path) -> Value:
+    tagged: Mismatch | None = None
     if isinstance(value, dict) and len(value) == 1:
         ((tag, inner),) = value.items()
         for branch in node.branches:
             if _has_tag(branch, tag):
                 try:
                     return read(branch, inner, path)
-                except Mismatch:
+                except Mismatch as exc:
+                    tagged = exc
                     break
     reasons: list[tuple[Node, Mismatch]] = []
     for branch in _by_likeness(node, value):
@@ -248,7 +250,7 @@ def _read_union(node: Union, value: Value, path: Path) -> Value:
             return read(branch, value, path)
         except Mismatch as exc:
             reasons.append((branch, exc))
-    raise _union_refusal(node, value, path, reasons)
+    raise tagged or _union_refusal(node, value, path, reasons)
 
 
 def _has_tag(branch: Node, tag: Value) -> bool:
