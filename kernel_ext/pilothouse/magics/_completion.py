@@ -15,6 +15,7 @@ from IPython.core.completer import SimpleCompletion
 
 from . import MAGICS
 from ._arguments import Command, Option, Subcommand
+from ._fixed_names import fixed_names
 from ._line import Word, split
 from ._names import Name
 from ._readers import Reader
@@ -162,8 +163,7 @@ def _of_reader(session: Session, reader: Reader) -> Iterator[tuple[str, str]]:
 
 
 def _names(session: Session, kind: str) -> Iterable[Name]:
-    fixed = session.fixed_names.get(kind)
-    return [*(fixed() if fixed else ()), *session.names.get(kind)]
+    return [*fixed_names(session, kind), *session.names.get(kind)]
 
 
 def _objects(session: Session, wanted: str) -> Iterator[tuple[str, str]]:

@@ -61,8 +61,12 @@ def unload(shell: InteractiveShell) -> None:
     _remove_ours(shell.input_transformers_cleanup)
     session = Session.of(shell)
     configurables: list[Any] = shell.configurables
-    if session.options in configurables:
-        configurables.remove(session.options)
+    configurables[:] = [
+        found
+        for found in configurables
+        if found is not session.options
+        and not type(found).__module__.startswith(_PACKAGE + "magics.")
+    ]
     if not _is_reloading():
         Session.drop(shell)
 

@@ -1,13 +1,14 @@
 r"""The words of a magic's line.
 
     line    = { blank } [ word { blank word } ] [ ";" ]
-    word    = bracket / part { part }
-    part    = plain / "'" { char } "'" / '"' { char } '"'
+    word    = bracket / { char / "=" quoted } / quoted { char }
+    quoted  = "'" { char } "'" / '"' { char } '"'
     bracket = "[" ... "]" / "{" ... "}"          ; to the matching one
 
 A word that begins with a bracket goes to the matching one, blanks included, so JSON
-can be written as it is. Quotes elsewhere group, and are taken off; a backslash is an
-ordinary character, as in a Windows path. The final ``;`` silences the output.
+can be written as it is. A quote at the beginning of a word or after ``=`` groups, and
+is taken off; elsewhere it is an ordinary character, as is a backslash (a Windows path).
+The final ``;`` silences the output.
 """
 
 from __future__ import annotations
@@ -98,22 +99,20 @@ def unsilenced(line: str) -> str:
 def _plain(line: str, start: int) -> Word:
     text: list[str] = []
     position = start
-    first_quote = line[start] if line[start] in "'\"" else ""
+    quote = line[start] if line[start] in "'\"" else ""
     is_closed = True
     while position < len(line) and not line[position].isspace():
         char = line[position]
-        end = line.find(char, position + 1) if char in "'\"" else -1
-        if end > 0:
-            text.append(line[position + 1 : end])
-            position = end + 1
-        elif char in "'\"" and (position == start or line[position - 1] == "="):
-            text.append(line[position + 1 :])
-            position, is_closed = len(line), False
+        if char in "'\"" and (position == start or line[position - 1] == "="):
+            end = line.find(char, position + 1)
+            is_closed = end > 0
+            text.append(line[position + 1 : end] if is_closed else line[position + 1 :])
+            position = end + 1 if is_closed else len(line)
         else:
             text.append(char)
             position += 1
     raw = line[start:position]
-    return Word("".join(text), raw, start, position, first_quote, is_closed)
+    return Word("".join(text), raw, start, position, quote, is_closed)
 
 
 def _bracket(line: str, start: int) -> Word | None:

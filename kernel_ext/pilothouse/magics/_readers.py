@@ -118,6 +118,9 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
 def _text(word: Word, scope: Scope) -> str:
     if word.quote == "'":
         return word.text
+    is_object, value = _object(word, scope) if word.quote == "{" else (False, None)
+    if is_object:
+        return str(value)
 
     def replace(found: re.Match[str]) -> str:
         return str(scope.lookup(found[1]))
@@ -235,9 +238,7 @@ def live(kind: str, metavar: str, *types: str) -> Reader:
         is_object, value = _object(word, scope)
         if is_object and isinstance(value, _classes(types)):
             return value
-        if word.quote == "{" and is_object:
-            return str(value)
-        return _text(word, scope)
+        return str(value) if word.quote == "{" and is_object else _text(word, scope)
 
     return Reader(read, metavar, (kind, *([f"object:{kind}"] if types else [])))
 

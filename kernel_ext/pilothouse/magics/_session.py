@@ -6,14 +6,12 @@ when the extension is loaded and opens nothing by itself.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Protocol
 
-from pilothouse.errors import SettingsError
 from pilothouse.settings import Pilothouse, Settings
 
 from ._cells import Cells
-from ._names import Name, Names
+from ._names import Names
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
@@ -39,7 +37,6 @@ class Session:
         settings: The profiles.
         names: Live names for completion.
         cells: The cells that made models, by model.
-        fixed_names: Names for completion that need no service, by kind.
     """
 
     def __init__(self, shell: InteractiveShell) -> None:
@@ -48,9 +45,6 @@ class Session:
         self.settings = Settings(options=self.options)
         self.names = Names(lambda: self.options.refresh)
         self.cells = Cells()
-        self.fixed_names: dict[str, Callable[[], list[Name]]] = {
-            "profile": self._profile_names
-        }
         self._kept: dict[str, Any] = {}
 
     @classmethod
@@ -86,13 +80,6 @@ class Session:
         thing = self._kept.pop(key, None)
         if thing is not None:
             thing.close()
-
-    def _profile_names(self) -> list[Name]:
-        try:
-            profiles = self.settings.profiles().values()
-        except SettingsError:
-            return []
-        return [Name(p.name, p.description) for p in profiles]
 
     def close(self) -> None:
         """Close everything that is open; later magics begin anew."""

@@ -3,26 +3,103 @@
 from __future__ import annotations
 
 from argparse import Namespace
+from typing import TYPE_CHECKING
 
 from IPython.core.magic import magics_class
 
-from ._arguments import Argument, Command
+from pilothouse.errors import LineError
+
+from ._arguments import Argument, Command, Option
 from ._base import HouseMagics, house_magic, subcommand
-from ._readers import live_or_text
+from ._readers import INTEGER, PATH, TEXT, live_or_text
 from ._show import Page, Table
+
+if TYPE_CHECKING:
+    from pilothouse.services import Local
+
+    from ._doctor import Report
 
 __all__ = ["PilotMagics"]
 
 PROFILE = live_or_text("PROFILE", "profile")
+SERVICE = live_or_text("NAME", "service")
 
 
 @magics_class
 class PilotMagics(HouseMagics):
     """What concerns the whole house."""
 
-    @house_magic(Command("pilot", "Start the local services, choose a profile."))
+    @house_magic(
+        Command(
+            "pilot", "Start and stop the local services, choose a profile, find faults."
+        )
+    )
     def pilot(self, args: Namespace) -> Page:
-        return self.status("pilot", "...")
+        """Show what runs and which profile is in use."""
+        from pilothouse import services
+
+        used = self.session.settings.in_use()
+        lines = [f"profile in use: {used.value}"]
+        running = services.status()
+        lines += [repr(local) for local in running] or ["no local services run"]
+        return self.status("pilot", *lines)
+
+    @subcommand(
+        "up",
+        Option(("--service",), SERVICE, "only these services", many=True),
+        Option(("--data-dir",), PATH, "where they keep their data"),
+        Option(("--port",), TEXT, "SERVICE=N for a port of your choice", many=True),
+        example="up",
+    )
+    def _up(self, args: Namespace) -> Local:
+        """Start the local services, or find those that run."""
+        from ._local import start
+
+        ports = dict(_port(word) for word in args.port)
+        return start(self.session, args.service, data_dir=args.data_dir, ports=ports)
+
+    @subcommand(
+        "down",
+        Option(("--data-dir",), PATH, "only those that keep their data there"),
+        example="down",
+    )
+    def _down(self, args: Namespace) -> Table:
+        """Stop the local services in order; nothing acknowledged is lost."""
+        from pilothouse import services
+
+        from ._local import stop
+
+        before = services.status()
+        ended = stop(self.session, data_dir=args.data_dir)
+        urls = {
+            endpoint.url
+            for local in before
+            if local.pid in ended
+            for endpoint in local.services.values()
+        }
+        self._forget(urls)
+        rows = [{"ended": f"process {pid}"} for pid in ended]
+        return Table(("ended",), rows, empty="no local services ran")
+
+    @subcommand("status", example="status")
+    def _status(self, args: Namespace) -> Table:
+        """Show the local services that run."""
+        from pilothouse import services
+
+        rows = [
+            {
+                "service": name,
+                "address": endpoint.url,
+                "process": local.pid,
+                "data": local.data_dir,
+            }
+            for local in services.status()
+            for name, endpoint in local.services.items()
+        ]
+        columns = ("service", "address", "process", "data")
+        return Table(
+            columns, rows, empty="no local services run; %pilot up starts them"
+        )
 
     @subcommand("use", Argument("profile", PROFILE, "its name"), example="use lab")
     def _use(self, args: Namespace) -> Table:
@@ -34,22 +111,62 @@ class PilotMagics(HouseMagics):
     @subcommand("profiles", example="profiles")
     def _profiles(self, args: Namespace) -> Table:
         """Show the profiles, and where each value came from."""
-        rows = []
         settings = self.session.settings
-        chosen = settings.in_use().value
+        used = settings.in_use().value
+        rows: list[dict[str, object]] = []
         for profile in settings.profiles().values():
-            mark = "in use" if profile.name == chosen else ""
-            found = list(profile.rows())
-            for service, key, setting in found:
-                rows.append(
-                    {
-                        "profile": profile.name,
-                        "": mark,
-                        "setting": f"{service}.{key}",
-                        "value": setting.value,
-                        "from": setting.origin,
-                    }
-                )
-            if not found:
-                rows.append({"profile": profile.name, "": mark, "from": profile.origin})
-        return Table(("profile", "", "setting", "value", "from"), rows)
+            head = {
+                "profile": profile.name,
+                "in use": "yes" if profile.name == used else "",
+            }
+            found = [
+                {
+                    **head,
+                    "setting": f"{service}.{key}",
+                    "value": setting.value,
+                    "from": setting.origin,
+                }
+                for service, key, setting in profile.rows()
+            ]
+            rows += found or [{**head, "from": profile.origin}]
+        return Table(("profile", "in use", "setting", "value", "from"), rows)
+
+    @subcommand("doctor", example="doctor")
+    def _doctor(self, args: Namespace) -> Report:
+        """Check what can be wrong, with one fix for each fault; safe to paste."""
+        from ._doctor import examine
+
+        return examine(self.session)
+
+    @subcommand(
+        "logs", Argument("lines", INTEGER, "how many lines", 40), example="logs 20"
+    )
+    def _logs(self, args: Namespace) -> Page:
+        """Show the end of the local services' log."""
+        from pilothouse import services
+
+        running = services.status()
+        if not running:
+            raise LineError("no local services run", hint="%pilot up starts them")
+        parts = [
+            f"process {local.pid}, {local.log or 'in a terminal, without a log file'}\n"
+            f"{local.log_tail(args.lines)}".rstrip()
+            for local in running
+        ]
+        return Page("\n\n".join(parts))
+
+    def _forget(self, urls: set[str]) -> None:
+        """Close connections to services that are gone."""
+        from . import _suite
+
+        connected = self.session.kept(_suite.SERVICE)
+        if connected is not None and connected.proxy_prefix in urls:
+            self.session.names.forget(_suite.SERVICE)
+            self.session.release(_suite.SERVICE)
+
+
+def _port(word: str) -> tuple[str, int]:
+    service, equals, number = word.partition("=")
+    if not equals or not number.isdigit():
+        raise LineError(f"{word!r} is no SERVICE=N", hint="--port fastscore=8000")
+    return service, int(number)

@@ -1,0 +1,61 @@
+"""The local services, as magics find, start and stop them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ._waiting import show_while
+
+if TYPE_CHECKING:
+    from pilothouse.services import Local
+
+    from ._session import Session
+
+__all__ = ["local_services", "start", "stop"]
+
+
+def local_services(session: Session, service: str) -> Local:
+    """Return the local services with ``service`` among them, starting what is missing.
+
+    Raises:
+        ServiceError: If they do not start.
+    """
+    return start(session, [service])
+
+
+def start(
+    session: Session,
+    services: Sequence[str] = (),
+    *,
+    data_dir: Path | None = None,
+    ports: Mapping[str, int] | None = None,
+) -> Local:
+    """Return the running services, or start them and say so while it lasts.
+
+    Raises:
+        ServiceError: If they do not start; the message has the end of their log.
+    """
+    from pilothouse import services as house
+
+    return show_while(
+        session,
+        "starting the local services",
+        lambda: house.up(list(services) or None, data_dir=data_dir, ports=ports),
+    )
+
+
+def stop(session: Session, *, data_dir: Path | None = None) -> list[int]:
+    """End the running services in order and return their process ids.
+
+    Raises:
+        ServiceError: If one had to be killed.
+    """
+    from pilothouse import services as house
+
+    return show_while(
+        session,
+        "stopping the local services",
+        lambda: house.down(data_dir=data_dir),
+    )

@@ -1,0 +1,209 @@
+"""The FastScore suite of a session: connecting to it, and its live names."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from pilothouse import secrets
+from pilothouse.errors import LineError, NotAuthorizedError, NotFoundError
+from pilothouse.secrets import Secret
+from pilothouse.settings import Endpoint, Setting
+
+from ._asking import ask_of
+from ._names import Name
+from ._readers import did_you_mean
+from ._session import Session
+
+if TYPE_CHECKING:
+    from pilothouse.fastscore.suite import Connect, Engine, ModelManage
+
+__all__ = ["SERVICE", "Choice", "connect", "engine", "keep", "model_manage", "suite"]
+
+SERVICE = "fastscore"
+_LOCAL = "local"
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What ``%fastscore connect`` was told.
+
+    Attributes:
+        where: An address, a profile's name, ``"local"``, or ``None``.
+        username: Whose password to ask for.
+        verify: Whether to check certificates, or a CA file; ``None`` as profiles say.
+        timeout: Longest wait for one answer in seconds; ``None`` as options say.
+        engine: The engine to prefer.
+    """
+
+    where: str | None = None
+    username: str | None = None
+    verify: bool | str | None = None
+    timeout: float | None = None
+    engine: str | None = None
+
+
+def suite(session: Session) -> Connect:
+    """Return the suite that the session is connected to.
+
+    Raises:
+        LineError: If it is connected to none.
+    """
+    found: Connect | None = session.kept(SERVICE)
+    if found is None:
+        raise LineError("no suite yet", hint="%fastscore connect, or %pilot up")
+    return found
+
+
+def model_manage(session: Session) -> ModelManage:
+    """Return the suite's preferred Model Manage."""
+    found: ModelManage = suite(session).lookup("model-manage")
+    return found
+
+
+def engine(session: Session, wanted: object = None) -> Engine:
+    """Return an engine: an object as it is, one by name, or the preferred one.
+
+    Raises:
+        LineError: If there is no suite yet.
+        NotFoundError: If the fleet has no engine of that name.
+    """
+    from pilothouse.fastscore.suite import Engine
+
+    if isinstance(wanted, Engine):
+        return wanted
+    connected = suite(session)
+    if wanted is None:
+        preferred: Engine = connected.lookup("engine")
+        return preferred
+    try:
+        found = connected.get(str(wanted))
+    except NotFoundError as exc:
+        known = [each["name"] for each in connected.fleet() if each["api"] == "engine"]
+        exc.hint = f"engines are: {', '.join(known)}{did_you_mean(str(wanted), known)}"
+        raise
+    if not isinstance(found, Engine):
+        raise LineError(f"{wanted!r} is no engine but {found.api}")
+    return found
+
+
+def connect(session: Session, choice: Choice) -> Connect:
+    """Connect to a suite and keep it: an address, a profile, or local services.
+
+    Without a place the profile in use decides; when it names none, the local services
+    are taken, and started where none run.
+
+    Raises:
+        SettingsError: If there is no such profile.
+        TransportError: If the suite does not answer.
+        NotAuthorizedError: If it wants other credentials.
+    """
+    endpoint, token = _place(session, choice)
+    connected = _made(session, choice, endpoint, token)
+    try:
+        username = choice.username or endpoint.username
+        if username:
+            log_in(session, connected, endpoint.url or "", username)
+        connected.check_health()
+    except NotAuthorizedError as exc:
+        connected.close()
+        exc.hint = "%fastscore connect ADDRESS --user NAME asks for the password"
+        raise
+    except BaseException:
+        connected.close()
+        raise
+    for service, name in (
+        ("engine", choice.engine or endpoint.engine),
+        ("model-manage", endpoint.model_manage),
+    ):
+        if name:
+            connected.prefer(service, name)
+    keep(session, connected)
+    return connected
+
+
+def keep(session: Session, connected: Connect) -> None:
+    """Make ``connected`` the suite of the session."""
+    session.keep(SERVICE, connected)
+    session.names.watch(SERVICE, lambda: _names(connected))
+
+
+def log_in(session: Session, connected: Connect, url: str, username: str) -> str:
+    """Log in with a password found in environment, keyring or by asking.
+
+    Returns:
+        Where the password was found.
+
+    Raises:
+        LineError: If nobody has it.
+        NotAuthorizedError: If the suite does not take it.
+    """
+    found = secrets.find(SERVICE, url=url, username=username, ask=ask_of(session.shell))
+    if found is None:
+        raise LineError(
+            f"no password for {username} at {url}",
+            hint="set PILOTHOUSE_FASTSCORE_PASSWORD, or run this where it can ask",
+        )
+    connected.login(username, found.secret)
+    return found.origin
+
+
+def _place(session: Session, choice: Choice) -> tuple[Endpoint, Secret | None]:
+    if choice.where and "://" in choice.where:
+        place = Endpoint(SERVICE, {"url": Setting(choice.where, "the line")})
+    elif choice.where == _LOCAL:
+        place = Endpoint(SERVICE)
+    else:
+        place = session.settings.profile(choice.where).endpoint(SERVICE)
+        if choice.where and not place.url:
+            raise LineError(
+                f"profile {choice.where!r} has no address for FastScore",
+                hint="%pilot profiles shows what it has",
+            )
+    if place.url:
+        found = secrets.find(SERVICE, "token", url=place.url, ask=secrets.nobody)
+        return place, found.secret if found else None
+    from ._local import local_services
+
+    local = local_services(session, SERVICE).fastscore
+    settings = {**place.settings, "url": Setting(local.url, "local services")}
+    return Endpoint(SERVICE, settings), Secret(local.token) if local.token else None
+
+
+def _made(
+    session: Session, choice: Choice, endpoint: Endpoint, token: Secret | None
+) -> Connect:
+    from pilothouse.fastscore.suite import Connect
+
+    verify = endpoint.verify if choice.verify is None else choice.verify
+    timeout = choice.timeout or endpoint.timeout or session.options.timeout
+    made: Connect = Connect(
+        endpoint.url, oauth_secret=token, verify=verify, timeout=timeout
+    )
+    return made
+
+
+def _names(connected: Connect) -> Mapping[str, Sequence[Name]]:
+    fleet: list[Any] = list(connected.fleet())
+    found: dict[str, list[Name]] = {
+        "instance": [Name("connect", "connect")],
+        "engine": [],
+    }
+    for each in fleet:
+        found["instance"].append(Name(each["name"], each["api"]))
+        if each["api"] == "engine":
+            found["engine"].append(Name(each["name"], each["health"]))
+    manage = connected.lookup("model-manage")
+    found["model"] = [Name(m.name, m.mtype) for m in manage.models]
+    found["schema"] = [Name(n) for n in manage.schemata.names()]
+    found["stream"] = [Name(n) for n in manage.streams.names()]
+    found["sensor"] = [Name(n) for n in manage.sensors.names()]
+    if found["engine"]:
+        running = connected.lookup("engine")
+        found["tap"] = [Name(tap) for tap in running.tapping_points]
+        active = running.active_model
+        slots = [str(s.slot) for s in active.slots] if active else ["0", "1"]
+        kinds = {slot: "output" if int(slot) % 2 else "input" for slot in slots}
+        found["slot"] = [Name(slot, kinds[slot]) for slot in slots]
+    return found

@@ -1,0 +1,79 @@
+"""A real shell with the extension loaded, and what tests ask of it."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+
+import pytest
+from IPython.core.completer import provisionalcompleter
+from IPython.core.interactiveshell import InteractiveShell
+from traitlets.config import Config
+
+
+@pytest.fixture
+def quiet_place(tmp_path, monkeypatch):
+    """An empty folder with no profile, history or environment of the user's."""
+    monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    monkeypatch.setenv("JUPYTER_RUNTIME_DIR", str(tmp_path / "runtime"))
+    monkeypatch.delenv("PILOTHOUSE_PROFILE", raising=False)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def bare_shell(quiet_place):
+    """A shell without the extension."""
+    config = Config()
+    config.HistoryManager.enabled = False
+    config.InteractiveShell.colors = "nocolor"
+    shell = InteractiveShell.instance(config=config)
+    yield shell
+    shell.run_line_magic("unload_ext", "pilothouse")
+    InteractiveShell.clear_instance()
+
+
+@pytest.fixture
+def shell(bare_shell):
+    """A shell with the extension loaded."""
+    bare_shell.run_line_magic("load_ext", "pilothouse")
+    return bare_shell
+
+
+@pytest.fixture
+def run(shell):
+    """Run a cell and return its result; raises what the cell raised."""
+
+    def run(cell):
+        with contextlib.redirect_stdout(io.StringIO()):
+            result = shell.run_cell(cell, store_history=True)
+        result.raise_error()
+        return result.result
+
+    return run
+
+
+@pytest.fixture
+def shown(shell):
+    """Run a cell and return what it printed, errors included."""
+
+    def shown(cell):
+        out = io.StringIO()
+        with contextlib.redirect_stdout(out):
+            shell.run_cell(cell, store_history=True)
+        return out.getvalue()
+
+    return shown
+
+
+@pytest.fixture
+def complete(shell):
+    """Return what Tab offers at the end of a text, as text and type."""
+
+    def complete(text):
+        with provisionalcompleter():
+            found = list(shell.Completer.completions(text, len(text)))
+        return {c.text: c.type for c in found}
+
+    return complete

@@ -1,0 +1,262 @@
+"""Tab knows every word, option and live name; from a cache, evaluating nothing."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+import pytest
+
+from pilothouse.errors import ConnectError
+from pilothouse.magics import MAGICS
+from pilothouse.magics._completion import _command
+from pilothouse.magics._names import Name, Names
+from pilothouse.magics._session import Session
+
+
+@pytest.fixture
+def names(shell):
+    """Names of a suite, as its source would bring them."""
+    session = Session.of(shell)
+    known = {
+        "engine": [Name("engine-1", "ok"), Name("engine-2", "ok")],
+        "model": [Name("scorer", "python3"), Name("sorter", "R")],
+        "stream": [Name("numbers-in")],
+        "slot": [Name("0", "input"), Name("1", "output")],
+        "instance": [Name("connect"), Name("engine-1")],
+    }
+    session.names.watch("fastscore", lambda: known)
+    session.names.refresh().join(5)
+    return session.names
+
+
+def test_magics_themselves_complete(complete):
+    assert "%pilot" in complete("%pil")
+    assert "%%schema" in complete("%%sche")
+
+
+@pytest.mark.parametrize(
+    "lead", ["%pilot ", "  %pilot ", "x = %pilot ", "a.b = %pilot "]
+)
+def test_subcommands_complete_with_their_help(complete, lead):
+    found = complete(lead)
+
+    assert found["profiles"].startswith("subcommand: Show the profiles")
+    assert list(found)[:3] == ["up", "down", "status"]
+
+
+def test_a_word_that_is_begun_is_completed(complete):
+    assert set(complete("%pilot pro")) == {"profiles"}
+    assert set(complete("%pilot up --ser")) == {"--service"}
+
+
+@pytest.mark.parametrize("name", sorted(MAGICS))
+def test_every_subcommand_and_option_of_every_magic_completes(complete, name):
+    command = _command(name)
+    prefix = "%%" if command.is_cell else "%"
+    for sub in command.subcommands.values():
+        assert sub.name in complete(f"%{name} {sub.name[:-1]}")
+    for sub in command.subcommands.values() or [command.itself]:
+        for option in sub.all_options:
+            for flag in option.spellings:
+                if flag.startswith("--"):
+                    line = f"{prefix}{name} {sub.name} {flag[:-1]}".replace("  ", " ")
+                    assert flag in complete(line), line
+
+
+def test_options_already_given_are_not_offered_again(complete):
+    assert "--history" not in complete("%fastscore pneumo --history --")
+
+
+def test_live_names_complete_with_their_kind(complete, names):
+    assert complete("%engine ")["engine-2"] == "engine: ok"
+    assert complete("%engine load s") == {
+        "scorer": "model: python3",
+        "sorter": "model: R",
+    }
+    assert complete("%engine engine-2 load sc") == {"scorer": "model: python3"}
+    assert "numbers-in" in complete("%engine attach n")
+    assert complete("%engine attach rest: ")["1"] == "slot: output"
+    assert "engine-1" in complete("%%model scorer --deploy ")
+    assert "engine-1" in complete("%%model scorer --deploy=e")
+    assert "engine-1" in complete("%fastscore pneumo --src e")
+
+
+def test_literals_of_streams_complete(complete):
+    assert "rest-chunked:" in complete("%engine attach re")
+
+
+def test_choices_complete(complete):
+    assert complete("%%model scorer py") == {"python3": "choice", "python": "choice"}
+    assert "log" in complete("%fastscore pneumo --type ")
+
+
+def test_objects_of_the_user_complete_by_type(complete, run):
+    run("rows = [1, 2]\nimport os\ndef f(): pass")
+
+    found = complete("%engine score ro")
+
+    assert found == {"rows": "list in this notebook"}
+    assert "os" not in complete("%engine score o")
+    assert "f" not in complete("%engine score f")
+
+
+def test_profiles_complete_from_files(complete, quiet_place):
+    (quiet_place / "pilothouse.toml").write_text(
+        '[profiles.lab]\ndescription = "in the lab"\n', encoding="utf-8"
+    )
+
+    assert complete("%pilot use ")["lab"] == "profile: in the lab"
+
+
+def test_other_lines_are_left_alone(complete, run):
+    run("rows = [1]")
+
+    assert "profiles" not in complete("print(1) # %pilot ")
+    assert "profiles" not in complete("'%pilot ")
+    assert "append" in "".join(complete("rows.app"))
+
+
+def test_only_the_first_line_of_a_cell_is_the_magics(complete):
+    assert "--deploy" in complete("%%model a --dep")
+    assert "--deploy" not in complete("%%model a\nx = 1\n%%model a --dep")
+
+
+def test_nothing_of_the_users_text_is_evaluated(complete, run, shell):
+    run(
+        "class Trap:\n"
+        "    hits = 0\n"
+        "    def __getattr__(self, name):\n"
+        "        Trap.hits += 1\n"
+        "        return 1\n"
+        "    def __repr__(self):\n"
+        "        Trap.hits += 1\n"
+        "        return ''\n"
+        "    @property\n"
+        "    def value(self):\n"
+        "        Trap.hits += 1\n"
+        "trap = Trap()\n"
+    )
+    for line in (
+        "%engine score {trap.value} --sl",
+        "%engine score {trap.boom()} --",
+        "%engine score tr",
+        "%%model trap --score trap --dep",
+        "%engine load tr",
+        "%engine load {__import__('os').abort()} --in",
+    ):
+        complete(line)
+
+    assert shell.user_ns["Trap"].hits == 0
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "%engine score '",
+        "%engine score {",
+        '%engine input {"x": 1',
+        "%nosuch ",
+        "%engine nosuch ",
+        "%engine nosuch nosuch ",
+        "%pilot up --port=",
+        "%%model",
+    ],
+)
+def test_half_written_lines_do_no_harm(complete, line, capsys):
+    complete(line)
+
+    assert "Traceback" not in capsys.readouterr().err
+
+
+def test_completion_takes_less_than_five_milliseconds(shell, names, complete):
+    from pilothouse.magics._completion import complete as our_part
+
+    session = Session.of(shell)
+    many = {"model": [Name(f"model-{i}", "python3") for i in range(500)]}
+    session.names.watch("fastscore", lambda: many)
+    session.names.refresh().join(5)
+    shell.user_ns.update({f"v{i}": i for i in range(500)})
+    lines = ["load mod", "score v", "", "attach rest: ", "score v1 --"] * 40
+    took = []
+    for line in lines:
+        start = time.perf_counter()
+        our_part(session, "engine", line)
+        took.append(time.perf_counter() - start)
+
+    assert sorted(took)[int(len(took) * 0.95)] < 0.005
+
+
+def test_names_never_wait_for_a_slow_service():
+    names = Names(lambda: 0.0)
+    asked, answer = threading.Event(), threading.Event()
+
+    def slow():
+        asked.set()
+        answer.wait(10)
+        return {"engine": [Name("late")]}
+
+    names.watch("fastscore", slow)
+    assert asked.wait(5)
+    start = time.perf_counter()
+    assert names.get("engine") == ()
+    assert time.perf_counter() - start < 1.0
+
+    answer.set()
+    names.refresh().join(5)
+    assert names.get("engine") == (Name("late"),)
+    names.close()
+
+
+def test_names_are_asked_for_again_when_old():
+    now = [0.0]
+    names = Names(lambda: 5.0, lambda: now[0])
+    calls = []
+
+    def source():
+        calls.append(1)
+        return {"engine": [Name(f"engine-{len(calls)}")]}
+
+    names.watch("fastscore", source)
+    names.refresh().join(5)
+    assert names.get("engine") == (Name("engine-1"),)
+    now[0] = 4.9
+    names.get("engine")
+    assert len(calls) == 1
+    now[0] = 5.1
+    names.get("engine")
+    names.refresh().join(5)
+    assert names.get("engine")[0].text != "engine-1"
+    names.close()
+
+
+def test_a_service_that_fails_keeps_its_last_names():
+    names = Names(lambda: 0.0)
+    state = {"works": True}
+
+    def source():
+        if not state["works"]:
+            raise ConnectError("gone")
+        return {"engine": [Name("engine-1")]}
+
+    names.watch("fastscore", source)
+    names.refresh().join(5)
+    state["works"] = False
+    names.get("engine")
+    names.refresh().join(5)
+
+    assert names.get("engine") == (Name("engine-1"),)
+    assert isinstance(names.errors["fastscore"], ConnectError)
+    names.close()
+
+
+def test_a_name_just_made_is_known_at_once(names):
+    names.add("fastscore", "model", Name("fresh", "python3"))
+
+    assert "fresh" in {name.text for name in names.get("model")}
+
+
+def test_forgetting_a_service_forgets_its_names(names):
+    names.forget("fastscore")
+
+    assert names.get("engine") == ()
