@@ -39,6 +39,6 @@ export function roundRange(low, high, most) {
     const margin = Math.abs(high) * 0.5 || 1;
     [low, high] = low >= 0 ? [Math.max(0, low - margin), high + margin] : [low - margin, high + margin];
   }
-  const by = step((high - low) * 1.05, most);
-  return { low: Math.floor(low / by + 1e-9) * by, high: Math.ceil((high * 1.02 - low * 0.02) / by - 1e-9) * by, by };
+  const by = step(high - low, most);
+  return { low: Math.floor(low / by + 1e-9) * by, high: Math.ceil(high / by - 1e-9) * by, by };
 }

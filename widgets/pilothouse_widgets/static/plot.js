@@ -31,6 +31,13 @@ export class Plot {
     this.retheme();
   }
 
+  /** The stylesheet may come after the first frame. */
+  #styled() {
+    this.tokens = tokens(this.root);
+    if (this.tokens.series[0]) this.retheme();
+    else setTimeout(this.paint, 50);
+  }
+
   retheme() {
     this.tokens = tokens(this.root);
     this.legend.forEach((entry, i) => {
@@ -269,6 +276,7 @@ export class Plot {
   #draw() {
     const box = this.stage.getBoundingClientRect();
     if (box.width < 10) return;
+    if (!this.tokens.series[0]) this.#styled();
     const ratio = window.devicePixelRatio || 1;
     const [width, height] = [Math.round(box.width * ratio), Math.round(box.height * ratio)];
     if (this.canvas.width !== width || this.canvas.height !== height) {

@@ -35,6 +35,7 @@ class Stream {
     this.heard = 0;
     this.#load(model.get("_window"));
     model.on("change:_window", () => this.#reload());
+    model.on("change:series", () => this.#resize());
     model.on("msg:custom", (content, buffers) => this.#take(content, buffers));
   }
 
@@ -58,6 +59,11 @@ class Stream {
     };
     if (this.#acked < 0) tell();
     else this.#ackTimer = setTimeout(tell, ACK_MS);
+  }
+
+  #resize() {
+    const series = this.#model.get("series").length;
+    this.points = new Points(series, this.#model.get("points"), this.#model.get("span"));
   }
 
   #load(window) {

@@ -1,0 +1,67 @@
+"""A Chromium and a JupyterLab for the whole run, one page for each test."""
+
+import os
+import re
+from pathlib import Path
+
+import pytest
+from browser.lab import CHROMIUM_ARGS, REMEDY, NotebookPage, chromium_path, lab_server
+
+SCREENSHOTS = Path(__file__).parents[2] / "screenshots"
+
+
+def pytest_collection_modifyitems(items):
+    here = Path(__file__).parent
+    for item in items:
+        if here in item.path.parents:
+            item.add_marker(pytest.mark.browser)
+            item.add_marker(pytest.mark.timeout(300))
+
+
+@pytest.fixture(scope="session")
+def chromium():
+    path = chromium_path()
+    if path is None:
+        if os.environ.get("PILOTHOUSE_NO_BROWSER"):
+            pytest.skip(f"PILOTHOUSE_NO_BROWSER is set; {REMEDY}")
+        pytest.fail(REMEDY)
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=path, headless=True, args=CHROMIUM_ARGS
+        )
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="session")
+def lab(tmp_path_factory):
+    with lab_server(tmp_path_factory.mktemp("lab")) as server:
+        yield server
+
+
+@pytest.fixture
+def notebook(chromium, lab, request):
+    """Return a function that opens a notebook of the given cells in JupyterLab.
+
+    At the end no outside request and no error on the page's console may be left.
+    """
+    pages = []
+
+    def open_notebook(*cells, width=1280, height=1000, path=None):
+        name = re.sub(r"\W+", "_", request.node.name)[:60]
+        page = chromium.new_page(viewport={"width": width, "height": height})
+        opened = NotebookPage(
+            page, lab, path or lab.write(f"{name}_{len(pages)}", cells), SCREENSHOTS
+        )
+        pages.append(opened)
+        return opened.open()
+
+    yield open_notebook
+    for opened in pages:
+        opened.page.close()
+    lab.end_sessions()
+    for opened in pages:
+        assert not opened.outside, opened.outside
+        assert not opened.errors, opened.errors

@@ -1,0 +1,296 @@
+"""Watches one engine: a thread that reads, and only puts reports where it is told to.
+
+    poll        state, model and streams: at the start, after each change told by Pneumo,
+                and every few seconds in case one was missed
+    Pneumo      state, configuration, model errors, sensor reports, as they come
+    sensors     records and rejected records of each slot, memory; removed at the end
+
+A suite that cannot be reached is a state, reported and tried again; it never raises.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, Final
+
+from pilothouse.errors import PilothouseError, RemoteError
+
+from .engine_report import EngineError, EngineReport, SlotReport
+from .tally import RECORDS, REJECTED_BY_ENCODING, REJECTED_BY_SCHEMA, Tally, tap_of
+
+if TYPE_CHECKING:
+    from pilothouse.fastscore.engine import Engine
+    from pilothouse.fastscore.pneumo import PneumoMsg, PneumoSock
+
+__all__ = ["EngineWatch"]
+
+_MEMORY: Final = "sys.memory"
+_POLL_SECONDS: Final = 5.0
+_MEMORY_SECONDS: Final = 2.0
+_RETRY_SECONDS: Final = (0.25, 0.5, 1.0, 2.0, 5.0)
+_ERROR_LEVEL: Final = 8
+
+
+class EngineWatch:
+    """Reads one engine until it is closed.
+
+    Args:
+        engine: The engine of a client; its own connections are used.
+        put: Takes each report, on the watching thread; must not wait.
+        interval: Seconds between two reports.
+    """
+
+    def __init__(
+        self, engine: Engine, put: Callable[[EngineReport], None], *, interval: float
+    ) -> None:
+        self._engine = engine
+        self._put = put
+        self._interval = interval
+        self._lock = threading.Lock()
+        self._wake = threading.Event()
+        self._closed = False
+        self._stale = True
+        self._socket: PneumoSock | None = None
+        self._sensors: dict[str, int] = {}
+        self._tally = Tally(interval)
+        self._memory = 0
+        self._state = ""
+        self._error: EngineError | None = None
+        self._link = ("connecting", "")
+        self._model: Any = None
+        self._streams: dict[int, Any] = {}
+        self._thread = threading.Thread(
+            target=self._run, name=f"pilothouse-watch-{engine.name}", daemon=True
+        )
+
+    def start(self) -> None:
+        """Begin to watch."""
+        self._thread.start()
+
+    def look(self) -> None:
+        """Read the engine again at once."""
+        self._stale = True
+        self._wake.set()
+
+    def close(self, timeout: float = 3.0) -> None:
+        """End the thread, close its socket, remove its sensors; may be called twice."""
+        self._closed = True
+        self._wake.set()
+        if self._thread.is_alive() and self._thread is not threading.current_thread():
+            self._thread.join(timeout)
+
+    # -- the thread -------------------------------------------------------------------
+
+    def _run(self) -> None:
+        failures = 0
+        while not self._closed:
+            try:
+                self._listen()
+                self._follow()
+            except PilothouseError as exc:
+                wait = _RETRY_SECONDS[min(failures, len(_RETRY_SECONDS) - 1)]
+                failures = 0 if self._link[0] == "live" else failures + 1
+                self._lose(exc)
+                self._pause(wait)
+        self._leave()
+
+    def _listen(self) -> None:
+        """Open the socket before the first look, so that no change falls between."""
+        from pilothouse.fastscore.pneumo import Pneumo
+
+        if self._socket is None:
+            self._socket = Pneumo(self._engine.gateway).socket(
+                src=self._engine.name, on_message=self._heard, on_state=self._linked
+            )
+
+    def _follow(self) -> None:
+        next_poll = 0.0
+        while not self._closed:
+            if self._stale or time.monotonic() >= next_poll:
+                self._look()
+                next_poll = time.monotonic() + _POLL_SECONDS
+            self._report()
+            self._pause(self._interval)
+
+    def _look(self) -> None:
+        self._stale = False
+        model = self._engine.active_model
+        streams = dict(self._engine.active_streams.items())
+        state = str(self._engine.state).upper()
+        with self._lock:
+            self._model, self._streams, self._state = model, streams, state
+            self._link = ("live", "")
+        self._install(self._slots())
+
+    def _pause(self, seconds: float) -> None:
+        self._wake.wait(seconds)
+        self._wake.clear()
+
+    def _lose(self, exc: PilothouseError) -> None:
+        with self._lock:
+            self._link = ("lost", _one_line(exc))
+            self._stale = True
+        self._report()
+
+    def _leave(self) -> None:
+        if self._socket is not None:
+            self._socket.close()
+        for sensor in self._sensors.values():
+            with suppress(PilothouseError):
+                self._engine.uninstall_sensor(sensor)
+        self._sensors.clear()
+
+    # -- sensors -----------------------------------------------------------------------
+
+    def _slots(self) -> list[int]:
+        used = {info.slot for info in getattr(self._model, "slots", ()) or ()}
+        return sorted(used | set(self._streams)) or [0, 1]
+
+    def _install(self, slots: Iterable[int]) -> None:
+        from pilothouse.fastscore.sensor import Sensor
+        from pilothouse.fastscore.wire.sensors import prep
+
+        wanted = {_MEMORY: prep(_MEMORY, aggregate=None, interval=_MEMORY_SECONDS)}
+        for slot in slots:
+            for what in (RECORDS, REJECTED_BY_SCHEMA, REJECTED_BY_ENCODING):
+                tap = tap_of(slot, what)
+                wanted[tap] = prep(tap, aggregate="sum", interval=self._interval)
+        installed = set(self._engine.active_sensors.keys())
+        for tap, sensor in list(self._sensors.items()):
+            if sensor not in installed:
+                del self._sensors[tap]
+        for tap, descriptor in wanted.items():
+            if tap in self._sensors:
+                continue
+            with suppress(RemoteError):  # a slot that no model uses has no taps yet
+                self._sensors[tap] = self._engine.install_sensor(
+                    Sensor(f"monitor {tap}", descriptor)
+                )
+
+    # -- Pneumo, on the socket's thread ------------------------------------------------
+
+    def _linked(self, state: object) -> None:
+        if str(state) == "lost":
+            with self._lock:
+                self._link = ("lost", "Pneumo is silent")
+        self.look()
+
+    def _heard(self, message: PneumoMsg) -> None:
+        act = {
+            "sensor-report": self._measured,
+            "engine-state": self._changed,
+            "engine-config": self._configured,
+            "model-error": self._failed,
+            "log": self._logged,
+        }.get(message.type)
+        if act is not None:
+            act(message)
+
+    def _measured(self, message: Any) -> None:
+        with self._lock:
+            if self._sensors.get(message.point) != message.sid:
+                return
+            if message.point == _MEMORY:
+                self._memory = int(message.data)
+            else:
+                self._tally.add(
+                    message.point, message.data, message.delta_time, time.monotonic()
+                )
+
+    def _changed(self, message: Any) -> None:
+        with self._lock:
+            self._state = str(message.state).upper()
+            if self._state in ("INIT", "RUNNING"):
+                self._error = None
+        self.look()
+
+    def _configured(self, _message: object) -> None:
+        self.look()
+
+    def _failed(self, message: Any) -> None:
+        console = str(message.console or "").rstrip()
+        shown = message.input.data[0] if message.input and message.input.data else ""
+        with self._lock:
+            self._error = EngineError(
+                summary=console.splitlines()[-1] if console else "the model failed",
+                traceback=console,
+                record=str(shown)[:2000],
+                at=message.timestamp.timestamp(),
+            )
+        self.look()
+
+    def _logged(self, message: Any) -> None:
+        if message.level > _ERROR_LEVEL:
+            return
+        with self._lock:
+            if self._error is None:
+                self._error = EngineError(
+                    summary=_first_line(message.text),
+                    traceback=message.text,
+                    at=message.timestamp.timestamp(),
+                )
+
+    # -- reports -----------------------------------------------------------------------
+
+    def _report(self) -> None:
+        now = time.monotonic()
+        with self._lock:
+            slots = tuple(self._slot(slot, now) for slot in self._slots())
+            model = self._model
+            link, link_text = self._link
+            report = EngineReport(
+                state=self._state,
+                model=model.name if model is not None else "",
+                mtype=model.mtype if model is not None else "",
+                jets=tuple((jet.pid, jet.sandbox) for jet in model.jets) if model else (),
+                slots=slots,
+                rejected_rate=self._rejected_rate(now),
+                memory_bytes=self._memory,
+                error=self._error,
+                link=link,
+                link_text=link_text,
+                at=time.time(),
+            )
+        self._put(report)
+
+    def _slot(self, slot: int, now: float) -> SlotReport:
+        stream = self._streams.get(slot)
+        return SlotReport(
+            slot=slot,
+            stream=stream.name if stream is not None else "",
+            transport=_transport(stream.descriptor) if stream is not None else "",
+            eof=bool(stream.eof) if stream is not None else False,
+            rate=self._tally.rate(tap_of(slot, RECORDS), now),
+            total=self._tally.total(tap_of(slot, RECORDS)),
+            by_schema=self._tally.total(tap_of(slot, REJECTED_BY_SCHEMA)),
+            by_encoding=self._tally.total(tap_of(slot, REJECTED_BY_ENCODING)),
+        )
+
+    def _rejected_rate(self, now: float) -> float:
+        return sum(
+            self._tally.rate(tap_of(slot, what), now)
+            for slot in self._slots()
+            for what in (REJECTED_BY_SCHEMA, REJECTED_BY_ENCODING)
+        )
+
+
+def _transport(descriptor: Any) -> str:
+    found = {str(key).lower(): value for key, value in dict(descriptor).items()}
+    transport = found.get("transport", "")
+    if isinstance(transport, dict):
+        kinds = {str(key).lower(): value for key, value in transport.items()}
+        mode = kinds.get("mode")
+        return f"{kinds.get('type', '?')} {mode}" if mode else str(kinds.get("type", "?"))
+    return str(transport)
+
+
+def _one_line(exc: BaseException) -> str:
+    cause = getattr(exc, "caused_by", None) or exc
+    return _first_line(str(cause)) or type(exc).__name__
+
+
+def _first_line(text: str) -> str:
+    return next((line.strip() for line in text.splitlines() if line.strip()), "")
