@@ -1,0 +1,26 @@
+"""How long completion of a magic's arguments takes, all of IPython's own work in it."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+
+from bench.figures import Figure, at_most
+from bench.pipelines import MODEL, engine_of, suite
+from bench.running import PEERS, said_by
+from pilothouse.fastscore import Model
+
+
+def measure(*, quick: bool) -> Iterator[Figure]:
+    """The slowest of several lines, in a shell that is connected to a suite."""
+    with suite() as services:
+        connect = engine_of(services).connect
+        Model("bench", "python3", MODEL).update(connect.lookup("model-manage"))
+        command = [sys.executable, PEERS / "complete.py", services.url, services.token]
+        said = said_by(command)
+    took: dict[str, tuple[float, int]] = json.loads(said.splitlines()[-1])
+    line, (slowest, _) = max(took.items(), key=lambda item: item[1][0])
+    note = ", ".join(f"{text!r} {ms:.2g} ms" for text, (ms, _) in took.items())
+    what = f"completion of an argument, slowest: {line!r}"
+    yield at_most(5, what, slowest, "ms", note=note)
