@@ -87,11 +87,13 @@ class MadeUp:
         method: Its verb, upper case.
         path: Its path, for telling requests apart.
         raw: All of it, as it goes on the wire.
+        is_http: Whether it is a request at all.
     """
 
     method: str
     path: str
     raw: bytes
+    is_http: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +179,7 @@ class Chance:
     def request(self) -> MadeUp:
         """The next one."""
         if self._random.random() < 0.01:
-            return MadeUp("GET", "(not HTTP)", self._random.choice(_GARBAGE))
+            return MadeUp("GET", "", self._random.choice(_GARBAGE), is_http=False)
         operation = self._random.choice(self._known)
         method, path = operation.method, self._filled(operation.path)
         if self._random.random() < 0.05:

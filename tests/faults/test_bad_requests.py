@@ -46,6 +46,8 @@ class Line:
             self._socket = socket.create_connection(self._address, timeout=30)
         try:
             self._socket.sendall(request.raw)
+            if not request.is_http:
+                self._socket.shutdown(socket.SHUT_WR)  # nothing will complete it
             answer = http.client.HTTPResponse(self._socket, method=request.method)
             answer.begin()
             answer.read()
