@@ -14,11 +14,11 @@ from pathlib import Path
 
 import psutil
 import pytest
-from pilothouse.fastscore.suite import Connect
 
 from faults.made_up import Chance, MadeUp, Operation, operations
 from interop.suite_process import SuiteProcess
 from pilothouse.fastscore import Model, Stream
+from pilothouse.fastscore.suite import Connect
 
 pytestmark = pytest.mark.faults
 
