@@ -77,3 +77,11 @@ def complete(shell):
         return {c.text: c.type for c in found}
 
     return complete
+
+
+@pytest.fixture
+def connected(run, bare_suite, monkeypatch):
+    """The shell, connected to a suite without engines."""
+    monkeypatch.setenv("PILOTHOUSE_FASTSCORE_TOKEN", bare_suite.token)
+    run(f"%fastscore connect {bare_suite.url}")
+    return bare_suite

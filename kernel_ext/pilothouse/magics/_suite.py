@@ -179,7 +179,7 @@ def _made(
     verify = endpoint.verify if choice.verify is None else choice.verify
     timeout = choice.timeout or endpoint.timeout or session.options.timeout
     made: Connect = Connect(
-        endpoint.url, oauth_secret=token, verify=verify, timeout=timeout
+        endpoint.url or "", oauth_secret=token, verify=verify, timeout=timeout
     )
     return made
 

@@ -82,30 +82,22 @@ class AssetMagics(HouseMagics):
         """Make a model of the cell."""
         if not (cell and cell.strip() and args.name):
             return self._look("model", args.name, cell)
-        from pilothouse.fastscore import Attachment, Model
+        from pilothouse.fastscore import Model
 
         from ._checks import read_model
 
         read_model(args.name, args.mtype, cell)
-        model = Model(args.name, args.mtype, cell)
-        shell = self.session.shell
-        self.session.cells.note(args.name, shell.execution_count, cell)
-        schemas = schemata_of(self.session, cell, args.mtype)
-        shell.user_ns[variable_of(args.name)] = model
-        scores = (
-            None if args.score is None else model.score(args.score, schemas=schemas)
-        )
-        saved = self._save("model", model, args.save)
-        if args.attach and not saved:
-            raise LineError(
-                "attachments go with a saved model", hint="%fastscore connect"
-            )
+        session = self.session
+        schemata = schemata_of(session, cell, args.mtype)
+        model = Model(args.name, args.mtype, cell, schemas=schemata)
+        session.cells.note(args.name, session.shell.execution_count, cell)
+        session.shell.user_ns[variable_of(args.name)] = model
         for path in args.attach:
-            Attachment(path.name, datafile=str(path)).upload(model)
+            model.attach(path)
+        scores = None if args.score is None else model.score(args.score)
+        self._save("model", model, args.save)
         if args.deploy is not None:
-            engine = _suite.engine(self.session, args.deploy)
-            embedded = {name: schema.source for name, schema in schemas.items()}
-            engine.load_model(model, embedded_schemas=embedded)
+            model.deploy(_suite.engine(session, args.deploy))
         return model if scores is None else scores
 
     @house_magic(

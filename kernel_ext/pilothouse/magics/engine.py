@@ -78,7 +78,7 @@ class EngineMagics(HouseMagics):
     def _load(self, args: Namespace) -> object:
         """Load a model."""
         engine, model = self._engine(args), self._model(args.model)
-        embedded = self._embedded(model)
+        embedded = self._embedded(args.model, model)
         engine.load_model(model, force_inline=args.inline, embedded_schemas=embedded)
         self.session.names.refresh()
         return engine.active_model
@@ -91,7 +91,7 @@ class EngineMagics(HouseMagics):
     def _verify(self, args: Namespace) -> object:
         """Let the engine check a model without loading it."""
         engine, model = self._engine(args), self._model(args.model)
-        embedded = self._embedded(model)
+        embedded = self._embedded(args.model, model)
         return engine.load_model(model, embedded_schemas=embedded, dry_run=True)
 
     @subcommand("unload", example="unload")
@@ -329,12 +329,18 @@ class EngineMagics(HouseMagics):
             return Sensor.prep(wanted)
         return _suite.model_manage(self.session).sensors[wanted]
 
-    def _embedded(self, model: Any) -> dict[str, Any]:  # noqa: ANN401  a Model
-        """Return the schemata of this notebook that the model names."""
+    def _embedded(self, wanted: object, model: Any) -> dict[str, Any]:  # noqa: ANN401
+        """Return the schemata to send along: the model's, as this notebook has them.
+
+        A model that was asked for by its saved name goes as it is saved.
+        """
         from ._schemata import schemata_of
 
-        found = schemata_of(self.session, model.source, model.mtype)
-        return {name: schema.source for name, schema in found.items()}
+        if isinstance(wanted, str):
+            return {}
+        source = model.source_bytes().decode()
+        here = schemata_of(self.session, source, model.mtype)
+        return {name: s.json() for name, s in {**model.schemas, **here}.items()}
 
 
 def _facts(engine: Engine) -> list[str]:
