@@ -5,6 +5,7 @@
     envelopes    cutting a byte stream into records, and putting it together
     callbacks    models with begin, action and end
     explicit     models that read and write their slots themselves
+    tracebacks   a traceback cut to the lines of the model
     sources      what can be said about a source without running it
     recordsets   records <-> DataFrame, matrix, Series
     state        cells and pools
