@@ -22,10 +22,19 @@ from .envelopes import MAX_RECORD_BYTES, EnvelopeError
 
 _MAGIC: Final = b"Obj\x01"
 _MARKER_SIZE: Final = 16
+_MAX_HEADER_BYTES: Final = 1024 * 1024
 
 
 class _Short(Exception):  # noqa: N818 - not an error: more bytes have to come
-    """The bytes end too early."""
+    """The bytes end too early.
+
+    Attributes:
+        wanted: How many are needed at least, from the first.
+    """
+
+    def __init__(self, wanted: int) -> None:
+        super().__init__(wanted)
+        self.wanted = wanted
 
 
 class OcfSplitter:
@@ -37,6 +46,9 @@ class OcfSplitter:
     Args:
         envelope: Its options.
         max_record_bytes: Longest block that is waited for.
+
+    Attributes:
+        schema_json: The schema that the header holds; ``None`` without a header.
     """
 
     def __init__(
@@ -46,7 +58,8 @@ class OcfSplitter:
         self._deflated = envelope.compress == "deflate"
         self._expects_header = envelope.skip_header
         self._limit = max_record_bytes
-        self._pending = b""
+        self._parts: list[bytes] = []
+        self._size = self._wanted = 0
         self.schema_json: str | None = None
 
     def feed(self, chunk: bytes) -> list[bytes]:
@@ -55,8 +68,12 @@ class OcfSplitter:
         Raises:
             EnvelopeError: If the bytes are no blocks, or one is too long.
         """
-        data = self._pending + chunk
-        at = 0
+        self._parts.append(chunk)
+        self._size += len(chunk)
+        if self._size < self._wanted:
+            return []
+        data = b"".join(self._parts)
+        at = self._wanted = 0
         blocks: list[bytes] = []
         try:
             if self._expects_header:
@@ -65,11 +82,12 @@ class OcfSplitter:
             while at < len(data):
                 block, at = self._read_block(data, at)
                 blocks.append(block)
-        except _Short:
-            pass
-        self._pending = data[at:]
-        if len(self._pending) > self._limit + _MARKER_SIZE + 20:
-            raise EnvelopeError(f"a block is longer than {self._limit} bytes")
+        except _Short as exc:
+            self._wanted = exc.wanted - at
+        rest = data[at:]
+        self._parts, self._size = ([rest] if rest else []), len(rest)
+        if self._expects_header and len(rest) > _MAX_HEADER_BYTES:
+            raise EnvelopeError(f"the header is longer than {_MAX_HEADER_BYTES} bytes")
         return blocks
 
     def finish(self) -> list[bytes]:
@@ -78,8 +96,7 @@ class OcfSplitter:
         Raises:
             EnvelopeError: If the stream ends within a block.
         """
-        left, self._pending = len(self._pending), b""
-        if left:
+        if self._size:
             raise EnvelopeError("the stream ends within a block")
         return []
 
@@ -179,7 +196,7 @@ def _read_bytes(data: bytes, at: int) -> tuple[bytes, int]:
 
 def _take(data: bytes, at: int, size: int) -> tuple[bytes, int]:
     if len(data) < at + size:
-        raise _Short
+        raise _Short(at + size)
     return data[at : at + size], at + size
 
 
@@ -187,7 +204,7 @@ def _read_long(data: bytes, at: int) -> tuple[int, int]:
     result = 0
     for shift in range(0, 70, 7):
         if at >= len(data):
-            raise _Short
+            raise _Short(at + 1)
         byte = data[at]
         at += 1
         result |= (byte & 0x7F) << shift

@@ -1,14 +1,33 @@
-"""Streams of values that end where they end: msgpack and avro-binary."""
+"""Streams of values that end where they end: msgpack and avro-binary.
+
+A value that has not come whole is taken up where it was left, however large it is and
+in however small pieces it comes.
+"""
 
 from __future__ import annotations
 
 import io
+from collections.abc import Generator
+from typing import Any, Final
 
 from pilothouse.fastscore.wire.avro import Schema
 from pilothouse.fastscore.wire.avro_read import Mismatch
+from pilothouse.fastscore.wire.avro_types import (
+    Array,
+    Enum,
+    Fixed,
+    Map,
+    Node,
+    Primitive,
+    Record,
+    Union,
+)
 from pilothouse.fastscore.wire.controls import read_avro_prefix
 
 from .envelopes import MAX_RECORD_BYTES, EnvelopeError
+
+_SMALL: Final = 65_536
+"""So many waiting bytes are simply read again with the next piece."""
 
 
 class MsgpackSplitter:
@@ -19,9 +38,17 @@ class MsgpackSplitter:
     """
 
     def __init__(self, *, max_record_bytes: int = MAX_RECORD_BYTES) -> None:
+        import msgpack
+
         self._limit = max_record_bytes
-        self._pending = b""
-        self._tried = 0
+        self._unpacker: Any = msgpack.Unpacker(
+            None, max_buffer_size=max_record_bytes + 2**24
+        )
+        self._errors = (ValueError, msgpack.UnpackException)
+        self._end: type[Exception] = msgpack.OutOfData
+        self._parts: list[bytes] = []
+        self._size = 0
+        self._start = 0
 
     def feed(self, chunk: bytes) -> list[bytes]:
         """Return the values that are complete.
@@ -29,43 +56,48 @@ class MsgpackSplitter:
         Raises:
             EnvelopeError: If the bytes are no msgpack, or a value is too long.
         """
-        import msgpack
-
-        data = self._pending + chunk
-        # A long value that waits is looked at again only when it has doubled.
-        if len(data) < self._tried:
-            self._pending = data
-            return []
-        unpacker = msgpack.Unpacker(None, max_buffer_size=max(len(data), 1))
-        unpacker.feed(data)
-        records: list[bytes] = []
-        at = 0
-        try:
-            while at < len(data):
-                unpacker.skip()
-                records.append(data[at : unpacker.tell()])
-                at = unpacker.tell()
-        except msgpack.OutOfData:
-            pass
-        except (ValueError, msgpack.UnpackException) as exc:
-            raise EnvelopeError(f"not msgpack: {exc or type(exc).__name__}") from exc
-        self._pending = data[at:]
-        self._tried = 2 * len(self._pending) if len(self._pending) > 65_536 else 0
-        if len(self._pending) > self._limit:
+        self._parts.append(chunk)
+        self._size += len(chunk)
+        ends: list[int] = []
+        view = memoryview(chunk)
+        for at in range(0, len(chunk), 2**24):
+            ends += self._ends_in(view[at : at + 2**24])
+        records = self._cut(ends) if ends else []
+        if self._size > self._limit:
             raise EnvelopeError(f"a value is longer than {self._limit} bytes")
         return records
 
     def finish(self) -> list[bytes]:
-        """Return what had not been looked at again.
+        """Return nothing.
 
         Raises:
             EnvelopeError: If the stream ends within a value.
         """
-        self._tried = 0
-        records = self.feed(b"")
-        left, self._pending = len(self._pending), b""
-        if left:
+        if self._size:
             raise EnvelopeError("the stream ends within a value")
+        return []
+
+    def _ends_in(self, piece: memoryview) -> list[int]:
+        ends: list[int] = []
+        try:
+            self._unpacker.feed(piece)
+            while True:
+                self._unpacker.skip()
+                ends.append(self._unpacker.tell() - self._start)
+        except self._end:
+            return ends
+        except self._errors as exc:
+            raise EnvelopeError(f"not msgpack: {exc or type(exc).__name__}") from exc
+
+    def _cut(self, ends: list[int]) -> list[bytes]:
+        data = b"".join(self._parts)
+        records, at = [], 0
+        for end in ends:
+            records.append(data[at:end])
+            at = end
+        rest = data[at:]
+        self._parts, self._size = ([rest] if rest else []), len(rest)
+        self._start += at
         return records
 
 
@@ -82,8 +114,9 @@ class AvroSplitter:
     ) -> None:
         self._schema = schema
         self._limit = max_record_bytes
-        self._pending = b""
-        self._tried = 0
+        self._parts: list[bytes] = []
+        self._size = 0
+        self._walk: _Walk | None = None
 
     def feed(self, chunk: bytes) -> list[bytes]:
         """Return the values that are complete.
@@ -91,12 +124,17 @@ class AvroSplitter:
         Raises:
             EnvelopeError: If the bytes are no values of the schema, or one is too long.
         """
-        data = self._pending + chunk
-        if len(data) < self._tried:
-            self._pending = data
-            return []
+        self._parts.append(chunk)
+        self._size += len(chunk)
+        if self._walk is not None and not self._walk.feed(chunk):
+            return self._wait()
+        data = b"".join(self._parts)
         records: list[bytes] = []
         at = 0
+        if self._walk is not None:
+            at = self._walk.size
+            records.append(data[:at])
+            self._walk = None
         stream = io.BytesIO(data)
         while at < len(data):
             end = self._end_of(stream, data, at)
@@ -106,24 +144,28 @@ class AvroSplitter:
                 raise EnvelopeError("values of this schema have no bytes to cut")
             records.append(data[at:end])
             at = end
-        self._pending = data[at:]
-        self._tried = 2 * len(self._pending) if len(self._pending) > 65_536 else 0
-        if len(self._pending) > self._limit:
-            raise EnvelopeError(f"a value is longer than {self._limit} bytes")
+        rest = data[at:]
+        self._parts, self._size = ([rest] if rest else []), len(rest)
+        if len(rest) > _SMALL:
+            self._walk = _Walk(self._schema.root)
+            self._walk.feed(rest)
+        self._wait()
         return records
 
     def finish(self) -> list[bytes]:
-        """Return what had not been looked at again.
+        """Return nothing.
 
         Raises:
             EnvelopeError: If the stream ends within a value.
         """
-        self._tried = 0
-        records = self.feed(b"")
-        left, self._pending = len(self._pending), b""
-        if left:
+        if self._size:
             raise EnvelopeError("the stream ends within a value")
-        return records
+        return []
+
+    def _wait(self) -> list[bytes]:
+        if self._size > self._limit:
+            raise EnvelopeError(f"a value is longer than {self._limit} bytes")
+        return []
 
     def _end_of(self, stream: io.BytesIO, data: bytes, at: int) -> int | None:
         if data.startswith(b"\x1c$fastscore.", at):
@@ -138,3 +180,108 @@ class AvroSplitter:
         except Mismatch as exc:
             raise EnvelopeError(str(exc)) from exc
         return stream.tell()
+
+
+_VARINT: Final = -1
+_Steps = Generator[int, int, None]
+
+
+class _Walk:
+    """Finds the end of one value that comes in pieces; makes no value.
+
+    Attributes:
+        size: How long the value is, as far as it has come.
+    """
+
+    def __init__(self, root: Node) -> None:
+        self.size = 0
+        self._steps = _steps(root)
+        self._wanted = 0
+        self._number = 0
+        self._shift = 0
+        self._is_done = False
+        self._advance(None)
+
+    def feed(self, piece: bytes) -> bool:
+        """Take the next bytes, and tell whether the value is complete."""
+        at = 0
+        while not self._is_done and at < len(piece):
+            if self._wanted == _VARINT:
+                at = self._read_varint(piece, at)
+            else:
+                step = min(self._wanted, len(piece) - at)
+                at += step
+                self._wanted -= step
+                if not self._wanted:
+                    self._advance(0)
+        self.size += at
+        return self._is_done
+
+    def _read_varint(self, piece: bytes, at: int) -> int:
+        byte = piece[at]
+        self._number |= (byte & 0x7F) << self._shift
+        self._shift += 7
+        if self._shift > 70:
+            raise EnvelopeError("an integer of more than 64 bits")
+        if not byte & 0x80:
+            number = (self._number >> 1) ^ -(self._number & 1)
+            self._number = self._shift = 0
+            self._advance(number)
+        return at + 1
+
+    def _advance(self, answer: int | None) -> None:
+        try:
+            while True:
+                wanted = (
+                    next(self._steps) if answer is None else self._steps.send(answer)
+                )
+                if wanted == _VARINT or wanted > 0:
+                    self._wanted = wanted
+                    return
+                if wanted < 0:
+                    raise EnvelopeError("a length below zero")
+                answer = 0
+        except StopIteration:
+            self._is_done = True
+
+
+_SIZES: Final = {"null": 0, "boolean": 1, "float": 4, "double": 8}
+
+
+def _steps(node: Node) -> _Steps:
+    """Yield how many bytes to skip, or `_VARINT` to be sent the integer that follows."""
+    if isinstance(node, Primitive) and node.name in _SIZES:
+        yield _SIZES[node.name]
+    elif isinstance(node, Primitive) and node.name in ("bytes", "string"):
+        yield _checked((yield _VARINT))
+    elif isinstance(node, Primitive | Enum):
+        yield _VARINT
+    elif isinstance(node, Fixed):
+        yield node.size
+    elif isinstance(node, Record):
+        for field in node.fields:
+            yield from _steps(field.type)
+    elif isinstance(node, Union):
+        branch = yield _VARINT
+        if not 0 <= branch < len(node.branches):
+            raise EnvelopeError(f"a union has no branch {branch}")
+        yield from _steps(node.branches[branch])
+    elif isinstance(node, Array | Map):
+        yield from _block_steps(node)
+
+
+def _block_steps(node: Array | Map) -> _Steps:
+    while count := (yield _VARINT):
+        if count < 0:
+            yield _checked((yield _VARINT))
+            continue
+        for _ in range(count):
+            if isinstance(node, Map):
+                yield _checked((yield _VARINT))
+            yield from _steps(node.values if isinstance(node, Map) else node.items)
+
+
+def _checked(length: int) -> int:
+    if length < 0:
+        raise EnvelopeError("a length below zero")
+    return length

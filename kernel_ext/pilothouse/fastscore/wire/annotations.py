@@ -18,7 +18,6 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from types import MappingProxyType
 from typing import Final, TypeAlias, TypeVar
 
 from pilothouse.errors import ProtocolError
@@ -165,7 +164,7 @@ def options_of_pfa(document: JSON) -> ModelOptions:
             schema=document["output"], recordsets=both in ("output", "both")
         ),
     }
-    return ModelOptions(slots=MappingProxyType(slots), snapshots=snapshots)
+    return ModelOptions(slots=slots, snapshots=snapshots)
 
 
 def _pfa_document(source: str, mtype: str) -> JSON:
@@ -223,7 +222,7 @@ class _Reading:
         inputs = [options for slot, options in slots.items() if slot % 2 == 0]
         silent = bool(inputs) and all(options.action is None for options in inputs)
         return ModelOptions(
-            slots=MappingProxyType(slots),
+            slots=slots,
             explicit=self.explicit or silent,
             attached_modules=tuple(self.modules),
             snapshots=self.snapshots,
