@@ -1,4 +1,4 @@
-"""A jet that is killed under load costs no record, and its end is told with its cause."""
+"""A jet killed under load costs no record, and its end is told with its cause."""
 
 from __future__ import annotations
 

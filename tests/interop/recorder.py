@@ -95,6 +95,8 @@ def _json(value: object) -> Answer:
 
 
 _NOTHING = Answer(status=204)
+ZIP = b"PK\x05\x06" + bytes(18)
+"""The smallest archive: the attachment of the canned model."""
 _ANSWERS: list[tuple[str, str, Answer]] = [
     ("POST", r"/1/login", Answer(headers=(("Set-Cookie", "connect.sid=s%3Aab.cd"),))),
     ("GET", r".*/1/health", _json(_HEALTH)),
@@ -111,7 +113,7 @@ _ANSWERS: list[tuple[str, str, Answer]] = [
     (
         "GET|HEAD",
         r".*/1/model/[^/]+/attachment/[^/]+",
-        Answer(content_type="application/zip", body=b"PK\x05\x06" + bytes(18)),
+        Answer(content_type="application/zip", body=ZIP),
     ),
     ("GET", r".*/snapshot/[^/]+/metadata", _json(_SNAPSHOT)),
     (

@@ -24,7 +24,7 @@ from pathlib import Path
 
 import pytest
 
-from interop.recorder import Recorded, recording
+from interop.recorder import ZIP, Recorded, recording
 
 pytestmark = pytest.mark.interop
 
@@ -115,10 +115,28 @@ def first(count: int) -> Change:
     return lambda shapes: shapes[:count]
 
 
+def attachment_inline(shapes: list[Shape]) -> list[Shape]:
+    """The attachment is fetched, and travels in the load itself."""
+    *before, last = shapes
+    target = before[-1].target
+    wanted = {"accept": "application/zip, application/gzip"}
+    _, model = last.body
+    named = {"content-disposition": 'attachment; filename="a.zip"'}
+    inline = ({**named, "content-type": "application/zip"}, ZIP)
+    return [
+        *before,
+        Shape("GET", target, wanted),
+        replace(last, body=[inline, model]),
+    ]
+
+
 _JSON = "application/json"
+_OCTETS = "application/octet-stream"
 _FALSY = "the SDK drops a body that is false in Python; the service has to guess it"
 _TEXT = "the SDK wraps JSON text in one more JSON string; ours sends the value"
 _LOOKUP = "the fleet answers a lookup with all that is needed: one request, not two"
+_INLINE = "the SDK on Python 3 sends every attachment by reference, small ones too"
+_BYTES = "the SDK does not say what the body of a roundtrip is"
 _COOKIE = "the SDK sends the bare value of the cookie, without its name"
 ON_PURPOSE: dict[str, tuple[str, Change]] = {
     "scale_to_none": (_FALSY, body(0, content_type=_JSON)),
@@ -128,6 +146,10 @@ ON_PURPOSE: dict[str, tuple[str, Change]] = {
     "model_save_pfa_text": (_TEXT, body(_PFA)),
     "schema_save_text": (_TEXT, body({"type": "int"})),
     "verify_schema_text": (_TEXT, body({"type": "int"})),
+    "load_saved_with_attachment": (_INLINE, attachment_inline),
+    "roundtrip": (_BYTES, headers(content_type=_OCTETS)),
+    "roundtrip_slots_and_timeout": (_BYTES, headers(content_type=_OCTETS)),
+    "roundtrip_with_oauth_secret": (_BYTES, headers(content_type=_OCTETS)),
     "lookup_first_time": (_LOOKUP, first(1)),
     "health_after_login": (_COOKIE, headers(cookie="connect.sid=s%3Aab.cd")),
 }
