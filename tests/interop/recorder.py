@@ -210,6 +210,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
     server: Recorder
     protocol_version = "HTTP/1.1"
     timeout = 30
+    wbufsize = 1 << 16
+    disable_nagle_algorithm = True
 
     def log_message(self, format: str, *args: object) -> None:
         """Say nothing: the record is the log."""
@@ -270,5 +272,6 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         }
         text = json.dumps(message).encode()
         self.wfile.write(bytes([0x81, 126, len(text) >> 8, len(text) & 255]) + text)
+        self.wfile.flush()
         self.rfile.read(1)  # until the client closes or says so
         self.close_connection = True

@@ -21,6 +21,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 URL = sys.argv[2]
+TRUSTING = ssl._create_unverified_context()
 LIBRARY = importlib.import_module(sys.argv[1])
 SUITE = importlib.import_module(f"{sys.argv[1]}.suite")
 SOURCE = "# fastscore.schema.0: int\ndef action(x):\n    yield 'é'\n"
@@ -623,8 +624,7 @@ def forget_secrets():
 
 
 def mark(name):
-    trusting = ssl._create_unverified_context()
-    with urllib.request.urlopen(f"{URL}/mark/{name}", context=trusting):
+    with urllib.request.urlopen(f"{URL}/mark/{name}", context=TRUSTING):
         pass
 
 
