@@ -19,6 +19,7 @@ from ._arguments import Argument, Command, Option, Subcommand
 from ._errors import make_brief
 from ._help import examples, manual, page
 from ._line import is_silenced, split, unsilenced
+from ._model_errors import detail_of
 from ._readers import Scope
 from ._session import Session
 from ._show import Page
@@ -99,7 +100,7 @@ class HouseMagics(Magics):
     def explain(self, exc: PilothouseError) -> None:
         """Make an error short that is about to leave a magic, if options say so."""
         if self.session.options.brief_errors:
-            make_brief(exc)
+            make_brief(exc, detail_of(self.session, exc))
 
 
 def house_magic(command: Command) -> Callable[[F], Any]:

@@ -15,7 +15,7 @@ from pilothouse.errors import PilothouseError
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
-__all__ = ["make_brief", "short_text"]
+__all__ = ["make_brief", "short_text", "whole_trace"]
 
 _RED, _PLAIN = "\x1b[31m", "\x1b[39m"
 
@@ -34,14 +34,17 @@ def make_brief(exc: BaseException, detail: str = "") -> None:
         frame = sys._getframe(1)
         asked = frame.f_back is not None and frame.f_back.f_code.co_name == "tb"
         if shell is not None and asked:
-            return list(
-                shell.InteractiveTB.structured_traceback(
-                    type(exc), exc, exc.__traceback__
-                )
-            )
+            return whole_trace(shell, exc)
         return short_text(exc, detail, colored=_is_colored(shell)).splitlines()
 
     exc._render_traceback_ = render  # type: ignore[attr-defined]
+
+
+def whole_trace(shell: InteractiveShell, exc: BaseException) -> list[str]:
+    """Return what IPython shows of an error without a short form."""
+    return list(
+        shell.InteractiveTB.structured_traceback(type(exc), exc, exc.__traceback__)
+    )
 
 
 def short_text(exc: BaseException, detail: str = "", *, colored: bool = False) -> str:

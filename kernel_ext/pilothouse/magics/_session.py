@@ -64,6 +64,14 @@ class Session:
             delattr(shell, _ATTRIBUTE)
             session.close()
 
+    @property
+    def execution(self) -> int:
+        """The number of the cell that runs, as in ``In [n]``.
+
+        The shell's own counter is ahead by one while a cell runs, in some releases.
+        """
+        return max(1, len(self.shell.user_ns.get("In", ())) - 1)
+
     def keep(self, key: str, thing: Closable) -> None:
         """Keep ``thing`` open under ``key``, closing what was there before."""
         before = self._kept.get(key)

@@ -17,6 +17,7 @@ from pilothouse.errors import LineError
 from . import _suite
 from ._arguments import Argument, Command, Option
 from ._base import HouseMagics, house_magic
+from ._model_errors import show_on_cells
 from ._names import Name
 from ._readers import DATA, PATH, TEXT, choice, live
 from ._schemata import schemata_of, variable_of
@@ -90,7 +91,8 @@ class AssetMagics(HouseMagics):
         session = self.session
         schemata = schemata_of(session, cell, args.mtype)
         model = Model(args.name, args.mtype, cell, schemas=schemata)
-        session.cells.note(args.name, session.shell.execution_count, cell)
+        show_on_cells()
+        session.cells.note(args.name, session.execution, cell)
         session.shell.user_ns[variable_of(args.name)] = model
         for path in args.attach:
             model.attach(path)

@@ -167,6 +167,6 @@ class PilotMagics(HouseMagics):
 
 def _port(word: str) -> tuple[str, int]:
     service, equals, number = word.partition("=")
-    if not equals or not number.isdigit():
+    if not service or not equals or not number.isdigit():
         raise LineError(f"{word!r} is no SERVICE=N", hint="--port fastscore=8000")
     return service, int(number)
