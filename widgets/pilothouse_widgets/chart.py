@@ -75,7 +75,9 @@ class LiveChart(StreamView):
         lines = [Series(one) if isinstance(one, str) else one for one in series]
         self._index = {line.label: i for i, line in enumerate(lines)}
         if not lines or len(self._index) < len(lines):
-            raise ValueError(f"a chart needs series of different labels, not {series!r}")
+            raise ValueError(
+                f"a chart needs series of different labels, not {series!r}"
+            )
         self._unit = unit
         super().__init__(
             Window(len(lines), points=points, span=window),

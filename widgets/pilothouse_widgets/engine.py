@@ -54,7 +54,9 @@ class EngineMonitor(StreamView):
     totals = traitlets.Dict(help="Records: in, out, rejected.").tag(sync=True)
     memory = traitlets.Int(0, help="Resident memory, bytes.").tag(sync=True)
     error = traitlets.Dict(allow_none=True, default_value=None).tag(sync=True)
-    link = traitlets.Unicode("connecting", help="State of the connection.").tag(sync=True)
+    link = traitlets.Unicode("connecting", help="State of the connection.").tag(
+        sync=True
+    )
     link_text = traitlets.Unicode("", help="Why it is lost.").tag(sync=True)
     updated = traitlets.Float(0.0, help="Seconds since the epoch.").tag(sync=True)
     doing = traitlets.Unicode("", help="What a click has begun.").tag(sync=True)
@@ -213,7 +215,8 @@ class EngineMonitor(StreamView):
     def body_html(self) -> str:
         """Return rates, slots, jets and the last error."""
         rates = [
-            (line["label"], *self._points.column(i)) for i, line in enumerate(self.series)
+            (line["label"], *self._points.column(i))
+            for i, line in enumerate(self.series)
         ]
         error = self.error
         parts = [

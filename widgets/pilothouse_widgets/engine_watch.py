@@ -245,7 +245,9 @@ class EngineWatch:
                 state=self._state,
                 model=model.name if model is not None else "",
                 mtype=model.mtype if model is not None else "",
-                jets=tuple((jet.pid, jet.sandbox) for jet in model.jets) if model else (),
+                jets=tuple((jet.pid, jet.sandbox) for jet in model.jets)
+                if model
+                else (),
                 slots=slots,
                 rejected_rate=self._rejected_rate(now),
                 memory_bytes=self._memory,
@@ -283,7 +285,9 @@ def _transport(descriptor: Any) -> str:
     if isinstance(transport, dict):
         kinds = {str(key).lower(): value for key, value in transport.items()}
         mode = kinds.get("mode")
-        return f"{kinds.get('type', '?')} {mode}" if mode else str(kinds.get("type", "?"))
+        return (
+            f"{kinds.get('type', '?')} {mode}" if mode else str(kinds.get("type", "?"))
+        )
     return str(transport)
 
 

@@ -18,6 +18,7 @@ import traitlets
 
 from .busy import the_cell_clock
 from .feed import CHART_HZ
+from .first_sight import FirstSight
 from .view import View
 from .window import Window
 
@@ -26,8 +27,6 @@ __all__ = ["StreamView"]
 _IN_FLIGHT: Final = 40
 _UNSEEN: Final = 600
 _MERGED_SECONDS: Final = 1.0
-_FIRST_REPEAT_SECONDS: Final = 0.5
-_LAST_REPEAT_SECONDS: Final = 16.0
 
 
 class StreamView(View):
@@ -45,12 +44,10 @@ class StreamView(View):
     def __init__(self, window: Window, **traits: Any) -> None:
         self._points = window
         self._acked = -1
-        self._repeat = _FIRST_REPEAT_SECONDS
-        self._repeat_at = 0.0
+        self._sight = FirstSight()
         self._sent_at = 0.0
         self._merging = False
         super().__init__(**traits)
-        self._repeat_at = time.monotonic() + self._repeat
         self._appends = self._subscribe(self._append, hz=CHART_HZ)
 
     @property
@@ -69,9 +66,7 @@ class StreamView(View):
         if (wait := self._sent_at + self._pause() - now) > 0:
             return wait
         self._sent_at = now
-        if self._acked < 0 and now >= self._repeat_at:
-            self._repeat = min(self._repeat * 2, _LAST_REPEAT_SECONDS)
-            self._repeat_at = now + self._repeat
+        if self._sight.is_due():
             self._send_window()
         content, data = self._points.take()
         self.send({"append": content}, [data])
@@ -79,10 +74,9 @@ class StreamView(View):
 
     def _pause(self) -> float:
         """Return how many seconds must lie between two appends now."""
-        unseen = self._acked < 0
         behind = self._points.seq - max(self._acked, 0)
         self._merging = False
-        if behind < (_UNSEEN if unseen else _IN_FLIGHT):
+        if behind < (_UNSEEN if not self._sight.seen else _IN_FLIGHT):
             return 0.0
         if busy_for := the_cell_clock().busy_for:
             return 0.0 if busy_for < 60 else 0.1 if busy_for < 300 else 0.25
@@ -97,6 +91,7 @@ class StreamView(View):
     def asked(self, ask: str, content: Mapping[str, Any]) -> None:
         """Take the browser's answers: what it has painted, and what it has missed."""
         if ask == "painted" and isinstance(content.get("seq"), int):
+            self._sight.seen = True
             self._acked = max(self._acked, content["seq"])
         elif ask == "window":
             self._errands.add(self._send_window)

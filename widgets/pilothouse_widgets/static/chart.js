@@ -32,10 +32,12 @@ function render({ model, el, signal }) {
   });
   root.append(...(title ? [heading] : []), plot.el, trouble);
   const words = () => {
-    say(trouble, model.get("trouble"));
-    show(trouble, Boolean(model.get("trouble")));
+    const lost = model.get("link") === "lost";
+    const why = lost ? `Connection lost, trying again. ${model.get("link_text")}` : "";
+    say(trouble, why || model.get("trouble"));
+    show(trouble, trouble.textContent !== "");
   };
-  model.on("change:trouble", words);
+  for (const name of ["trouble", "link", "link_text"]) model.on(`change:${name}`, words);
   words();
   const stop = stream.listen(() => plot.paint());
   plot.paint();

@@ -1,0 +1,34 @@
+"""When to repeat everything, until a browser has said that it sees the view.
+
+A message that comes before the browser has loaded a view's module is lost, and while a
+cell runs the browser's question for it waits. So the whole is repeated after 0.5 s, 1 s,
+2 s, ..., 16 s with what is new, until the first answer. Source: `widgets.md`, state and
+reload.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Final
+
+__all__ = ["FirstSight"]
+
+_FIRST_SECONDS: Final = 0.5
+_LONGEST_SECONDS: Final = 16.0
+
+
+class FirstSight:
+    """Whether a browser has answered, and when to repeat until then."""
+
+    def __init__(self) -> None:
+        self.seen = False
+        self._wait = _FIRST_SECONDS
+        self._at = time.monotonic() + self._wait
+
+    def is_due(self) -> bool:
+        """Return whether to repeat now; the next time is then twice as far away."""
+        if self.seen or time.monotonic() < self._at:
+            return False
+        self._wait = min(self._wait * 2, _LONGEST_SECONDS)
+        self._at = time.monotonic() + self._wait
+        return True

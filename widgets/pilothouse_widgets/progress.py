@@ -1,0 +1,284 @@
+"""Progress of remote work: bar, rate, time left, state, a button that cancels.
+
+The final state stays in the notebook as a static snapshot.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from html import escape
+from typing import Any, Final, Self, TypeVar
+
+import traitlets
+
+from . import words
+from .assets import module
+from .view import View
+
+__all__ = ["Progress", "RunProgress"]
+
+_MEMORY_SECONDS: Final = 5.0
+_COLOURS: Final = {"done": "#1a7f37", "failed": "#c2352b", "cancelled": "#9a6700"}
+
+T = TypeVar("T")
+
+
+class Progress(View):
+    """How far some work is.
+
+    It is a context manager, takes ``progress(done, total)`` as a callback, and wraps an
+    iterable: ``for x in Progress(label="scoring").over(rows)``.
+
+    Args:
+        total: How much there is to do; ``None`` when not known.
+        label: What is being done.
+        unit: What is counted.
+        cancel: Called on a thread of this view when the user asks to cancel.
+    """
+
+    _esm = module("progress.js")
+
+    label = traitlets.Unicode("", help="What is being done.").tag(sync=True)
+    unit = traitlets.Unicode("", help="What is counted.").tag(sync=True)
+    done = traitlets.Float(0.0, help="How much is done.").tag(sync=True)
+    total = traitlets.Float(None, allow_none=True, help="How much there is.").tag(
+        sync=True
+    )
+    rate = traitlets.Float(0.0, help="Units a second, lately.").tag(sync=True)
+    elapsed = traitlets.Float(0.0, help="Seconds since the start.").tag(sync=True)
+    state = traitlets.Enum(
+        ("running", "cancelling", "done", "failed", "cancelled"), "running"
+    ).tag(sync=True)
+    text = traitlets.Unicode("", help="More words on the state.").tag(sync=True)
+    cancellable = traitlets.Bool(False).tag(sync=True)
+
+    def __init__(
+        self,
+        total: float | None = None,
+        *,
+        label: str = "",
+        unit: str = "records",
+        cancel: Callable[[], object] | None = None,
+    ) -> None:
+        self._cancel = cancel
+        self._began = time.monotonic()
+        self._mark = (self._began, 0.0)
+        self._now: dict[str, Any] = {"done": 0.0, "total": total}
+        self._count_lock = threading.Lock()
+        super().__init__(
+            label=label, unit=unit, total=total, cancellable=cancel is not None
+        )
+        self._numbers = self._subscribe(self._show)
+
+    # -- counting, from any thread ------------------------------------------------------
+
+    def update(self, n: float = 1) -> None:
+        """Count ``n`` more."""
+        with self._count_lock:
+            self._now["done"] += n
+        self._numbers.put(None)
+
+    def set(self, done: float, total: float | None = None) -> None:
+        """Set how much is done, and the total if it is now known."""
+        with self._count_lock:
+            self._now["done"] = float(done)
+            if total is not None:
+                self._now["total"] = float(total)
+        self._numbers.put(None)
+
+    def __call__(self, done: float, total: float | None = None) -> None:
+        """Take the numbers as a callback."""
+        self.set(done, total)
+
+    def over(self, items: Iterable[T]) -> Iterator[T]:
+        """Yield the items and count them; the end of the loop is the end of the work."""
+        if self._now["total"] is None and hasattr(items, "__len__"):
+            self.set(0, len(items))
+        with self:
+            for item in items:
+                yield item
+                self.update()
+
+    # -- the end ------------------------------------------------------------------------
+
+    def finish(self, text: str = "") -> None:
+        """Say that the work is done; the snapshot of that stays in the notebook."""
+        self._end("done", text)
+
+    def fail(self, error: BaseException | str) -> None:
+        """Say that the work failed, and why."""
+        why = error if isinstance(error, str) else f"{type(error).__name__}: {error}"
+        self._end("failed", why)
+
+    def cancelled(self, text: str = "") -> None:
+        """Say that the work was cancelled; the text says what the peer answered."""
+        self._end("cancelled", text)
+
+    def _end(self, state: str, text: str) -> None:
+        if self.state in _COLOURS:
+            return
+        with self._count_lock:
+            self._now.update(state=state, text=text)
+        self._numbers.put(None)
+        self.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: object, error: BaseException | None, _tb: object) -> None:
+        if error is None or isinstance(error, GeneratorExit):
+            self.finish()
+        elif isinstance(error, KeyboardInterrupt):
+            self.cancelled("interrupted")
+        else:
+            self.fail(error)
+
+    # -- showing ------------------------------------------------------------------------
+
+    def _show(self, _nothing: None) -> None:
+        with self._count_lock:
+            now = dict(self._now)
+        at = time.monotonic()
+        elapsed = at - self._began
+        self._update(
+            **now,
+            elapsed=round(elapsed, 2),
+            rate=self._rate(at, now["done"], elapsed, ended=now.get("state") == "done"),
+            status=self._spoken(now),
+        )
+
+    def _rate(self, at: float, done: float, elapsed: float, *, ended: bool) -> float:
+        """Return the rate of the last seconds; at the end, of the whole."""
+        marked_at, marked = self._mark
+        if ended or done < marked:
+            return round(done / elapsed, 3) if elapsed > 0 else 0.0
+        if at - marked_at < 0.05:
+            return self.rate
+        newest = (done - marked) / (at - marked_at)
+        weight = min((at - marked_at) / _MEMORY_SECONDS, 1.0) if self.rate else 1.0
+        self._mark = (at, done)
+        return round(self.rate + (newest - self.rate) * max(weight, 0.2), 3)
+
+    def _spoken(self, now: Mapping[str, Any]) -> str:
+        """Return words that change at each tenth only: they are read out."""
+        state = now.get("state", "running")
+        label = self.label or "work"
+        if state != "running" or not now["total"]:
+            return f"{label} {state}"
+        return f"{label}: {int(10 * now['done'] / now['total']) * 10} percent"
+
+    @property
+    def fraction(self) -> float | None:
+        """How much of the total is done, 0 to 1; ``None`` when that is not known."""
+        return min(self.done / self.total, 1.0) if self.total else None
+
+    def asked(self, ask: str, content: Mapping[str, Any]) -> None:
+        """Take a click on Cancel."""
+        if ask == "cancel" and self._cancel is not None and self.state == "running":
+            with self._count_lock:
+                self._now["state"] = "cancelling"
+            self._numbers.put(None)
+            self._errands.add(self._run_cancel)
+
+    def _run_cancel(self) -> None:
+        try:
+            if self._cancel is not None:
+                self._cancel()
+        except Exception as exc:  # shown: nothing else could take it
+            with self._count_lock:
+                self._now.update(state="running", text=f"not cancelled: {exc}")
+            self._numbers.put(None)
+
+    # -- forms --------------------------------------------------------------------------
+
+    def headline(self) -> str:
+        """Return label, count, rate and state in one line."""
+        count = words.count(self.done)
+        amount = f"{count} of {words.count(self.total)}" if self.total else count
+        parts = [f"{amount} {self.unit}".rstrip()]
+        if self.fraction is not None and self.state == "running":
+            parts.insert(0, f"{self.fraction:.0%}")
+        if self.rate:
+            parts.append(words.rate(self.rate, self.unit))
+        if self.elapsed:
+            parts.append(words.duration(self.elapsed))
+        if self.state != "running":
+            parts.insert(0, self.state)
+        if self.text:
+            parts.append(self.text)
+        shown = ", ".join(parts)
+        return f"{self.label}: {shown}" if self.label else shown
+
+    def body_html(self) -> str:
+        """Return the bar."""
+        fraction = self.fraction
+        if fraction is None:
+            return ""
+        colour = _COLOURS.get(self.state, "#2f81f7")
+        return (
+            f'<div role="img" aria-label="{escape(f"{fraction:.0%}")}" '
+            'style="height:6px;max-width:480px;border-radius:3px;margin:6px 0;'
+            'background:rgba(128,128,128,.25)">'
+            f'<div style="height:6px;border-radius:3px;width:{fraction * 100:.1f}%;'
+            f'background:{colour}"></div></div>'
+        )
+
+
+class RunProgress(Progress):
+    """Progress of a handle of remote work, read by a thread until it ends.
+
+    Args:
+        job: A handle with the four verbs of remote work. Its ``progress`` is the pair
+            (done, total), ``total`` possibly ``None``; ``state`` a word.
+        label: What is being done; the job's own text when left out.
+        unit: What is counted.
+        interval: Seconds between two looks.
+    """
+
+    def __init__(
+        self,
+        job: Any,
+        *,
+        label: str = "",
+        unit: str = "records",
+        interval: float = 0.25,
+    ) -> None:
+        self._job = job
+        self._ended = threading.Event()
+        self._interval = interval
+        super().__init__(label=label or str(job), unit=unit, cancel=job.cancel)
+        self._thread = threading.Thread(
+            target=self._follow, name="pilothouse-run-progress", daemon=True
+        )
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stop looking at the job; the job itself goes on."""
+        self._ended.set()
+        if self._thread is not threading.current_thread():
+            self._thread.join(2.0)
+
+    def _follow(self) -> None:
+        while not self._ended.is_set():
+            over = self._wait()
+            done, total = self._job.progress
+            self.set(done, total)
+            if over is not None:
+                over()
+                return
+
+    def _wait(self) -> Callable[[], None] | None:
+        """Wait for the job a while; return how to end when it has ended."""
+        try:
+            self._job.wait(self._interval)
+        except TimeoutError:
+            return None
+        except Exception as exc:  # whatever the work raised is its end
+            error = exc
+            return lambda: self.fail(error)
+        state = str(self._job.state).lower()
+        if state.startswith("cancel"):
+            return lambda: self.cancelled(state)
+        return self.finish
