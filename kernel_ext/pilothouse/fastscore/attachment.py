@@ -9,10 +9,10 @@ Source: developer interface, "Attachments".
 
 from __future__ import annotations
 
+import atexit
 import os
 import shutil
 import tempfile
-import weakref
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -94,7 +94,8 @@ class Attachment:
             except BaseException:
                 shutil.rmtree(folder, ignore_errors=True)
                 raise
-            weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
+            # Not with this object: `model.attachments["a.zip"].datafile` outlives it.
+            atexit.register(shutil.rmtree, folder, ignore_errors=True)
             self._datafile = str(path)
         return self._datafile
 
