@@ -44,7 +44,7 @@ def parse_header(value: str) -> tuple[str, dict[str, str]]:
 
 def _as_utf8(text: str) -> str:
     """Undo the reading of raw UTF-8 bytes as Latin-1 or with surrogates."""
-    for codec, errors in (("utf-8", "surrogateescape"), ("latin-1", "strict")):
+    for codec, errors in (("latin-1", "strict"), ("utf-8", "surrogateescape")):
         try:
             return text.encode(codec, errors).decode()
         except UnicodeError:
