@@ -29,12 +29,16 @@ class SuiteOptions:
         allow_exec: Whether a stream may run a program (``exec`` transport).
         max_attachment_bytes: Longest attachment.
         python: Interpreter of the jets; ``None`` for the one running.
+        record_timeout: Longest time a model may take for one record, in seconds.
+        jet_memory_bytes: Address space of a jet; 0 for a share of the machine's.
     """
 
     database_url: str | None = None
     allow_exec: bool = False
     max_attachment_bytes: int = 16 * 1024**3
     python: str | None = None
+    record_timeout: float = 60.0
+    jet_memory_bytes: int = 0
 
 
 class Suite:

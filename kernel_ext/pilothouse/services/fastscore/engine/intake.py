@@ -23,6 +23,8 @@ from .records import Batch, Block, Chunk, Entry, Records, cut, joined
 __all__ = ["END", "Due", "Intake"]
 
 MAX_PART_BYTES = 4 * 1024 * 1024
+MAX_SET_BYTES = 1024 * 1024 * 1024
+"""Longest record set; a longer one is handed out in parts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +51,7 @@ class Intake:
         read: Records that were put in.
         is_closed: Whether its end was put in: what comes later is refused.
         is_ended: Whether its end was taken out.
+        header: The header row of csv, once it has come.
     """
 
     def __init__(
@@ -67,6 +70,7 @@ class Intake:
         self.read = 0
         self.is_closed = False
         self.is_ended = False
+        self.header: bytes | None = None
         self._clock = clock
         self._entries: deque[tuple[Entry | End, float]] = deque()
         self._marks = 0
@@ -126,11 +130,22 @@ class Intake:
             return None
         return self._entries[0][1] + nagle / 1000
 
+    @property
+    def can_be_emptied(self) -> bool:
+        """Whether waiting helps: something is due, or will be when time passes.
+
+        An explicit record set that goes on for long has to come in whole.
+        """
+        explicit_set = self.recordsets and self.batching.watermark is None
+        return not explicit_set or self._marks > 0 or self.size >= MAX_SET_BYTES
+
     def _is_due(self, eager: bool) -> bool:
         if self._marks:
             return True
         watermark = self.batching.watermark
         if watermark is not None and self.records >= watermark:
+            return True
+        if self.size >= MAX_SET_BYTES:
             return True
         if not self.recordsets:
             if self.batching.is_explicit:
@@ -174,7 +189,9 @@ class Intake:
 
     def _batch(self, chunks: list[Chunk]) -> Batch:
         data, count, bounds = joined(chunks)
-        separator = chunks[0].separator if chunks and isinstance(chunks[0], Block) else b""
+        separator = (
+            chunks[0].separator if chunks and isinstance(chunks[0], Block) else b""
+        )
         batch = Batch(
             slot=self.slot,
             data=data,
@@ -182,6 +199,7 @@ class Intake:
             seqno=self._seqno,
             bounds=bounds,
             separator=separator or b"\n",
+            header=self.header,
         )
         self._seqno += count
         self.size -= len(data)

@@ -324,5 +324,3 @@ def _environment() -> dict[str, str]:
     """Return the environment of a jet: that of the service without its own names."""
     kept = {k: v for k, v in os.environ.items() if not k.startswith("PILOTHOUSE_")}
     return {**kept, "PYTHONIOENCODING": "utf-8:backslashreplace"}
-
-

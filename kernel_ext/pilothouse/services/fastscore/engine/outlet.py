@@ -12,6 +12,8 @@ import contextlib
 from collections import deque
 from collections.abc import Callable, Sequence
 
+from pilothouse.fastscore.runtime.envelopes import Joiner
+
 from .transports.base import StreamError, Writer
 
 __all__ = ["Outlet", "RestOutlet", "WriterOutlet"]
@@ -31,6 +33,8 @@ class Outlet:
         size: Bytes that wait.
         is_ended: Whether no more data will come.
         on_room: Called when there is room again.
+        joiner: Puts records that come one by one into their envelope; ``None`` if
+            the transport keeps them apart.
     """
 
     def __init__(self, *, keeps_bounds: bool, limit: int) -> None:
@@ -38,6 +42,7 @@ class Outlet:
         self.size = 0
         self.is_ended = False
         self.on_room: Callable[[], None] = lambda: None
+        self.joiner: Joiner | None = None
         self._limit = limit
         self._queue: deque[bytes] = deque()
 
@@ -52,10 +57,18 @@ class Outlet:
             if data:
                 self._add(data)
             return
-        start = 0
+        items, start = [], 0
         for length in bounds:
-            self._add(data[start : start + length])
+            items.append(data[start : start + length])
             start += length
+        if self.joiner is not None:
+            items = [self.joiner.join(items)]
+        for item in items:
+            self._add(item)
+
+    def write_control(self, record: bytes) -> None:
+        """Add a control record, in the envelope of the stream."""
+        self.write(record, [len(record)])
 
     async def finish(self, linger: float | None) -> None:
         """End in order: wait until all is written, at most `linger` seconds.

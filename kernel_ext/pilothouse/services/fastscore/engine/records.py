@@ -64,6 +64,7 @@ class Batch:
         slot: Input slot.
         seqno: Number of its first record on that slot, from 1.
         bounds: Lengths of the records; ``None`` if they end with separators.
+        header: The header row of csv, where the stream has one.
         deaths: How many jets were killed from outside while they held it.
     """
 
@@ -73,6 +74,7 @@ class Batch:
     seqno: int
     bounds: list[int] | None
     separator: bytes = b"\n"
+    header: bytes | None = None
     deaths: int = 0
 
     def texts(self, first: int, count: int) -> list[str]:
@@ -112,7 +114,9 @@ def _end_of(
     """
     width = len(separator)
     while count > 8 and width == 1:
-        stop = data.rfind(separator, start, start + (len(data) - start) * count // total)
+        stop = data.rfind(
+            separator, start, start + (len(data) - start) * count // total
+        )
         passed = data.count(separator, start, stop + 1) if stop >= 0 else 0
         if not passed:
             break

@@ -1,17 +1,17 @@
 """Frames between an engine and a jet, over a socket pair.
 
-    frame  = head-length(4) body-length(4) head body     ; lengths big-endian
-    head   = JSON object; "k" tells the kind
-    body   = bytes
+frame  = head-length(4) body-length(4) head body     ; lengths big-endian
+head   = JSON object; "k" tells the kind
+body   = bytes
 
-    to the jet                                  from the jet
-    start   model, slots, files                 ready   begin() is done
-    slots   streams have changed                out     output of a batch
-    batch   records of one slot                 done    a batch is done
-    singles records with an answer each         singles their answers
-    end     run end()                           ended   end() is done
-    reply   answer to `ask`                     ask     a cell or a pool
-                                                error   the model has failed
+to the jet                                  from the jet
+start   model, slots, files                 ready   begin() is done
+slots   streams have changed                out     output of a batch
+batch   records of one slot                 done    a batch is done
+singles records with an answer each         singles their answers
+end     run end()                           ended   end() is done
+reply   answer to `ask`                     ask     a cell or a pool
+error   the model has failed
 """
 
 from __future__ import annotations

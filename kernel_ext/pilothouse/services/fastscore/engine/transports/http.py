@@ -70,7 +70,10 @@ class HttpReader(Reader):
             if self._chunked:
                 return await self._read_chunk()
             while data := await self._answer.content.read(CHUNK_BYTES):
-                skipped, self._to_skip = self._to_skip, max(0, self._to_skip - len(data))
+                skipped, self._to_skip = (
+                    self._to_skip,
+                    max(0, self._to_skip - len(data)),
+                )
                 if data := data[skipped:]:
                     return data
         except (aiohttp.ClientError, TimeoutError, OSError) as exc:

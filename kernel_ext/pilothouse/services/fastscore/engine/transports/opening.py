@@ -46,7 +46,9 @@ def check_supported(stream: StreamDescriptor, *, allow_exec: bool) -> None:
     if not isinstance(transport, _SUPPORTED):
         raise ProtocolError(f"transport not supported: {transport.word}")
     if isinstance(transport, wire.Exec) and not allow_exec:
-        raise ProtocolError("transport not supported: exec (this suite does not allow it)")
+        raise ProtocolError(
+            "transport not supported: exec (this suite does not allow it)"
+        )
     if stream.encoding.kind == "soap-rpc":
         raise ProtocolError("encoding not supported: soap-rpc")
 
@@ -61,7 +63,9 @@ def check_direction(stream: StreamDescriptor, slot: int) -> None:
     if slot % 2 == 0 and not transport.reads:
         raise ProtocolError(f"transport {transport.word} cannot feed input slot {slot}")
     if slot % 2 == 1 and not transport.writes:
-        raise ProtocolError(f"transport {transport.word} cannot take output slot {slot}")
+        raise ProtocolError(
+            f"transport {transport.word} cannot take output slot {slot}"
+        )
     if isinstance(transport, wire.File):
         path = Path(transport.path)
         if slot % 2 == 0 and not path.is_file():

@@ -14,7 +14,7 @@ from .base import CHUNK_BYTES, Reader, StreamError, Writer
 __all__ = ["TcpReader", "TcpWriter"]
 
 CONNECT_SECONDS = 10.0
-_ANY = ("", "0.0.0.0", "::")  # noqa: S104
+_ANY = ("", "0.0.0.0", "::")
 
 
 class _Connection:

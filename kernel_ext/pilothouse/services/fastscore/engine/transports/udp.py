@@ -64,7 +64,7 @@ class UdpWriter(Writer):
     """Sends datagrams."""
 
     def __init__(self, host: str, port: int) -> None:
-        self._address = ("127.0.0.1" if host == "0.0.0.0" else host, port)  # noqa: S104
+        self._address = ("127.0.0.1" if host == "0.0.0.0" else host, port)
         self._transport: asyncio.DatagramTransport | None = None
 
     async def open(self) -> None:

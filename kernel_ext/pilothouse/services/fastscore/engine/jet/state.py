@@ -1,0 +1,42 @@
+"""Cells and pools as a model sees them: the engine holds them for all jets."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from .link import Link
+
+__all__ = ["EngineBackend"]
+
+
+class EngineBackend:
+    """Asks the engine for every value; `update` holds the item meanwhile."""
+
+    def __init__(self, link: Link) -> None:
+        self._link = link
+
+    def get(self, pool: str | None, key: str) -> str | None:
+        """Return a packed value, or ``None``."""
+        value: str | None = self._ask("get", pool, key)
+        return value
+
+    def set(self, pool: str | None, key: str, packed: str) -> None:
+        """Replace a packed value."""
+        self._ask("set", pool, key, value=packed)
+
+    def update(
+        self, pool: str | None, key: str, change: Callable[[str | None], str]
+    ) -> str:
+        """Replace a packed value by what `change` makes of it."""
+        old = self._ask("hold", pool, key)
+        try:
+            new = change(old)
+        except BaseException:
+            self._ask("drop", pool, key)
+            raise
+        self._ask("put", pool, key, value=new)
+        return new
+
+    def _ask(self, operation: str, pool: str | None, key: str, **more: Any) -> Any:
+        return self._link.ask({"op": operation, "pool": pool, "key": key, **more})
