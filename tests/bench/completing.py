@@ -7,15 +7,16 @@ import sys
 from collections.abc import Iterator
 
 from bench.figures import Figure, at_most
-from bench.pipelines import MODEL, engine_of, suite
+from bench.pipelines import MODEL, suite
 from bench.running import PEERS, said_by
 from pilothouse.fastscore import Model
+from pilothouse.fastscore.suite import Connect
 
 
 def measure(*, quick: bool) -> Iterator[Figure]:
     """The slowest of several lines, in a shell that is connected to a suite."""
     with suite() as services:
-        connect = engine_of(services).connect
+        connect = Connect(services.url, oauth_secret=services.token)
         Model("bench", "python3", MODEL).update(connect.lookup("model-manage"))
         command = [sys.executable, PEERS / "complete.py", services.url, services.token]
         said = said_by(command)
