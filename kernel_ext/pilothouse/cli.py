@@ -13,6 +13,7 @@ line on the error output, exit code 1; wrong words give exit code 2.
 from __future__ import annotations
 
 import argparse
+import gc
 import json
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -184,6 +185,7 @@ def _up(args: argparse.Namespace) -> int:
     _warn_of(args.host, args.tls_cert)
     if args.detach:
         return _up_detached(args)
+    gc.disable()  # until all is up: what is loaded now stays; the host turns it on
     from pilothouse.services.host import HostConfig, tls_context
     from pilothouse.services.spawn import default_data_dir
 

@@ -265,8 +265,8 @@ async def _run_process(
     try:
         if not ending.is_set():
             announce(running.endpoints())
-            gc.collect()
             gc.freeze()  # what is here now stays: no need to look at it again
+            gc.enable()
         await ending.wait()
     finally:
         await asyncio.wait_for(running.stop(), _STOP_SECONDS)

@@ -1,13 +1,14 @@
-"""The services that this release has, by name."""
+"""The services that this release has, by name; listing them imports none."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from pilothouse.errors import ServiceError
 
-from .serving import ServiceFactory
+if TYPE_CHECKING:
+    from .serving import ServiceFactory
 
 __all__ = ["SERVICES", "service_factory"]
 
