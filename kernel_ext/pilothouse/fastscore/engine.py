@@ -55,6 +55,10 @@ class Engine(Instance):
     Args:
         name: For instance ``"engine-1"``.
         connect: The Connect of its suite; None: the one made last.
+
+    Attributes:
+        policy: Its import policies.
+        last_job: The job that `score` or `submit` began last.
     """
 
     api = "engine"
@@ -62,6 +66,7 @@ class Engine(Instance):
     def __init__(self, name: str, connect: Connect | None = None) -> None:
         super().__init__(name, gateway_of(connect))
         self.policy = Policy(self)
+        self.last_job: ScoreJob | None = None
 
     # -- state ------------------------------------------------------------------------
 

@@ -180,6 +180,9 @@ class Models(_Assets[Model]):
     word = "model"
 
     def __getitem__(self, key: str) -> Model:
+        return self._made(key, None)
+
+    def _made(self, key: str, value: Any) -> Model:  # noqa: ANN401 - not JSON here
         what = f"Unable to load model {key!r}"
         answer = self._mm.gateway.call(
             what, "GET", self._path(key), not_found=self._missing(key)

@@ -1,0 +1,149 @@
+"""Records through an engine one by one: each a roundtrip, several at a time.
+
+For REST streams in simple mode on both sides. Outputs keep the order of the inputs.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+from .errors import FastScoreError, FastScoreRefusedError, HttpRefusal, refused
+from .failures import failure_of
+from .records import chunks
+from .wire import mime
+from .wire.messages import EngineState
+
+if TYPE_CHECKING:
+    from pilothouse.transport.answer import HttpAnswer
+
+    from .score_job import ScoreJob
+
+__all__ = ["CallFlow"]
+
+_AT_A_TIME = 8
+_WINDOW = 256
+
+
+class CallFlow:
+    """Moves the records of one job.
+
+    Args:
+        job: The job.
+    """
+
+    def __init__(self, job: ScoreJob) -> None:
+        self._job = job
+        self._stop = threading.Event()
+        self._all_back = False
+        self._peer = job.engine.gateway.peer.clone()
+        self._separator = b"\n"
+        self._thread = threading.Thread(target=self._run, daemon=True, name="score")
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def drain(self, seconds: float) -> bool:
+        """Send no more; True if all outputs of what was sent have come in time."""
+        self._stop.set()
+        self._thread.join(seconds)
+        return self._all_back
+
+    def cut(self) -> None:
+        """End at once."""
+        self._stop.set()
+        self._peer.abort()
+
+    def join(self, seconds: float) -> None:
+        """Wait for the thread."""
+        self._thread.join(seconds)
+
+    def _run(self) -> None:
+        job = self._job
+        waiting: deque[tuple[int, Any, Future[HttpAnswer]]] = deque()
+        pool = ThreadPoolExecutor(_AT_A_TIME, thread_name_prefix="score")
+        try:
+            for index, record, body in self._bodies():
+                if self._stop.is_set():
+                    break
+                waiting.append((index, record, pool.submit(self._call, body)))
+                if len(waiting) >= _WINDOW:
+                    self._take(*waiting.popleft())
+            while waiting:
+                self._take(*waiting.popleft())
+            self._all_back = True
+            if not self._stop.is_set():
+                job.done()
+        except Exception as exc:
+            job.fail(self._explained(exc))
+        finally:
+            self._stop.set()
+            pool.shutdown(wait=False, cancel_futures=True)
+            self._peer.close()
+
+    def _bodies(self) -> Iterator[tuple[int, Any, bytes]]:
+        offset = 0
+        for chunk in chunks(self._job.data):
+            records, bad = self._job.plan.inlet.records(chunk)
+            left_out = {one.index: one for one in bad}
+            encoded = iter(records)
+            for at, value in enumerate(chunk):
+                if at in left_out:
+                    one = left_out[at]
+                    self._job.reject(offset + at, one.reason, value)
+                else:
+                    yield offset + at, value, next(encoded)
+            offset += len(chunk)
+
+    def _call(self, body: bytes) -> HttpAnswer:
+        job = self._job
+        route = f"2/active/model/roundtrip/{job.plan.inlet.slot}/{job.plan.outlet.slot}"
+        return self._peer.call(
+            "POST",
+            job.engine.route(route),
+            headers={"Content-Type": mime.BYTES_MIME},
+            body=body,
+        )
+
+    def _take(self, index: int, record: Any, call: Future[HttpAnswer]) -> None:  # noqa: ANN401
+        job = self._job
+        answer = call.result()
+        if answer.ok:
+            job.accepted(1)
+            if answer.status != 204:
+                job.take(self._outputs(answer.body))
+        elif answer.status == 400 and "rejected" in answer.text:
+            job.accepted(1)
+            job.reject(index, answer.text.strip(), record)
+        else:
+            raise refused(f"Unable to score record {index}", answer)
+
+    def _outputs(self, body: bytes) -> list[Any]:
+        outlet = self._job.plan.outlet
+        try:
+            return outlet.read(body)
+        except FastScoreError:
+            if self._separator not in body:
+                raise
+        # Several outputs of one record come joined.
+        return [v for part in body.split(self._separator) for v in outlet.read(part)]
+
+    def _explained(self, failure: Exception) -> BaseException:
+        """Return the model's own error where that is behind a failure."""
+        engine = self._job.engine
+        if isinstance(failure, FastScoreRefusedError) and isinstance(
+            failure.caused_by, HttpRefusal
+        ):
+            deadline = time.monotonic() + 1.0
+            while time.monotonic() < deadline:
+                if engine.state is EngineState.ERROR:
+                    return failure_of(engine)
+                if failure.caused_by.status == 504:
+                    break
+                time.sleep(0.05)
+        return failure

@@ -1,0 +1,261 @@
+"""Records through an engine in chunks: one thread sends, one reads.
+
+The engine's bounded queues make the sender wait when the model is slower. The end is a
+``pig`` control record: it comes back behind the last output. Another one goes first;
+what comes back before it is of somebody else.
+
+With one jet outputs come in the order of the inputs, and the local engine keeps that
+order with several. A real engine with several jets gives no such promise across
+batches: let records carry a key of their own there.
+"""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from .errors import FastScoreError, FastScoreRefusedError, refused
+from .failures import failure_of
+from .records import chunks
+from .runtime.codec import Reject
+from .wire import mime
+from .wire.controls import Control, ControlRecord
+from .wire.messages import EngineState
+
+if TYPE_CHECKING:
+    from .score_job import ScoreJob
+
+__all__ = ["ChunkFlow"]
+
+_POST_SECONDS = 3600.0
+"""The engine holds a body until there is room for it: as long as a model is slow."""
+
+
+class ChunkFlow:
+    """Moves the records of one job.
+
+    Args:
+        job: The job.
+        chunk_bytes: Size of the bodies that are sent.
+    """
+
+    def __init__(self, job: ScoreJob, chunk_bytes: int) -> None:
+        self._job = job
+        self._chunk_bytes = chunk_bytes
+        self._stop = threading.Event()
+        self._all_back = False
+        self._send_failure: BaseException | None = None
+        self.model_failure: FastScoreError | None = None
+        self._pigs = random.sample(range(1, 1 << 30), 2)
+        self._pigs_seen = 0
+        peer = job.engine.gateway.peer
+        self._send_peer, self._read_peer = peer.clone(), peer.clone()
+        self._threads = [
+            threading.Thread(target=target, daemon=True, name=f"score {name}")
+            for target, name in ((self._send, "out"), (self._read, "in"))
+        ]
+
+    def start(self) -> None:
+        """Begin."""
+        if self._job.watch is not None:
+            self._job.watch.open(self._model_failed)
+        for thread in self._threads:
+            thread.start()
+
+    def drain(self, seconds: float) -> bool:
+        """Send no more; True if all outputs of what was sent have come in time."""
+        deadline = time.monotonic() + seconds
+        self._stop.set()
+        sender, reader = self._threads
+        sender.join(seconds / 2)
+        if sender.is_alive():
+            return False
+        reader.join(max(0.0, deadline - time.monotonic()))
+        return self._all_back
+
+    def cut(self) -> None:
+        """End at once."""
+        self._stop.set()
+        self._send_peer.abort()
+        self._read_peer.abort()
+
+    def join(self, seconds: float) -> None:
+        """Wait for the threads."""
+        for thread in self._threads:
+            thread.join(seconds)
+
+    # -- sending ----------------------------------------------------------------------
+
+    def _send(self) -> None:
+        inlet = self._job.plan.inlet
+        try:
+            self._post(inlet.head + inlet.control(Control.PIG, self._pigs[0]), 0)
+            try:
+                self._send_records()
+            except FastScoreError:
+                raise
+            except Exception as exc:  # of whoever makes the records
+                self._send_failure = exc
+            if self._job.plan.is_recordset:
+                self._post(inlet.control(Control.SET, 0), 0)
+            self._post(inlet.control(Control.PIG, self._pigs[1]), 0)
+        except Exception as exc:
+            self._send_failure = exc
+        finally:
+            self._send_peer.close()
+
+    def _send_records(self) -> None:
+        job, inlet = self._job, self._job.plan.inlet
+        parts: list[bytes] = []
+        size = count = offset = 0
+        for chunk in chunks(job.data):
+            if self._stop.is_set():
+                return
+            self._check(chunk, offset)
+            if inlet.is_chunked:
+                block, number, bad = inlet.block(chunk)
+                parts.append(block)
+                size, count = size + len(block), count + number
+                if size >= self._chunk_bytes or not isinstance(job.data, Sequence):
+                    self._post(b"".join(parts), count)
+                    parts, size, count = [], 0, 0
+            else:
+                records, bad = inlet.records(chunk)
+                self._post_singly(records)
+            self._note(bad, offset)
+            offset += len(chunk)
+        if parts and not self._stop.is_set():
+            self._post(b"".join(parts), count)
+
+    def _post_singly(self, records: Sequence[bytes]) -> None:
+        for record in records:
+            if self._stop.is_set():
+                return
+            self._post(record, 1)
+
+    def _post(self, body: bytes, count: int) -> None:
+        job = self._job
+        slot = job.plan.inlet.slot
+        job.in_doubt = count
+        answer = self._send_peer.call(
+            "POST",
+            job.engine.route(f"1/job/input/{slot}"),
+            headers={"Content-Type": mime.BYTES_MIME},
+            body=body,
+            timeout=_POST_SECONDS,
+        )
+        job.in_doubt = 0
+        if not answer.ok:
+            raise refused(f"Unable to write to slot {slot}", answer)
+        job.accepted(count)
+
+    def _check(self, chunk: list[Any], offset: int) -> None:
+        """Note which records the engine is going to reject, and why."""
+        schema = self._job.plan.inlet.schema
+        if schema is None or schema.all_fit(chunk):
+            return
+        for at, reason in schema.sift(chunk)[1]:
+            self._job.reject(offset + at, reason, chunk[at])
+
+    def _note(self, bad: Sequence[Reject], offset: int) -> None:
+        for one in bad:
+            self._job.reject(offset + one.index, one.reason, one.raw)
+
+    # -- reading ----------------------------------------------------------------------
+
+    def _read(self) -> None:
+        job = self._job
+        try:
+            while not self._all_back and job.state == "running":
+                self._read_once()
+            self._settle()
+            if self._send_failure is not None:
+                job.fail(self._send_failure)
+            elif not self._stop.is_set():
+                job.done()
+        except Exception as exc:
+            job.fail(exc)
+        finally:
+            self._stop.set()
+            if job.watch is not None:
+                job.watch.close()
+            self._read_peer.close()
+            self._send_peer.abort()
+
+    def _read_once(self) -> None:
+        job = self._job
+        slot = job.plan.outlet.slot
+        answer = self._read_peer.call(
+            "GET", job.engine.route(f"1/job/output/{slot}"), repeat=False
+        )
+        if answer.status == 200:
+            self._sort(job.plan.outlet.read(answer.body))
+        elif answer.status == 202:
+            if self._send_failure is not None and not self._threads[0].is_alive():
+                raise self._explained(self._send_failure)
+        else:
+            what = f"Unable to read from slot {slot}"
+            raise self._explained(
+                refused(what, answer)
+                if not answer.ok
+                else FastScoreRefusedError(
+                    f"The stream at slot {slot} of {job.engine.name} ended before the "
+                    "last record was scored"
+                )
+            )
+
+    def _sort(self, items: list[Any]) -> None:
+        """Tell outputs, those of somebody else, and the two marks apart."""
+        start = 0
+        for at, item in enumerate(items) if self._has_marks(items) else ():
+            if not isinstance(item, ControlRecord):
+                continue
+            self._deliver(items[start:at])
+            start = at + 1
+            if item.control is Control.PIG and item.id in {
+                None,
+                self._pigs[self._pigs_seen],
+            }:
+                self._pigs_seen += 1
+            if self._pigs_seen == 2:
+                self._all_back = True
+                return
+        self._deliver(items[start:])
+
+    def _has_marks(self, items: list[Any]) -> bool:
+        return any(type(item) is ControlRecord for item in items)
+
+    def _deliver(self, values: list[Any]) -> None:
+        if self._pigs_seen:
+            self._job.take(values)
+        else:
+            self._job.leftover += len(values)
+
+    def _settle(self) -> None:
+        """Where outputs are missing, wait for the reports on what was rejected."""
+        job = self._job
+        if job.watch is not None and job.received != job.sent - job.refused:
+            job.watch.settle()
+
+    def _model_failed(self, failure: FastScoreError) -> None:
+        self.model_failure = failure
+        self._stop.set()
+
+    def _explained(self, failure: BaseException) -> BaseException:
+        """Return the model's own error where that is behind a failure."""
+        if self.model_failure is not None:
+            return self.model_failure
+        try:
+            if self._job.engine.state is EngineState.ERROR:
+                return failure_of(self._job.engine)
+        except FastScoreError:
+            return failure
+        return failure
+
+
+def maker(chunk_bytes: int) -> Callable[[ScoreJob], ChunkFlow]:
+    """Return what makes the flow of a job."""
+    return lambda job: ChunkFlow(job, chunk_bytes)

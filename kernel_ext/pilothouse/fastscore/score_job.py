@@ -1,0 +1,331 @@
+"""A scoring job: the handle of records on their way through an engine."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable, Generator, Iterator
+from typing import TYPE_CHECKING, Any, Protocol
+
+from pilothouse.errors import PilothouseError
+
+from .errors import FastScoreRefusedError, FastScoreTimeoutError, of_branch
+from .records import Scorable, count_of
+from .results import Rejected, is_frame, tell, typed
+from .score_plan import Plan
+from .score_progress import Progress
+from .score_watch import MAX_KEPT, Watch
+
+if TYPE_CHECKING:
+    from .engine import Engine
+
+__all__ = ["Flow", "ScoreInterrupt", "ScoreJob"]
+
+CANCEL_SECONDS = 1.8
+_TELL_SECONDS = 0.1
+_MAX_PARTS = 64
+
+
+class ScoreInterrupt(KeyboardInterrupt):
+    """A score was interrupted; the message says what became of it.
+
+    Attributes:
+        job: The job; ``job.partial()`` has what came back.
+    """
+
+    def __init__(self, message: str, job: ScoreJob) -> None:
+        super().__init__(message)
+        self.job = job
+
+
+class Flow(Protocol):
+    """What moves the records of a job."""
+
+    def start(self) -> None:
+        """Begin, on threads of its own."""
+
+    def drain(self, seconds: float) -> bool:
+        """Send no more; True if all outputs of what was sent have come in time."""
+
+    def cut(self) -> None:
+        """End at once."""
+
+    def join(self, seconds: float) -> None:
+        """Wait for its threads."""
+
+
+class ScoreJob:
+    """Records on their way through an engine; made by `Engine.submit`.
+
+    It can be awaited, and iterated while it runs: each output as it comes.
+
+    Args:
+        engine: Who scores.
+        data: The records.
+        plan: Streams, encodings and schemas.
+        flow: Makes what moves the records.
+        as_frame: As `pilothouse.fastscore.results.typed`.
+        keep: Keep the outputs; False: iteration takes them, and the engine waits for
+            it, so that memory stays bounded.
+        watch: What tells about rejected records, if anything does.
+        progress: Called with the `Progress`, at most ten times a second.
+
+    Attributes:
+        state: ``"running"``, ``"done"``, ``"failed"``, ``"cancelled"``, ``"detached"``.
+        outcome: What became of it, in a sentence; empty while it runs.
+        rejected: The first 10,000 records and outputs that did not pass.
+        leftover: Outputs of somebody else that came first, and were dropped.
+        total: Records in all; None if only the end will tell.
+        sent: Records that the engine has accepted.
+        in_doubt: Records of calls on their way; after a cut, of those cut off.
+        received: Outputs that came back.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        data: Scorable,
+        plan: Plan,
+        flow: Callable[[ScoreJob], Flow],
+        *,
+        as_frame: bool | None = None,
+        keep: bool = True,
+        watch: Watch | None = None,
+        progress: Callable[[Progress], object] | None = None,
+    ) -> None:
+        self.engine = engine
+        self.plan = plan
+        self.data: Scorable = data
+        self.total = count_of(data)
+        self.state = "running"
+        self.outcome = ""
+        self.rejected: list[Rejected] = []
+        self.leftover = 0
+        self.sent = self.in_doubt = self.received = self.refused = 0
+        self.watch = watch
+        self.failure: BaseException | None = None
+        self._as_frame = True if as_frame is None and is_frame(data) else as_frame
+        self._keep = keep
+        self._on_progress = progress
+        self._told_at = 0.0
+        self._warned = False
+        self._changed = threading.Condition()
+        self._outputs: list[list[Any]] = []
+        self._started = time.monotonic()
+        self._ended: float | None = None
+        self._flow = flow(self)
+
+    def start(self) -> ScoreJob:
+        """Begin."""
+        self._flow.start()
+        return self
+
+    def __repr__(self) -> str:
+        return f"<ScoreJob on {self.engine.name}, {self.progress}>"
+
+    def _repr_html_(self) -> str:
+        return self.progress._repr_html_()
+
+    # -- the four verbs ---------------------------------------------------------------
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Wait until it is over; False if the time is up before that."""
+        with self._changed:
+            return self._changed.wait_for(lambda: self.state != "running", timeout)
+
+    def result(self, timeout: float | None = None) -> Any:  # noqa: ANN401
+        """Wait, and return the outputs in order, typed by the output schema.
+
+        Raises:
+            ModelError: If the model failed.
+            FastScoreTimeoutError: If it is not over in time; it goes on.
+            FastScoreError: If it failed otherwise, or was cancelled.
+        """
+        if not self.wait(timeout):
+            raise FastScoreTimeoutError(
+                f"not done within {timeout:g} s; {self.progress}",
+                hint="it goes on: wait again, or cancel()",
+            )
+        if self.failure is not None:
+            raise self.failure
+        if self.state != "done":
+            raise FastScoreRefusedError(
+                self.outcome, hint="job.partial() has what came back"
+            )
+        result = self.partial()
+        if self._warned:
+            return result
+        self._warned = True
+        given = self.total if self.total is not None else self.sent
+        return tell(result, self.rejected, self.progress.rejected, given)
+
+    def cancel(self) -> str:
+        """Send no more, and take in what the engine still gives, within 1.8 seconds.
+
+        Returns:
+            What became of it: whether the engine has confirmed that nothing is left.
+        """
+        if self.state == "running":
+            confirmed = self._flow.drain(CANCEL_SECONDS)
+            self._end("cancelled", self._cancelled(confirmed))
+            self._flow.cut()
+        return self.outcome
+
+    def detach(self) -> str:
+        """Leave it to the engine: send and read no more here.
+
+        Returns:
+            What became of it: where the outputs that are still to come can be read.
+        """
+        of = "" if self.total is None else f" of {self.total:,}"
+        self._end(
+            "detached",
+            f"detached: {self.sent:,}{of} records were sent and {self.received:,} "
+            f"outputs came back; the others wait at slot {self.plan.outlet.slot} of "
+            f"{self.engine.name}",
+        )
+        self._flow.cut()
+        return self.outcome
+
+    # -- looking on -------------------------------------------------------------------
+
+    @property
+    def progress(self) -> Progress:
+        """How far it is."""
+        ended = time.monotonic() if self._ended is None else self._ended
+        counts = {} if self.watch is None else self.watch.counts
+        inputs = max(self.refused, counts.get(self.plan.inlet.slot, 0))
+        return Progress(
+            state=self.state,
+            sent=self.sent,
+            in_doubt=self.in_doubt,
+            received=self.received,
+            rejected=inputs + counts.get(self.plan.outlet.slot, 0),
+            total=self.total,
+            seconds=ended - self._started,
+        )
+
+    def partial(self) -> Any:  # noqa: ANN401 - a list or a DataFrame
+        """Return the outputs that have come so far, typed by the output schema."""
+        with self._changed:
+            parts = list(self._outputs)
+        values = [value for part in parts for value in part]
+        return typed(values, self.plan.output_schema, self._as_frame)
+
+    def join(self, seconds: float) -> None:
+        """Wait until it has tidied up behind itself."""
+        self._flow.join(seconds)
+
+    def __iter__(self) -> Iterator[Any]:
+        """Yield each output as it comes, from the first one on.
+
+        Raises:
+            FastScoreError: As `result`, behind the outputs that came before.
+        """
+        at = 0
+        while True:
+            with self._changed:
+                while len(self._outputs) <= at and self.state == "running":
+                    self._changed.wait()
+                if len(self._outputs) <= at:
+                    break
+                part = self._outputs[at]
+                if self._keep:
+                    at += 1
+                else:
+                    del self._outputs[0]
+                    self._changed.notify_all()
+            yield from part
+        if self.failure is not None:
+            raise self.failure
+
+    def __await__(self) -> Generator[Any, None, Any]:
+        loop = asyncio.get_running_loop()
+        return loop.run_in_executor(None, self.result).__await__()
+
+    # -- for the flow -----------------------------------------------------------------
+
+    def accepted(self, count: int) -> None:
+        """Note that the engine has taken records."""
+        with self._changed:
+            self.sent += count
+        self._tell()
+
+    def take(self, values: list[Any]) -> None:
+        """Take outputs; wait if nobody fetches them and they are not to be kept."""
+        if not values:
+            return
+        with self._changed:
+            if not self._keep:
+                self._changed.wait_for(
+                    lambda: len(self._outputs) < _MAX_PARTS or self.state != "running"
+                )
+            self._outputs.append(values)
+            self.received += len(values)
+            self._changed.notify_all()
+        self._tell()
+
+    def reject(self, index: int, reason: str, record: Any) -> None:  # noqa: ANN401
+        """Note a record that does not pass."""
+        with self._changed:
+            self.refused += 1
+            if len(self.rejected) < MAX_KEPT:
+                slot = self.plan.inlet.slot
+                self.rejected.append(
+                    Rejected(slot=slot, index=index, reason=reason, record=record)
+                )
+
+    def done(self) -> None:
+        """Note that the last output has come."""
+        self._end("done", f"done: {self.sent:,} sent, {self.received:,} received")
+
+    def fail(self, exc: BaseException) -> None:
+        """Note that it cannot go on."""
+        if isinstance(exc, PilothouseError):
+            exc = of_branch(f"Scoring on {self.engine.name} stopped", exc)
+        if self.state == "running":
+            exc.add_note(
+                f"{self.sent:,} records were sent, {self.received:,} outputs came "
+                "back: engine.last_job.partial()"
+            )
+            self.failure = exc
+        self._end("failed", f"failed: {exc}")
+
+    def _end(self, state: str, outcome: str) -> None:
+        with self._changed:
+            if self.state != "running":
+                return
+            self._ended = time.monotonic()
+            if self.watch is not None:
+                known = self.refused
+                slot = self.plan.inlet.slot
+                self.rejected += [
+                    one for one in self.watch.rejected if one.slot != slot or not known
+                ]
+            self.outcome = outcome
+            self.state = state
+            self._changed.notify_all()
+        self._tell(at_once=True)
+
+    def _cancelled(self, confirmed: bool) -> str:
+        of = "" if self.total is None else f" of {self.total:,}"
+        text = f"cancelled: {self.sent:,}{of} records were sent"
+        if self.in_doubt:
+            text += f" ({self.in_doubt:,} more may have been)"
+        text += f", {self.received:,} outputs came back; "
+        if confirmed:
+            return text + f"{self.engine.name} has confirmed that nothing is left"
+        return text + (
+            f"{self.engine.name} has not confirmed the end, outputs may still come at "
+            f"slot {self.plan.outlet.slot}"
+        )
+
+    def _tell(self, *, at_once: bool = False) -> None:
+        now = time.monotonic()
+        if self._on_progress is None or (
+            now < self._told_at + _TELL_SECONDS and not at_once
+        ):
+            return
+        self._told_at = now
+        self._on_progress(self.progress)
