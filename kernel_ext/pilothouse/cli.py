@@ -38,7 +38,13 @@ _LATER = {
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; return the exit code."""
-    args = _parser().parse_args(argv)
+    words = list(sys.argv[1:] if argv is None else argv)
+    further: list[str] = []
+    if words[:1] == ["lab"] and "--" in words:
+        at = words.index("--")
+        words, further = words[:at], words[at + 1 :]
+    args = _parser().parse_args(words)
+    args.further = further
     try:
         code: int = args.run(args)
     except PilothouseError as exc:
@@ -153,7 +159,6 @@ def _add_lab(commands: _Commands) -> None:
         "--no-browser", action="store_true", help="print the address, open no browser"
     )
     _add_data_dir(lab, "where the services keep their data")
-    lab.add_argument("words", nargs="*", help=argparse.SUPPRESS)
     lab.set_defaults(run=_lab)
 
 
@@ -276,7 +281,7 @@ def _lab(args: argparse.Namespace) -> int:
 
     return run_lab(
         args.notebook,
-        words=args.words,
+        words=args.further,
         data_dir=args.data_dir,
         open_browser=not args.no_browser,
         say=lambda line: print(line, flush=True),

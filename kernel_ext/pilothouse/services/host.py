@@ -177,7 +177,10 @@ class ServiceHost:
         ready = threading.Event()
         failures: list[BaseException] = []
         self._thread = threading.Thread(
-            target=self._main, args=(ready, failures), name="pilothouse-services"
+            target=self._main,
+            args=(ready, failures),
+            name="pilothouse-services",
+            daemon=True,  # a host that nobody stopped does not keep the process
         )
         self._thread.start()
         ready.wait(_START_SECONDS)

@@ -37,10 +37,10 @@ def run_services(
         record = own_record(endpoints, config.data_dir, log_name)
         record.write()
         records.append(record)
+        logging.getLogger(__name__).info("up: %s", ", ".join(endpoints))
         announce(record.announcement())
         if log_name:
             _forget_output()
-        logging.getLogger(__name__).info("up: %s", ", ".join(endpoints))
 
     try:
         run_process(config, tell)

@@ -33,6 +33,7 @@ __all__ = ["Local", "default_data_dir", "down", "status", "up"]
 
 _STOP_SECONDS = 30.0
 _HEALTH_SECONDS = 5.0
+_LOOK_SECONDS = 0.01
 _TAIL_LINES = 15
 _MAX_LOG_BYTES = 5 * 1024 * 1024
 _MAX_LINE_BYTES = 1024 * 1024
@@ -341,7 +342,7 @@ def _end(record: Record, timeout: float) -> None:
         return
     with contextlib.suppress(ProcessLookupError):
         os.kill(record.pid, signal.SIGTERM)
-    if _wait(record.pid, timeout):
+    if _wait(record, timeout):
         record.remove()
         return
     with contextlib.suppress(psutil.NoSuchProcess):
@@ -349,7 +350,7 @@ def _end(record: Record, timeout: float) -> None:
             with contextlib.suppress(psutil.NoSuchProcess):
                 process.kill()
         p.kill()
-    _wait(record.pid, 5.0)
+    _wait(record, 5.0)
     record.remove()
     raise ServiceError(
         f"process {record.pid} did not end within {timeout:g} s and was killed",
@@ -357,17 +358,14 @@ def _end(record: Record, timeout: float) -> None:
     )
 
 
-def _wait(pid: int, timeout: float) -> bool:
-    """Wait for the end of a process, child of this one or not."""
-    import psutil
-
-    try:
-        psutil.Process(pid).wait(timeout)
-    except psutil.TimeoutExpired:
-        return False
-    except psutil.NoSuchProcess:
-        pass
-    _children.discard(pid)
+def _wait(record: Record, timeout: float) -> bool:
+    """Wait for the end of a process; a zombie of somebody else's has ended too."""
+    deadline = time.monotonic() + timeout
+    while record.is_alive:
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(_LOOK_SECONDS)
+    _reap()
     return True
 
 

@@ -84,10 +84,7 @@ class Suite:
     def _engines(self, names: Sequence[str]) -> list[Instance]:
         if not names:
             return []
-        try:
-            from .engine import Engine
-        except ImportError:
-            return []
+        from .engine import Engine
 
         return [Engine(name, self) for name in names]
 
