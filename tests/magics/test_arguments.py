@@ -14,11 +14,11 @@ from pilothouse.magics._readers import (
     INTEGER,
     NUMBER,
     RAW,
-    TEXT,
     Scope,
     choice,
     live,
 )
+from pilothouse.magics._readers import text as text_reader
 
 PUSH = Subcommand(
     "push",
@@ -26,7 +26,7 @@ PUSH = Subcommand(
     (Argument("what", DATA, "what to push"), Argument("slot", INTEGER, "slot", 0)),
     (
         Option(("--rate",), NUMBER, "records a second"),
-        Option(("--attach", "-a"), TEXT, "files", many=True),
+        Option(("--attach", "-a"), text_reader(), "files", many=True),
         Option(("--save",), None, "save it", True, negative=True),
         Option(("--force", "-f"), None, "even so", False),
         Option(("--mode",), choice("fast", "slow"), "how"),
@@ -36,7 +36,7 @@ PUSH = Subcommand(
 COMMAND = Command(
     "thing",
     "Steer a thing.",
-    target=Argument("thing", TEXT, "which", None),
+    target=Argument("thing", text_reader(), "which", None),
     subcommands={"push": PUSH, "pull": Subcommand("pull", "Pull things")},
 )
 
@@ -72,7 +72,9 @@ def test_a_value_may_follow_an_equals_sign_and_options_may_repeat():
 
 
 def test_two_dashes_end_the_options():
-    command = Command("t", "T.", (Argument("words", TEXT, "words", many=True),))
+    command = Command(
+        "t", "T.", (Argument("words", text_reader(), "words", many=True),)
+    )
 
     found = command.parse(split("a -- -b --c"), Scope({}))
 
@@ -110,7 +112,7 @@ def test_a_dotted_path_is_looked_up():
 
 
 def test_names_in_braces_are_filled_into_a_text_unless_quoted():
-    command = Command("t", "T.", (Argument("text", TEXT, "text"),))
+    command = Command("t", "T.", (Argument("text", text_reader(), "text"),))
 
     def text(line):
         return command.parse(split(line), Scope({"n": 7})).arguments.text

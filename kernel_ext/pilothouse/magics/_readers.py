@@ -26,13 +26,13 @@ __all__ = [
     "NUMBER",
     "PATH",
     "RAW",
-    "TEXT",
     "Reader",
     "Scope",
     "choice",
     "did_you_mean",
     "live",
     "live_or_text",
+    "text",
 ]
 
 _DOTTED = re.compile(r"[^\W\d]\w*(?:\.[^\W\d]\w*)*\Z")
@@ -129,25 +129,25 @@ def _text(word: Word, scope: Scope) -> str:
 
 
 def _integer(word: Word, scope: Scope) -> int:
-    text = _text(word, scope)
+    given = _text(word, scope)
     try:
-        return int(text)
+        return int(given)
     except ValueError:
         pass
-    if text in scope and isinstance(value := scope.lookup(text), int):
+    if given in scope and isinstance(value := scope.lookup(given), int):
         return value
-    raise LineError(f"{text!r} is no whole number")
+    raise LineError(f"{given!r} is no whole number")
 
 
 def _number(word: Word, scope: Scope) -> float:
-    text = _text(word, scope)
+    given = _text(word, scope)
     try:
-        return float(text)
+        return float(given)
     except ValueError:
         pass
-    if text in scope and isinstance(value := scope.lookup(text), int | float):
+    if given in scope and isinstance(value := scope.lookup(given), int | float):
         return float(value)
-    raise LineError(f"{text!r} is no number")
+    raise LineError(f"{given!r} is no number")
 
 
 def _identifier(word: Word, scope: Scope) -> str:
@@ -199,7 +199,6 @@ def _raw(word: Word, scope: Scope) -> object:
     return value if is_object else word.text
 
 
-TEXT = Reader(_text, "TEXT")
 INTEGER = Reader(_integer, "N")
 NUMBER = Reader(_number, "NUMBER")
 IDENTIFIER = Reader(_identifier, "NAME")
@@ -210,16 +209,21 @@ RAW = Reader(_raw, "DATA", ("object",))
 """A name's object, an expression in braces, or the text as typed."""
 
 
+def text(metavar: str = "TEXT") -> Reader:
+    """Return a reader of any text."""
+    return Reader(_text, metavar)
+
+
 def choice(*words: str, metavar: str = "WORD") -> Reader:
     """Return a reader that takes one of ``words``."""
 
     def read(word: Word, scope: Scope) -> str:
-        text = _text(word, scope)
-        if text not in words:
+        given = _text(word, scope)
+        if given not in words:
             raise LineError(
-                f"{text!r} is none of {', '.join(words)}{did_you_mean(text, words)}"
+                f"{given!r} is none of {', '.join(words)}{did_you_mean(given, words)}"
             )
-        return text
+        return given
 
     return Reader(read, metavar, choices=words)
 

@@ -19,7 +19,16 @@ from ._session import Session
 if TYPE_CHECKING:
     from pilothouse.fastscore.suite import Connect, Engine, ModelManage
 
-__all__ = ["SERVICE", "Choice", "connect", "engine", "keep", "model_manage", "suite"]
+__all__ = [
+    "SERVICE",
+    "Choice",
+    "connect",
+    "engine",
+    "keep",
+    "log_in",
+    "model_manage",
+    "suite",
+]
 
 SERVICE = "fastscore"
 _LOCAL = "local"

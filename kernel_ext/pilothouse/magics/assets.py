@@ -19,7 +19,7 @@ from ._arguments import Argument, Command, Option
 from ._base import HouseMagics, house_magic
 from ._model_errors import show_on_cells
 from ._names import Name
-from ._readers import DATA, PATH, TEXT, choice, live
+from ._readers import DATA, PATH, choice, live, text
 from ._schemata import schemata_of, variable_of
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ TYPES = (
     "jupyter",
     "sas",
 )
-NAME = Argument("name", TEXT, "name of the object, in the suite and here", None)
+NAME = Argument("name", text("NAME"), "name of the object, in the suite and here", None)
 TYPE = Argument("mtype", choice(*TYPES, metavar="TYPE"), "its type", "python3")
 ATTACH = Option(("--attach",), PATH, "files to go with it: .zip, .tgz", many=True)
 SAVE = Option(

@@ -12,7 +12,7 @@ from pilothouse.errors import LineError
 from . import _suite
 from ._arguments import Argument, Command, Option
 from ._base import HouseMagics, house_magic, subcommand
-from ._readers import DATA, INTEGER, NUMBER, PATH, RAW, TEXT, Reader, choice, live
+from ._readers import DATA, INTEGER, NUMBER, PATH, RAW, Reader, choice, live, text
 from ._show import Page
 
 if TYPE_CHECKING:
@@ -158,9 +158,30 @@ class EngineMagics(HouseMagics):
     )
     def _score(self, args: Namespace) -> object:
         """Send rows through the model and return what comes out, in order."""
-        from ._scoring import score
+        from pilothouse.fastscore.score import ScoreInterrupt
 
-        return score(self, self._engine(args), args)
+        from ._following import follow
+
+        engine = self._engine(args)
+        job = engine.submit(args.data, input_slot=args.slot, output_slot=args.out_slot)
+        if args.detach:
+            return job
+
+        def count() -> tuple[float, float | None]:
+            progress = job.progress
+            return progress.received + progress.rejected, progress.total
+
+        try:
+            return follow(
+                self.session,
+                job,
+                count,
+                label=f"scoring on {engine.name}",
+                out=args.out,
+                interrupt=lambda text: ScoreInterrupt(text, job),
+            )
+        finally:
+            job.join(2.0)
 
     @subcommand("pause", example="pause")
     def _pause(self, args: Namespace) -> str:
@@ -236,7 +257,7 @@ class EngineMagics(HouseMagics):
     @subcommand(
         "policy",
         Argument("mtype", POLICY, "type of models that it is for", "python3"),
-        Option(("--set",), TEXT, "the new policy: a text, or a name that holds one"),
+        Option(("--set",), text(), "the new policy: a text, or a name that holds one"),
         Option(("--file",), PATH, "the file of the new policy"),
         Option(("--preinstall",), None, "install what it allows at once", False),
         example="policy python3",
@@ -244,13 +265,13 @@ class EngineMagics(HouseMagics):
     def _policy(self, args: Namespace) -> Page:
         """Show or set which libraries models may import."""
         engine = self._engine(args)
-        text = args.set
+        policy = args.set
         if args.file is not None:
-            text = args.file.read_text(encoding="utf-8")
-        elif text is not None and isinstance(self.session.shell.user_ns.get(text), str):
-            text = self.session.shell.user_ns[text]
-        if text is not None:
-            engine.policy.set("import", args.mtype, text, args.preinstall)
+            policy = args.file.read_text(encoding="utf-8")
+        elif isinstance(named := self.session.shell.user_ns.get(policy), str):
+            policy = named
+        if policy is not None:
+            engine.policy.set("import", args.mtype, policy, args.preinstall)
         return Page(engine.policy.get("import", args.mtype))
 
     @subcommand(
@@ -265,7 +286,10 @@ class EngineMagics(HouseMagics):
     @subcommand(
         "restore",
         Argument(
-            "snapshot", TEXT, "its id or the beginning of it; newest without", None
+            "snapshot",
+            text("SNAPSHOT"),
+            "its id, or how it begins; else the newest",
+            None,
         ),
         Option(("--model",), MODEL, "of which model; the loaded one without it"),
         example="restore 1f",

@@ -16,7 +16,7 @@ from . import _suite
 from ._arguments import Argument, Command, Option
 from ._asking import ask_of
 from ._base import HouseMagics, house_magic, subcommand
-from ._readers import DATA, NUMBER, TEXT, live, live_or_text
+from ._readers import DATA, NUMBER, live, live_or_text, text
 from ._show import Page, Table
 
 if TYPE_CHECKING:
@@ -50,8 +50,8 @@ class FastScoreMagics(HouseMagics):
     @subcommand(
         "connect",
         Argument("where", PLACE, "address, profile, 'local' or a Connect", None),
-        Option(("--user",), TEXT, "log in as this user; the password is asked for"),
-        Option(("--ca",), TEXT, "file of the certificates to trust"),
+        Option(("--user",), text("USER"), "log in as USER; the password is asked for"),
+        Option(("--ca",), text("FILE"), "file of the certificates to trust"),
         Option(
             ("--verify",), None, "whether to check certificates", None, negative=True
         ),
@@ -77,7 +77,7 @@ class FastScoreMagics(HouseMagics):
 
     @subcommand(
         "login",
-        Argument("user", TEXT, "user name; the password is asked for", None),
+        Argument("user", text("USER"), "user name; the password is asked for", None),
         Option(("--token",), None, "ask for a token instead of a password", False),
         Option(("--remember",), None, "put it into the keyring", False),
         example="login ann",
@@ -143,7 +143,7 @@ class FastScoreMagics(HouseMagics):
 
     @subcommand(
         "config",
-        Argument("section", TEXT, "one section; all without it", None),
+        Argument("section", text("SECTION"), "one section; all without it", None),
         Option(("--set",), DATA, "put this configuration in its place"),
         example="config db",
     )

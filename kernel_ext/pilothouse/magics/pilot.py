@@ -11,7 +11,7 @@ from pilothouse.errors import LineError
 
 from ._arguments import Argument, Command, Option
 from ._base import HouseMagics, house_magic, subcommand
-from ._readers import INTEGER, PATH, TEXT, live_or_text
+from ._readers import INTEGER, PATH, live_or_text, text
 from ._show import Page, Table
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ class PilotMagics(HouseMagics):
         "up",
         Option(("--service",), SERVICE, "only these services", many=True),
         Option(("--data-dir",), PATH, "where they keep their data"),
-        Option(("--port",), TEXT, "SERVICE=N for a port of your choice", many=True),
+        Option(("--port",), text("SERVICE=N"), "a port of your choice", many=True),
         example="up",
     )
     def _up(self, args: Namespace) -> Local:

@@ -1,0 +1,52 @@
+"""What is slow shows that it goes on, and can be interrupted."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+
+from pilothouse.errors import ServiceError
+from pilothouse.magics import _waiting
+from pilothouse.magics._session import Session
+
+
+@pytest.fixture
+def impatient(monkeypatch):
+    monkeypatch.setattr(_waiting, "_PATIENCE", 0.0)
+
+
+def test_the_value_comes_back(shell, capsys):
+    session = Session.of(shell)
+
+    assert _waiting.show_while(session, "working", lambda: 42) == 42
+    assert capsys.readouterr().out == ""
+
+
+def test_the_error_comes_back_as_it_is(shell):
+    def fail():
+        raise ServiceError("no")
+
+    with pytest.raises(ServiceError, match="no"):
+        _waiting.show_while(Session.of(shell), "working", fail)
+
+
+def test_long_work_says_that_it_goes_on(shell, capsys, impatient):
+    go = threading.Event()
+    timer = threading.Timer(0.3, go.set)
+    timer.start()
+
+    _waiting.show_while(Session.of(shell), "working", lambda: go.wait(10))
+
+    assert "working … " in capsys.readouterr().out
+
+
+def test_it_can_be_kept_quiet(shell, run, capsys, impatient):
+    run("%config Pilothouse.progress = 'off'")
+    go = threading.Event()
+    timer = threading.Timer(0.3, go.set)
+    timer.start()
+
+    _waiting.show_while(Session.of(shell), "working", lambda: go.wait(10))
+
+    assert capsys.readouterr().out == ""
