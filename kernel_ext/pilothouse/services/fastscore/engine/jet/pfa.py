@@ -30,6 +30,24 @@ _ALIASES: Final = {
     "str": str,
     "unicode": str,
 }
+_RENAMED: Final = {
+    "float_": "float64",
+    "complex_": "complex128",
+    "unicode_": "str_",
+    "string_": "bytes_",
+    "NaN": "nan",
+    "NAN": "nan",
+    "Inf": "inf",
+    "Infinity": "inf",
+    "infty": "inf",
+    "product": "prod",
+    "cumproduct": "cumprod",
+    "alltrue": "all",
+    "sometrue": "any",
+    "row_stack": "vstack",
+    "in1d": "isin",
+    "trapz": "trapezoid",
+}
 _OUTPUT_SLOT: Final = 1
 
 
@@ -42,7 +60,7 @@ def titus_module(name: str) -> Any:
     warnings.filterwarnings("ignore")
     patched: Any = inspect
     if not hasattr(inspect, "getargspec"):
-        spec = collections.namedtuple("ArgSpec", "args varargs keywords defaults")
+        spec = collections.namedtuple("spec", "args varargs keywords defaults")
 
         def getargspec(function: Any) -> Any:
             return spec(*inspect.getfullargspec(function)[:4])
@@ -52,6 +70,9 @@ def titus_module(name: str) -> Any:
     for alias, kind in _ALIASES.items():
         if alias not in vars(np):
             setattr(numpy, alias, kind)
+    for alias, new in _RENAMED.items():
+        if alias not in vars(np):
+            setattr(numpy, alias, getattr(np, new))
     return importlib.import_module(name)
 
 
@@ -91,9 +112,7 @@ class PfaScorer:
                 if emits:
                     outputs += self._emitted
                     self._emitted.clear()
-                elif self._engine.config.method == "map":
-                    outputs.append(result)
-                else:  # fold: the running result
+                else:  # map; fold gives the running result
                     outputs.append(result)
         except Exception as exc:
             raise ModelFailure(index, {_OUTPUT_SLOT: outputs}) from exc

@@ -90,7 +90,7 @@ def scorer_of(head: dict[str, Any], options: ModelOptions, link: Link) -> Scorer
         return PfaScorer(head["source"], link)
     from .foreign import ForeignScorer
 
-    return ForeignScorer(mtype, head["source"], link)
+    return ForeignScorer(head, link)
 
 
 def filename_of(head: dict[str, Any]) -> str:

@@ -18,25 +18,26 @@ class EngineBackend:
 
     def get(self, pool: str | None, key: str) -> str | None:
         """Return a packed value, or ``None``."""
-        value: str | None = self._ask("get", pool, key)
+        value: str | None = self.raw("get", pool, key)
         return value
 
     def set(self, pool: str | None, key: str, packed: str) -> None:
         """Replace a packed value."""
-        self._ask("set", pool, key, value=packed)
+        self.raw("set", pool, key, value=packed)
 
     def update(
         self, pool: str | None, key: str, change: Callable[[str | None], str]
     ) -> str:
         """Replace a packed value by what `change` makes of it."""
-        old = self._ask("hold", pool, key)
+        old = self.raw("hold", pool, key)
         try:
             new = change(old)
         except BaseException:
-            self._ask("drop", pool, key)
+            self.raw("drop", pool, key)
             raise
-        self._ask("put", pool, key, value=new)
+        self.raw("put", pool, key, value=new)
         return new
 
-    def _ask(self, operation: str, pool: str | None, key: str, **more: Any) -> Any:
+    def raw(self, operation: str, pool: str | None, key: str, **more: Any) -> Any:
+        """Ask for one operation: get, set, hold, put or drop."""
         return self._link.ask({"op": operation, "pool": pool, "key": key, **more})
