@@ -61,7 +61,7 @@ def configure():
     assert c.get_config() == config
     assert c.get_config("db") == config["db"]
     assert c.get_config("zzz") is None
-    with refused("dictionary"):
+    with refused("dict"):
         c.configure([])
 
 
