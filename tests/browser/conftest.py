@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 
 import pytest
+
 from browser.lab import CHROMIUM_ARGS, REMEDY, NotebookPage, chromium_path, lab_server
 
 SCREENSHOTS = Path(__file__).parents[2] / "screenshots"

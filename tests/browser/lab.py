@@ -6,13 +6,13 @@ import shutil
 import socket
 import subprocess
 import sys
-import time
 import urllib.request
 from contextlib import contextmanager
 from pathlib import Path
 from urllib.error import URLError
 
 import nbformat
+from waiting import until
 
 REMEDY = (
     "no Chromium was found: `make test` installs Debian's (apt-get install chromium); "
@@ -48,16 +48,6 @@ def chromium_path():
     )
 
 
-def until(condition, timeout=60.0, what="the condition"):
-    """Return the first true value of a condition; fail at the deadline."""
-    deadline = time.monotonic() + timeout
-    while time.monotonic() < deadline:
-        if found := condition():
-            return found
-        time.sleep(0.02)
-    raise AssertionError(f"{what} did not come true within {timeout:g} s")
-
-
 def free_port():
     with socket.socket() as sock:
         sock.bind(("127.0.0.1", 0))
@@ -80,6 +70,11 @@ def environment(home):
     }
     for place in places.values():
         place.mkdir(parents=True, exist_ok=True)
+    quiet = places["JUPYTERLAB_SETTINGS_DIR"] / "@jupyterlab/apputils-extension"
+    quiet.mkdir(parents=True, exist_ok=True)
+    (quiet / "notification.jupyterlab-settings").write_text(
+        '{"fetchNews": "false", "checkForUpdates": false}'
+    )
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     return {**os.environ, **{k: str(v) for k, v in places.items()}, "PATH": path}
 

@@ -132,8 +132,8 @@ class LiveChart(StreamView):
         parts = []
         for line in self.series:
             _, y = self.column(line["label"])
-            last = words.number(float(y[-1])) if len(y) else "no data"
-            parts.append(f"{line['label']} {last} {line['unit']}".rstrip())
+            last = f"{words.number(y[-1])} {line['unit']}" if len(y) else "no data"
+            parts.append(f"{line['label']} {last}".rstrip())
         shown = ", ".join(parts)
         return f"{self.title}: {shown}" if self.title else shown
 

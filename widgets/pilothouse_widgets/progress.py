@@ -20,7 +20,12 @@ from .view import View
 __all__ = ["Progress", "RunProgress"]
 
 _MEMORY_SECONDS: Final = 5.0
-_COLOURS: Final = {"done": "#1a7f37", "failed": "#c2352b", "cancelled": "#9a6700"}
+_COLOURS: Final = {
+    "done": "#1a7f37",
+    "failed": "#c2352b",
+    "cancelled": "#9a6700",
+    "detached": "#9a6700",
+}
 
 T = TypeVar("T")
 
@@ -28,8 +33,9 @@ T = TypeVar("T")
 class Progress(View):
     """How far some work is.
 
-    It is a context manager, takes ``progress(done, total)`` as a callback, and wraps an
-    iterable: ``for x in Progress(label="scoring").over(rows)``.
+    It is a context manager, a callback (``attachment.upload(progress=view)``,
+    ``engine.score(data, progress=view)``), and wraps an iterable: ``for row in
+    Progress(label="scoring").over(rows)``.
 
     Args:
         total: How much there is to do; ``None`` when not known.
@@ -39,6 +45,7 @@ class Progress(View):
     """
 
     _esm = module("progress.js")
+    _foot = ""
 
     label = traitlets.Unicode("", help="What is being done.").tag(sync=True)
     unit = traitlets.Unicode("", help="What is counted.").tag(sync=True)
@@ -49,7 +56,7 @@ class Progress(View):
     rate = traitlets.Float(0.0, help="Units a second, lately.").tag(sync=True)
     elapsed = traitlets.Float(0.0, help="Seconds since the start.").tag(sync=True)
     state = traitlets.Enum(
-        ("running", "cancelling", "done", "failed", "cancelled"), "running"
+        ("running", "cancelling", "done", "failed", "cancelled", "detached"), "running"
     ).tag(sync=True)
     text = traitlets.Unicode("", help="More words on the state.").tag(sync=True)
     cancellable = traitlets.Bool(False).tag(sync=True)
@@ -88,9 +95,27 @@ class Progress(View):
                 self._now["total"] = float(total)
         self._numbers.put(None)
 
-    def __call__(self, done: float, total: float | None = None) -> None:
-        """Take the numbers as a callback."""
-        self.set(done, total)
+    def __call__(self, done: Any, total: float | None = None) -> None:
+        """Take numbers as a callback.
+
+        Args:
+            done: How much is done; or what a job calls back with, a value with
+                ``received``, ``rejected``, ``total`` and ``state``.
+            total: How much there is.
+        """
+        if not hasattr(done, "received"):
+            self.set(done, total)
+            return
+        self.take(done)
+
+    def take(self, report: Any) -> None:
+        """Take how far a job is: ``received``, ``rejected``, ``total``, ``state``."""
+        rejected = report.rejected
+        with self._count_lock:
+            self._now["text"] = f"{words.count(rejected)} rejected" if rejected else ""
+        self.set(report.received + rejected, report.total)
+        if report.state in _COLOURS:
+            self._end(report.state, self._now["text"])
 
     def over(self, items: Iterable[T]) -> Iterator[T]:
         """Yield the items and count them; the end of the loop is the end of the work."""
@@ -154,12 +179,14 @@ class Progress(View):
         marked_at, marked = self._mark
         if ended or done < marked:
             return round(done / elapsed, 3) if elapsed > 0 else 0.0
+        if not self.rate:
+            return round(done / elapsed, 3) if elapsed > 0 else 0.0
         if at - marked_at < 0.05:
             return self.rate
         newest = (done - marked) / (at - marked_at)
-        weight = min((at - marked_at) / _MEMORY_SECONDS, 1.0) if self.rate else 1.0
+        weight = max(min((at - marked_at) / _MEMORY_SECONDS, 1.0), 0.2)
         self._mark = (at, done)
-        return round(self.rate + (newest - self.rate) * max(weight, 0.2), 3)
+        return round(self.rate + (newest - self.rate) * weight, 3)
 
     def _spoken(self, now: Mapping[str, Any]) -> str:
         """Return words that change at each tenth only: they are read out."""
@@ -230,9 +257,9 @@ class RunProgress(Progress):
     """Progress of a handle of remote work, read by a thread until it ends.
 
     Args:
-        job: A handle with the four verbs of remote work. Its ``progress`` is the pair
-            (done, total), ``total`` possibly ``None``; ``state`` a word.
-        label: What is being done; the job's own text when left out.
+        job: A handle with the four verbs of remote work, such as a `ScoreJob`; its
+            ``progress`` is as `Progress.take` reads it, its ``outcome`` a sentence.
+        label: What is being done.
         unit: What is counted.
         interval: Seconds between two looks.
     """
@@ -246,9 +273,11 @@ class RunProgress(Progress):
         interval: float = 0.25,
     ) -> None:
         self._job = job
-        self._ended = threading.Event()
+        self._left = threading.Event()
         self._interval = interval
-        super().__init__(label=label or str(job), unit=unit, cancel=job.cancel)
+        super().__init__(
+            label=label or f"Scoring on {job.engine.name}", unit=unit, cancel=job.cancel
+        )
         self._thread = threading.Thread(
             target=self._follow, name="pilothouse-run-progress", daemon=True
         )
@@ -256,29 +285,16 @@ class RunProgress(Progress):
 
     def stop(self) -> None:
         """Stop looking at the job; the job itself goes on."""
-        self._ended.set()
+        self._left.set()
         if self._thread is not threading.current_thread():
             self._thread.join(2.0)
 
     def _follow(self) -> None:
-        while not self._ended.is_set():
-            over = self._wait()
-            done, total = self._job.progress
-            self.set(done, total)
-            if over is not None:
-                over()
+        while not self._left.is_set():
+            over = self._job.wait(self._interval)
+            report = self._job.progress
+            if over:
+                self.set(report.received + report.rejected, report.total)
+                self._end(str(report.state), str(self._job.outcome))
                 return
-
-    def _wait(self) -> Callable[[], None] | None:
-        """Wait for the job a while; return how to end when it has ended."""
-        try:
-            self._job.wait(self._interval)
-        except TimeoutError:
-            return None
-        except Exception as exc:  # whatever the work raised is its end
-            error = exc
-            return lambda: self.fail(error)
-        state = str(self._job.state).lower()
-        if state.startswith("cancel"):
-            return lambda: self.cancelled(state)
-        return self.finish
+            self.take(report)

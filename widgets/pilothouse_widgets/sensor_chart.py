@@ -63,11 +63,11 @@ class SensorChart(LiveChart):
         self._own: int | None = None
         self.sensor_id, tap, summed = self._resolve(sensor, interval)
         unit = next((unit for end, unit in _UNITS if end in tap), "")
-        labels = ["kernel", "user"] if tap == "sys.cpu.utilization" else [tap]
+        labels = ["kernel", "user"] if "cpu.util" in tap else [tap.split(".", 2)[-1]]
         shown = f"{unit}/s" if summed and unit else unit
         super().__init__(
             [Series(label, shown) for label in labels],
-            title=f"{instance.name}: {tap}",
+            title=f"{instance.name}, {tap}",
             unit=shown,
             window=window,
             points=5000,

@@ -39,15 +39,18 @@ _WIDTH, _HEIGHT = 640, 160
 _LEFT, _BOTTOM = 52, 18
 
 
-def page(headline: str, body: str, trouble: str = "") -> str:
-    """Return the snapshot of a view: its headline, its body, and what is wrong."""
+def page(headline: str, body: str, *, trouble: str = "", foot: str = "") -> str:
+    """Return the snapshot of a view: headline, body, what is wrong, a last line."""
     warning = note(trouble, colour="#c2410c") if trouble else ""
+    last = (
+        f'<div style="opacity:.7;font-size:11px;margin-top:6px">{escape(foot)}</div>'
+        if foot
+        else ""
+    )
     return (
         f'<div style="border:{_BORDER};border-radius:6px;padding:10px 14px;'
         'max-width:960px;font-size:13px;line-height:1.45">'
-        f'<div style="font-weight:600">{escape(headline)}</div>{warning}{body}'
-        '<div style="opacity:.65;font-size:11px;margin-top:6px">'
-        "static snapshot; run the cell for the live view</div></div>"
+        f'<div style="font-weight:600">{escape(headline)}</div>{warning}{body}{last}</div>'
     )
 
 

@@ -58,6 +58,7 @@ class View(anywidget.AnyWidget):
     """A live view; subclasses say `headline` and `body_html` and name their module."""
 
     _css = stylesheet()
+    _foot = "static snapshot; run the cell for the live view"
 
     _key = traitlets.Unicode(help="Tells the models of a page apart.").tag(sync=True)
     title = traitlets.Unicode("", help="The heading; may be empty.").tag(sync=True)
@@ -68,6 +69,7 @@ class View(anywidget.AnyWidget):
 
     def __init__(self, **traits: Any) -> None:
         self._lock = threading.RLock()
+        self._closing = False
         self._closed = False
         self._outputs: list[str] = []
         self._subscriptions: list[Subscription[Any]] = []
@@ -126,7 +128,9 @@ class View(anywidget.AnyWidget):
     def _static(self) -> dict[str, Any]:
         return {
             "text/plain": self.headline(),
-            "text/html": snapshot.page(self.headline(), self.body_html(), self.trouble),
+            "text/html": snapshot.page(
+                self.headline(), self.body_html(), trouble=self.trouble, foot=self._foot
+            ),
         }
 
     def _bundle(self) -> dict[str, Any]:
@@ -167,7 +171,7 @@ class View(anywidget.AnyWidget):
 
     @property
     def closed(self) -> bool:
-        """Whether `close` was called."""
+        """Whether `close` has done its work."""
         return self._closed
 
     def stop(self) -> None:
@@ -175,9 +179,9 @@ class View(anywidget.AnyWidget):
 
     def close(self) -> None:
         """Stop watching and leave a static snapshot; may be called twice."""
-        if getattr(self, "_closed", True):
+        if getattr(self, "_closing", True):
             return
-        self._closed = True
+        self._closing = True
         self.stop()
         for subscription in self._subscriptions:
             subscription.close()
@@ -189,3 +193,4 @@ class View(anywidget.AnyWidget):
         super().close()
         # ipywidgets takes the formatter of a closed widget away; ours still has a text.
         self.__dict__.pop("_repr_mimebundle_", None)
+        self._closed = True

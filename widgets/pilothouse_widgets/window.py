@@ -89,7 +89,7 @@ class Window:
     def _drop_stale(self) -> None:
         """Keep no more unsent points than the window shows."""
         limit = self.points * len(self._kept)
-        while len(self._fresh) > 1 and self._fresh_points > limit:
+        while self._fresh_points - len(self._fresh[0].x) >= limit:
             self._fresh_points -= len(self._fresh.pop(0).x)
 
     @property
@@ -192,7 +192,8 @@ def _encode(blocks: Sequence[_Block]) -> tuple[list[list[Any]], bytes]:
     parts: list[bytes] = []
     for block in blocks:
         x0 = float(block.x[0])
-        narrow = [column.astype("<f4") for column in block.columns]
+        with np.errstate(over="ignore", invalid="ignore"):
+            narrow = [column.astype("<f4") for column in block.columns]
         exact = all(map(_same, narrow, block.columns))
         kind = "f" if exact else "d"
         described.append(

@@ -5,6 +5,7 @@ import { clock, count, duration, plural } from "./format.js";
 import { openRows, rowsOf } from "./rows.js";
 import { makeRoot } from "./theme.js";
 
+const KIND = { "model-console": "console", "engine-state": "state", "engine-config": "config", "model-error": "error", "sensor-report": "sensor" };
 const KINDS = {
   log: "log", "model-console": "console", "engine-state": "state", "engine-config": "config",
   "model-error": "errors", "sensor-report": "sensors", health: "health",
@@ -273,7 +274,7 @@ class Console {
     const time = h("time", { class: "ph-log-time", "data-at": line.at, text: this.#time(line.at) });
     time.title = new Date(line.at * 1000).toISOString();
     const level = line.type === "log" ? h("span", { class: "ph-log-level", text: NAMES[line.level] ?? line.level }) : null;
-    const kind = h("span", { class: "ph-log-kind", text: KINDS[line.type] ?? line.type });
+    const kind = h("span", { class: "ph-log-kind", text: KIND[line.type] ?? line.type });
     const text = h("span", { class: "ph-log-text" }, level, line.text);
     const body = line.more
       ? h("details", { open: line.type === "model-error" }, h("summary", {}, text), h("pre", { class: "ph-code", text: line.more }))

@@ -306,7 +306,7 @@ class Monitor {
     put(this.tile.rejected, count(totals.rejected ?? 0), "", `${number(rates.rejected ?? 0)} rec/s now`);
     this.tile.rejected.el.dataset.tone = totals.rejected ? "bad" : "";
     const jets = this.get("jets");
-    put(this.tile.jets, count(jets.length), "", jets.length ? "running" : "none yet");
+    put(this.tile.jets, count(jets.length), "", jets.length ? "running" : "none runs");
     const memory = this.get("memory");
     const [value, unit] = memory ? size(memory).split(" ") : ["–", ""];
     put(this.tile.memory, value, unit, "resident");

@@ -414,7 +414,7 @@ export class Plot {
     }
     leave();
     pen.strokeStyle = this.#colour(i);
-    pen.lineWidth = 1.6;
+    pen.lineWidth = i === 0 ? 2.6 : 1.5; // two lines of the same values stay both visible
     pen.lineJoin = "round";
     pen.lineCap = "round";
     pen.stroke(path);

@@ -4,7 +4,7 @@ import { button, h, say, show } from "./dom.js";
 import { count, duration, number } from "./format.js";
 import { makeRoot } from "./theme.js";
 
-const TONES = { running: "run", cancelling: "warn", done: "ok", failed: "bad", cancelled: "warn" };
+const TONES = { running: "run", cancelling: "warn", done: "ok", failed: "bad", cancelled: "warn", detached: "warn" };
 
 function render({ model, el, signal }) {
   const get = (name) => model.get(name);

@@ -1,0 +1,198 @@
+import threading
+
+import pytest
+from waiting import until
+
+from pilothouse_widgets.feed import Feed, tail
+
+
+@pytest.fixture
+def feed():
+    feed = Feed()
+    yield feed
+    feed.close()
+
+
+def test_no_thread_lives_before_the_first_value(feed):
+    feed.subscribe(lambda _: None)
+
+    assert not feed.running
+
+
+def test_the_newest_value_wins(feed):
+    """A fast source is thinned: few values are shown, the last one always."""
+    shown = []
+    subscription = feed.subscribe(lambda v: shown.append(v), hz=10)
+
+    for value in range(10_000):
+        subscription.put(value)
+    until(lambda: shown and shown[-1] == 9_999)
+
+    assert len(shown) <= 3
+    assert shown == sorted(shown)
+
+
+def test_no_more_than_the_given_rate_is_shown(feed):
+    stop = threading.Event()
+    times = []
+    subscription = feed.subscribe(
+        lambda _: times.append(__import__("time").monotonic()), hz=20
+    )
+
+    def source():
+        while not stop.is_set():
+            subscription.put(1)
+            stop.wait(0.001)
+
+    thread = threading.Thread(target=source)
+    thread.start()
+    until(lambda: len(times) >= 12)
+    stop.set()
+    thread.join()
+
+    gaps = [b - a for a, b in zip(times, times[1:], strict=False)]
+    assert min(gaps) >= 0.049
+
+
+def test_one_thread_serves_all_subscriptions(feed):
+    threads = set()
+    subscriptions = [
+        feed.subscribe(lambda _: threads.add(threading.get_ident())) for _ in range(5)
+    ]
+
+    for subscription in subscriptions:
+        subscription.put(0)
+    assert feed.flush()
+
+    assert len(threads) == 1
+    assert threading.get_ident() not in threads
+
+
+def test_a_log_is_merged_in_order_and_bounded(feed):
+    shown = []
+    subscription = feed.subscribe(lambda lines: shown.append(lines), hz=5, merge=tail(3))
+    subscription.put([0])
+    until(lambda: shown)
+
+    for line in range(1, 8):
+        subscription.put([line])
+    until(lambda: len(shown) == 2)
+
+    assert shown == [[0], [5, 6, 7]]
+
+
+def test_a_failing_view_is_told_and_the_others_go_on(feed):
+    troubles, shown = [], []
+
+    def fail(value):
+        if value:
+            raise ValueError(f"cannot show {value}")
+
+    bad = feed.subscribe(fail, on_trouble=lambda text: troubles.append(text))
+    good = feed.subscribe(lambda v: shown.append(v))
+    bad.put(7)
+    good.put(8)
+    assert feed.flush()
+    assert (troubles, shown) == (["ValueError: cannot show 7"], [8])
+
+    bad.put(0)
+    assert feed.flush()
+
+    assert troubles[-1] == ""
+
+
+def test_a_trouble_is_told_once_while_it_lasts(feed):
+    troubles = []
+
+    def fail(_value):
+        raise ValueError("always")
+
+    bad = feed.subscribe(fail, on_trouble=lambda text: troubles.append(text))
+    for _ in range(3):
+        bad.put(1)
+        assert feed.flush()
+
+    assert troubles == ["ValueError: always"]
+
+
+def test_even_the_teller_of_troubles_may_fail(feed):
+    def fail(_value):
+        raise ValueError("first")
+
+    bad = feed.subscribe(fail, on_trouble=fail)
+    bad.put(1)
+
+    assert feed.flush()
+    assert "first" in bad.trouble
+
+
+def test_closing_a_subscription_shows_what_waits_and_takes_no_more(feed):
+    shown = []
+    subscription = feed.subscribe(lambda v: shown.append(v), hz=1)
+    subscription.put(1)
+    until(lambda: shown == [1])
+
+    subscription.put(2)
+    subscription.close()
+    subscription.put(3)
+
+    assert feed.flush()
+    assert shown == [1, 2]
+
+
+def test_a_view_under_pressure_gets_its_value_again_merged(feed):
+    shown, busy = [], [True, False]
+
+    def show(values):
+        if busy.pop(0) if busy else False:
+            return 0.05
+        shown.append(values)
+        return None
+
+    subscription = feed.subscribe(show, hz=100, merge=tail(10))
+    subscription.put([1])
+    until(lambda: len(busy) == 1)
+    subscription.put([2])
+    until(lambda: shown)
+
+    assert shown == [[1, 2]]
+
+
+def test_closing_joins_the_thread_and_a_later_value_starts_it_anew(feed):
+    shown = []
+    subscription = feed.subscribe(lambda v: shown.append(v))
+    subscription.put(1)
+    feed.close()
+    assert not feed.running
+    assert shown == [1]
+
+    subscription.put(2)
+
+    assert feed.flush()
+    assert shown == [1, 2]
+
+
+def test_values_may_come_from_many_threads(feed):
+    total = 0
+
+    def add(values):
+        nonlocal total
+        total += sum(values)
+
+    subscription = feed.subscribe(add, hz=200, merge=tail(100_000))
+    threads = [
+        threading.Thread(target=lambda: [subscription.put([1]) for _ in range(500)])
+        for _ in range(4)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert feed.flush()
+    assert total == 2000
+
+
+def test_a_rate_of_zero_is_refused(feed):
+    with pytest.raises(ValueError, match="hz"):
+        feed.subscribe(lambda _: None, hz=0)

@@ -1,0 +1,160 @@
+import threading
+
+import pytest
+from waiting import until
+
+from pilothouse_widgets import Progress, RunProgress
+from pilothouse_widgets.feed import the_feed
+
+
+def test_it_counts_and_tells_rate_and_fraction():
+    progress = Progress(200, label="scoring")
+    progress.update(50)
+    assert the_feed().flush()
+
+    assert (progress.done, progress.fraction, progress.state) == (50, 0.25, "running")
+    assert progress.rate > 0
+    assert repr(progress).startswith("scoring: 25%, 50 of 200 records, ")
+
+
+def test_it_is_a_callback_of_done_and_total():
+    progress = Progress()
+    progress(30, 60)
+    assert the_feed().flush()
+
+    assert (progress.done, progress.total) == (30, 60)
+
+
+def test_it_wraps_an_iterable():
+    progress = Progress(label="rows")
+
+    assert list(progress.over(range(5))) == [0, 1, 2, 3, 4]
+    assert (progress.done, progress.total, progress.state) == (5, 5, "done")
+
+
+def test_the_end_stays_as_a_static_snapshot():
+    progress = Progress(10)
+    with progress:
+        progress.set(10)
+
+    bundle = progress._repr_mimebundle_()[0]
+    assert progress.closed
+    assert bundle["text/plain"].startswith("done, 10 of 10 records")
+    assert "width:100.0%" in bundle["text/html"]
+    assert "application/vnd.jupyter.widget-view+json" not in bundle
+
+
+def test_an_error_inside_is_shown_and_goes_on():
+    progress = Progress(10)
+    with pytest.raises(ValueError, match="broken"), progress:
+        raise ValueError("broken")
+
+    assert progress.state == "failed"
+    assert "ValueError: broken" in repr(progress)
+
+
+def test_an_interrupt_is_a_cancellation():
+    progress = Progress(10)
+    with pytest.raises(KeyboardInterrupt), progress:
+        raise KeyboardInterrupt
+
+    assert progress.state == "cancelled"
+
+
+def test_only_the_first_end_counts():
+    progress = Progress(10)
+    progress.finish()
+    progress.fail("late")
+
+    assert progress.state == "done"
+
+
+def test_cancel_runs_away_from_the_callback_thread(comms):
+    called = threading.Event()
+    where = []
+
+    def cancel():
+        where.append(threading.current_thread())
+        called.set()
+
+    progress = Progress(10, cancel=cancel)
+    channel = next(c for c in comms if c.comm_id == progress.model_id)
+    channel.hear({"ask": "cancel"})
+
+    assert called.wait(5)
+    assert where != [threading.current_thread()]
+    until(lambda: progress.state == "cancelling")
+
+
+def test_a_cancel_that_fails_is_shown(comms):
+    def cancel():
+        raise OSError("no answer")
+
+    progress = Progress(10, cancel=cancel)
+    next(c for c in comms if c.comm_id == progress.model_id).hear({"ask": "cancel"})
+
+    until(lambda: progress.text == "not cancelled: no answer")
+    assert progress.state == "running"
+
+
+def test_few_messages_for_many_counts(comms):
+    progress = Progress(100_000)
+    for _ in range(100_000):
+        progress.update()
+    assert the_feed().flush()
+
+    channel = next(c for c in comms if c.comm_id == progress.model_id)
+    assert progress.done == 100_000
+    assert len(channel.updates) < 20
+
+
+def test_a_score_job_is_followed_to_its_end(deployed):
+    view = RunProgress(deployed.submit([1.0, "no number", 4.0]), interval=0.05)
+
+    until(lambda: view.closed)
+    assert (view.state, view.done, view.total) == ("done", 3, 3)
+    assert view.label == "Scoring on engine-1"
+    assert "done: " in repr(view)
+
+
+def test_a_score_tells_its_progress_to_the_view(deployed):
+    view = Progress(label="scoring")
+    deployed.score(range(5000), progress=view)
+
+    until(lambda: view.closed)
+    assert (view.state, view.done) == ("done", 5000)
+
+
+def test_a_job_whose_model_raises_says_why(deployed):
+    view = RunProgress(deployed.submit([-1.0]), interval=0.05)
+
+    until(lambda: view.closed)
+    assert view.state == "failed"
+    assert "math domain error" in view.text
+
+
+def test_closing_the_view_leaves_the_job_alone(deployed):
+    job = deployed.submit(iter(range(3000)))
+    RunProgress(job, interval=0.05).close()
+
+    assert job.wait(20)
+    assert job.state == "done"
+
+
+def test_a_job_can_be_cancelled_from_the_view(deployed, comms):
+    release = threading.Event()
+
+    def records():
+        yield from range(100)
+        release.wait(20)
+
+    view = RunProgress(deployed.submit(records()), interval=0.05)
+    channel = next(c for c in comms if c.comm_id == view.model_id)
+    until(lambda: view.done == 100)
+    channel.hear({"ask": "cancel"})
+    until(lambda: view.state in ("cancelling", "cancelled"))
+    release.set()
+
+    until(lambda: view.closed)
+    assert view.state == "cancelled"
+    assert view.text.startswith("cancelled: 100")
