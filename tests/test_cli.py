@@ -10,9 +10,9 @@ from contextlib import contextmanager
 
 import psutil
 import pytest
-from conftest import raw_call
 
 import pilothouse
+from conftest import raw_call
 from pilothouse.cli import main
 
 COMMAND = [sys.executable, "-m", "pilothouse"]

@@ -7,6 +7,7 @@ import tracemalloc
 from urllib.parse import urlsplit
 
 import pytest
+
 from conftest import LocalSuite
 
 ZIP = {"Content-Type": "application/zip"}

@@ -3,6 +3,7 @@
 from urllib.parse import quote
 
 import pytest
+
 from conftest import LocalSuite
 
 YAML = {"Content-Type": "application/x-yaml"}
@@ -98,7 +99,9 @@ def test_the_form_follows_accept(bare_suite, accept, content_type):
     bare_suite.call("PUT", "connect/1/config", b"a: 1", headers=YAML)
     answer = bare_suite.call("GET", "connect/1/config", headers={"Accept": accept})
     assert answer.headers["Content-Type"] == content_type
-    assert answer.json == {"a": 1} if "json" in content_type else answer.text == "a: 1\n"
+    assert (
+        answer.json == {"a": 1} if "json" in content_type else answer.text == "a: 1\n"
+    )
 
 
 def test_json_is_taken_too_and_nothing_stands_for_an_empty_object(bare_suite):

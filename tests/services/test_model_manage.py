@@ -3,8 +3,8 @@
 import threading
 
 import pytest
-from conftest import LocalSuite
 
+from conftest import LocalSuite
 from pilothouse.fastscore.wire.mime import MODEL_TYPES
 
 MM = "model-manage-1/1"

@@ -7,8 +7,8 @@ from contextlib import contextmanager
 
 import pytest
 import websocket
-from conftest import LocalSuite
 
+from conftest import LocalSuite
 from pilothouse.fastscore.wire.pneumo import EngineStateMsg, LogMsg
 from pilothouse.services.fastscore.bus import utc_now
 
@@ -70,7 +70,9 @@ def test_a_socket_gets_what_is_published_after_it_opened(bare_suite):
 
 def test_a_socket_is_filtered_by_source_and_type(bare_suite):
     with socket_of(bare_suite, "?src=engine-2&type=log") as connection:
-        publish(bare_suite, log("a"), state("running", "engine-2"), log("b", "engine-2"))
+        publish(
+            bare_suite, log("a"), state("running", "engine-2"), log("b", "engine-2")
+        )
         assert json.loads(connection.recv())["text"] == "b"
 
 

@@ -5,6 +5,7 @@ import socket
 from urllib.parse import urlencode, urlsplit
 
 import pytest
+
 from conftest import LocalSuite, raw_call
 
 INSTANCES = ("connect", "model-manage-1")

@@ -33,6 +33,11 @@ def test_a_literal_wins_over_a_parameter_whatever_the_order():
     assert dict(found.match_info) == {}
 
 
+def test_a_literal_without_the_method_leaves_it_to_the_parameter():
+    found = ROUTER.find("DELETE", ["2", "sensor", "points"])
+    assert (found.handler, dict(found.match_info)) == (remove, {"id": "points"})
+
+
 def test_parameters_are_decoded_after_the_path_was_split():
     found = ROUTER.find("GET", ["2", "model", "a%2Fb", "part", "%C3%BC%20x"])
     assert dict(found.match_info) == {"m": "a/b", "p": "ü x"}

@@ -90,4 +90,4 @@ def test_the_youngest_comes_first():
         (os.getpid(), psutil.Process().create_time()),
     ):
         record(pid=pid, created=created).write()
-    assert [found.pid for found in find_records()][0] == os.getpid()
+    assert find_records()[0].pid == os.getpid()

@@ -4,6 +4,7 @@ import json
 
 import pytest
 import websocket
+
 from conftest import LocalSuite
 
 MEMORY = {"Tap": "sys.memory", "Aggregate": "sum", "Report": {"Interval": 0.01}}

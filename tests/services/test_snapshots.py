@@ -4,6 +4,7 @@ import datetime
 import email
 
 import pytest
+
 from conftest import LocalSuite
 
 PATH = "model-manage-1/1/model/m/snapshot"

@@ -57,7 +57,8 @@ class Router:
                 a segment cannot be decoded.
         """
         texts = [decoded(segment) for segment in segments]
-        found = _walk(self._root, texts, 0, ())
+        wanted = ("GET", "HEAD") if method == "HEAD" else (method,)
+        found = _walk(self._root, texts, wanted) or _walk(self._root, texts, None)
         if found is None:
             raise Refusal(404, f"nothing lies at /{'/'.join(texts)}"[:300])
         routes, values = found
@@ -86,14 +87,20 @@ class Router:
 
 
 def _walk(
-    node: _Node, texts: Sequence[str], index: int, values: tuple[str, ...]
+    node: _Node,
+    texts: Sequence[str],
+    methods: Sequence[str] | None,
+    values: tuple[str, ...] = (),
+    index: int = 0,
 ) -> tuple[dict[str, tuple[Handler, tuple[str, ...]]], tuple[str, ...]] | None:
+    """Return the routes at some segments: those with one of the methods, or any."""
     if index == len(texts):
-        return (node.routes, values) if node.routes else None
+        fits = node.routes if methods is None else set(methods) & set(node.routes)
+        return (node.routes, values) if fits else None
     text = texts[index]
     found = None
     if literal := node.literals.get(text):
-        found = _walk(literal, texts, index + 1, values)
+        found = _walk(literal, texts, methods, values, index + 1)
     if found is None and node.parameter is not None and text:
-        found = _walk(node.parameter, texts, index + 1, (*values, text))
+        found = _walk(node.parameter, texts, methods, (*values, text), index + 1)
     return found
