@@ -52,7 +52,7 @@ def to_recordset(values: Sequence[Value], schema: Schema | None = None) -> Value
 def is_recordset(value: Value) -> bool:
     """Tell whether a model's output is many records in one object."""
     kind = type(value)
-    if kind.__module__.startswith("pandas."):
+    if kind.__module__.partition(".")[0] == "pandas":
         return kind.__name__ in ("DataFrame", "Series")
     if kind.__module__.startswith("numpy"):
         return getattr(value, "ndim", 0) >= 1
