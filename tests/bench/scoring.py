@@ -65,7 +65,7 @@ def scored_by(services: SuiteProcess, count: int, **how) -> Callable[[], float]:
     def measure_once() -> float:
         run(engine, CHUNKED, **how)
         began = time.perf_counter()
-        scored = list(engine.score(given))
+        scored = engine.score(given, as_frame=False)
         took = time.perf_counter() - began
         assert len({one["id"] for one in scored}) == len(scored) == count
         assert all(one["z"] == one["x"] * one["y"] for one in scored[::997])
@@ -131,12 +131,11 @@ def _memory(services: SuiteProcess, count: int) -> Iterator[Figure]:
     """How much the service process and a jet have grown after many records."""
     engine = engine_of(services)
     run(engine, CHUNKED)
-    for _ in engine.score(records(20_000)):
-        pass
+    engine.score(records(20_000))
     jet = engine.active_model.jets[0].pid
     before = {pid: psutil.Process(pid).memory_info().rss for pid in (services.pid, jet)}
     stream = ({"x": n / 7, "y": n % 1000, "id": f"record {n}"} for n in range(count))
-    assert sum(1 for _ in engine.score(stream)) == count
+    assert sum(1 for _ in engine.submit(stream, keep=False)) == count
     for who, pid in (("services", services.pid), ("jet", jet)):
         now = psutil.Process(pid).memory_info().rss
         grown = (now - before[pid]) / 2**20
