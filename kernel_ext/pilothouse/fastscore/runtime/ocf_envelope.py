@@ -131,8 +131,10 @@ class OcfSplitter:
             data = inflate.decompress(block, self._limit)
         except zlib.error as exc:
             raise EnvelopeError(f"a block cannot be inflated: {exc}") from exc
-        if inflate.unconsumed_tail or not inflate.eof:
+        if inflate.unconsumed_tail:
             raise EnvelopeError(f"a block is longer than {self._limit} bytes")
+        if not inflate.eof:
+            raise EnvelopeError("a block cannot be inflated: it is cut short")
         return data
 
 

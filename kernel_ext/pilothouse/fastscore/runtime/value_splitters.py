@@ -7,21 +7,11 @@ in however small pieces it comes.
 from __future__ import annotations
 
 import io
-from collections.abc import Generator
 from typing import Any, Final
 
 from pilothouse.fastscore.wire.avro import Schema
 from pilothouse.fastscore.wire.avro_read import Mismatch
-from pilothouse.fastscore.wire.avro_types import (
-    Array,
-    Enum,
-    Fixed,
-    Map,
-    Node,
-    Primitive,
-    Record,
-    Union,
-)
+from pilothouse.fastscore.wire.avro_walk import Walk
 from pilothouse.fastscore.wire.controls import read_avro_prefix
 
 from .envelopes import MAX_RECORD_BYTES, EnvelopeError
@@ -116,7 +106,7 @@ class AvroSplitter:
         self._limit = max_record_bytes
         self._parts: list[bytes] = []
         self._size = 0
-        self._walk: _Walk | None = None
+        self._walk: Walk | None = None
 
     def feed(self, chunk: bytes) -> list[bytes]:
         """Return the values that are complete.
@@ -126,7 +116,7 @@ class AvroSplitter:
         """
         self._parts.append(chunk)
         self._size += len(chunk)
-        if self._walk is not None and not self._walk.feed(chunk):
+        if self._walk is not None and not self._walked(chunk):
             return self._wait()
         data = b"".join(self._parts)
         records: list[bytes] = []
@@ -147,8 +137,8 @@ class AvroSplitter:
         rest = data[at:]
         self._parts, self._size = ([rest] if rest else []), len(rest)
         if len(rest) > _SMALL:
-            self._walk = _Walk(self._schema.root)
-            self._walk.feed(rest)
+            self._walk = Walk(self._schema.root)
+            self._walked(rest)
         self._wait()
         return records
 
@@ -162,6 +152,13 @@ class AvroSplitter:
             raise EnvelopeError("the stream ends within a value")
         return []
 
+    def _walked(self, piece: bytes) -> bool:
+        assert self._walk is not None
+        try:
+            return self._walk.feed(piece)
+        except Mismatch as exc:
+            raise EnvelopeError(str(exc)) from exc
+
     def _wait(self) -> list[bytes]:
         if self._size > self._limit:
             raise EnvelopeError(f"a value is longer than {self._limit} bytes")
@@ -169,7 +166,10 @@ class AvroSplitter:
 
     def _end_of(self, stream: io.BytesIO, data: bytes, at: int) -> int | None:
         if data.startswith(b"\x1c$fastscore.", at):
-            found = read_avro_prefix(data[at:])
+            try:
+                found = read_avro_prefix(data[at : at + _SMALL])
+            except EOFError:
+                return None
             if found is not None:
                 return at + found[1]
         stream.seek(at)
@@ -180,108 +180,3 @@ class AvroSplitter:
         except Mismatch as exc:
             raise EnvelopeError(str(exc)) from exc
         return stream.tell()
-
-
-_VARINT: Final = -1
-_Steps = Generator[int, int, None]
-
-
-class _Walk:
-    """Finds the end of one value that comes in pieces; makes no value.
-
-    Attributes:
-        size: How long the value is, as far as it has come.
-    """
-
-    def __init__(self, root: Node) -> None:
-        self.size = 0
-        self._steps = _steps(root)
-        self._wanted = 0
-        self._number = 0
-        self._shift = 0
-        self._is_done = False
-        self._advance(None)
-
-    def feed(self, piece: bytes) -> bool:
-        """Take the next bytes, and tell whether the value is complete."""
-        at = 0
-        while not self._is_done and at < len(piece):
-            if self._wanted == _VARINT:
-                at = self._read_varint(piece, at)
-            else:
-                step = min(self._wanted, len(piece) - at)
-                at += step
-                self._wanted -= step
-                if not self._wanted:
-                    self._advance(0)
-        self.size += at
-        return self._is_done
-
-    def _read_varint(self, piece: bytes, at: int) -> int:
-        byte = piece[at]
-        self._number |= (byte & 0x7F) << self._shift
-        self._shift += 7
-        if self._shift > 70:
-            raise EnvelopeError("an integer of more than 64 bits")
-        if not byte & 0x80:
-            number = (self._number >> 1) ^ -(self._number & 1)
-            self._number = self._shift = 0
-            self._advance(number)
-        return at + 1
-
-    def _advance(self, answer: int | None) -> None:
-        try:
-            while True:
-                wanted = (
-                    next(self._steps) if answer is None else self._steps.send(answer)
-                )
-                if wanted == _VARINT or wanted > 0:
-                    self._wanted = wanted
-                    return
-                if wanted < 0:
-                    raise EnvelopeError("a length below zero")
-                answer = 0
-        except StopIteration:
-            self._is_done = True
-
-
-_SIZES: Final = {"null": 0, "boolean": 1, "float": 4, "double": 8}
-
-
-def _steps(node: Node) -> _Steps:
-    """Yield how many bytes to skip, or `_VARINT` to be sent the integer that follows."""
-    if isinstance(node, Primitive) and node.name in _SIZES:
-        yield _SIZES[node.name]
-    elif isinstance(node, Primitive) and node.name in ("bytes", "string"):
-        yield _checked((yield _VARINT))
-    elif isinstance(node, Primitive | Enum):
-        yield _VARINT
-    elif isinstance(node, Fixed):
-        yield node.size
-    elif isinstance(node, Record):
-        for field in node.fields:
-            yield from _steps(field.type)
-    elif isinstance(node, Union):
-        branch = yield _VARINT
-        if not 0 <= branch < len(node.branches):
-            raise EnvelopeError(f"a union has no branch {branch}")
-        yield from _steps(node.branches[branch])
-    elif isinstance(node, Array | Map):
-        yield from _block_steps(node)
-
-
-def _block_steps(node: Array | Map) -> _Steps:
-    while count := (yield _VARINT):
-        if count < 0:
-            yield _checked((yield _VARINT))
-            continue
-        for _ in range(count):
-            if isinstance(node, Map):
-                yield _checked((yield _VARINT))
-            yield from _steps(node.values if isinstance(node, Map) else node.items)
-
-
-def _checked(length: int) -> int:
-    if length < 0:
-        raise EnvelopeError("a length below zero")
-    return length

@@ -16,6 +16,7 @@ from .avro_infer import infer
 from .avro_parse import SchemaError, parse
 from .avro_read import Mismatch, read
 from .avro_types import Node, Primitive, Record, Union, canonical
+from .avro_walk import Walk
 from .values import JSON, Value, unquoted
 
 __all__ = ["Schema", "SchemaError", "accepts", "infer", "parse_schema"]
@@ -128,12 +129,21 @@ class Schema:
             EOFError: If the data end within the value.
             Mismatch: If the data are no value of this schema.
         """
+        start = stream.tell()
         try:
             return self._fastavro().schemaless_reader(stream, self._parsed(), None)
-        except (EOFError, IndexError) as exc:
-            raise EOFError("the data end within a value") from exc
         except Exception as exc:  # fastavro raises what its parts raise
+            # Broken data end in EOFError and IndexError as well as short data do.
+            stream.seek(start)
+            if isinstance(exc, EOFError | IndexError) and self._is_short(stream.read()):
+                raise EOFError("the data end within a value") from exc
             raise Mismatch(f"not Avro data of this schema: {exc}") from exc
+
+    def _is_short(self, data: bytes) -> bool:
+        try:
+            return not Walk(self.root).feed(data)
+        except Mismatch:
+            return False
 
     def from_binary(self, data: bytes) -> Value:
         """Return the one value that some bytes are.

@@ -212,18 +212,23 @@ def read_avro_prefix(data: bytes) -> tuple[ControlRecord, int] | None:
 
     Args:
         data: Avro-binary data; more may follow the record.
+
+    Raises:
+        EOFError: If the data begin like a control record, and end within it.
     """
     found = _AVRO.match(data)
     if found is None:
         return None
-    try:
-        number, at = _varint(data, found.end(1))
-        timestamp, at = _varint(data, at)
-        length, at = _varint(data, at)
-        misc = data[at : at + length].decode()
-    except (IndexError, UnicodeDecodeError):
+    number, at = _varint(data, found.end(1))
+    timestamp, at = _varint(data, at)
+    length, at = _varint(data, at)
+    if length < 0:
         return None
-    if length < 0 or len(data) < at + length:
+    if len(data) < at + length:
+        raise EOFError("the data end within a control record")
+    try:
+        misc = data[at : at + length].decode()
+    except UnicodeDecodeError:
         return None
     record = ControlRecord(
         control=_WORDS[found[1].decode()],
@@ -235,7 +240,10 @@ def read_avro_prefix(data: bytes) -> tuple[ControlRecord, int] | None:
 
 
 def _read_avro(record: bytes) -> ControlRecord | None:
-    found = read_avro_prefix(record)
+    try:
+        found = read_avro_prefix(record)
+    except EOFError:
+        return None
     return found[0] if found is not None and found[1] == len(record) else None
 
 
@@ -256,16 +264,12 @@ def _write_avro(record: ControlRecord) -> bytes:
 
 
 def _varint(data: bytes, at: int) -> tuple[int, int]:
-    shift = result = 0
-    while True:
-        byte = data[at]
-        at += 1
-        result |= (byte & 0x7F) << shift
+    result = 0
+    for shift, byte in enumerate(data[at : at + 10]):
+        result |= (byte & 0x7F) << 7 * shift
         if not byte & 0x80:
-            return (result >> 1) ^ -(result & 1), at
-        shift += 7
-        if shift > 63:
-            raise IndexError("varint too long")
+            return (result >> 1) ^ -(result & 1), at + shift + 1
+    raise EOFError("the data end within an integer")
 
 
 def _zigzag(number: int) -> bytes:
