@@ -21,6 +21,7 @@ import inspect
 import linecache
 import re
 import sys
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from types import GeneratorType, ModuleType
@@ -240,7 +241,9 @@ def compile_model(source: str, filename: str) -> Any:  # noqa: ANN401 - a code o
     lines = source.splitlines(keepends=True)
     linecache.cache[filename] = (len(source), None, lines, filename)
     try:
-        return compile(tree, filename, "exec", dont_inherit=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return compile(tree, filename, "exec", dont_inherit=True)
     except (SyntaxError, ValueError, RecursionError) as exc:
         line = getattr(exc, "lineno", None)
         message = getattr(exc, "msg", str(exc))

@@ -52,7 +52,7 @@ def parse_source(source: str, filename: str = "<model>") -> ast.Module:
     """
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", SyntaxWarning)
+            warnings.simplefilter("ignore")  # they are its author's affair
             return ast.parse(source, filename)
     except SyntaxError as exc:
         text = exc.text or _line(source, exc.lineno)
