@@ -54,8 +54,9 @@ class CallbackScorer:
 
     def begin(self) -> None:
         """Run the body of the model and ``begin``."""
-        modules = model_module(EngineBackend(self._link))
-        installed(modules).__enter__()  # for the whole life of this process
+        # Kept: a context manager that is dropped puts back what it replaced.
+        self._modules = installed(model_module(EngineBackend(self._link)))
+        self._modules.__enter__()
         self._model = CallbackModel.load(
             self._head["source"],
             name=self._head["name"],
