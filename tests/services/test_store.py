@@ -38,7 +38,7 @@ def test_what_was_saved_is_there_after_it_was_opened_again(tmp_path):
 
 
 def test_the_database_writes_ahead_and_waits_for_the_disk(store, tmp_path):
-    with store._opened().connect() as db:
+    with store._database._opened().connect() as db:
         mode = db.exec_driver_sql("PRAGMA journal_mode").scalar()
         level = db.exec_driver_sql("PRAGMA synchronous").scalar()
     assert (mode, level) == ("wal", 2)

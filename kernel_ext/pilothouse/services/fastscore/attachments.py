@@ -18,6 +18,7 @@ from pilothouse.fastscore.wire.mime import (
     attachment_type_of_name,
     bare,
 )
+from pilothouse.services.storage import is_storage_full
 from pilothouse.services.web import (
     Refusal,
     Request,
@@ -105,6 +106,10 @@ class _Attachments:
             replaced = await asyncio.to_thread(
                 self._store.put_attachment, model, name, atype, upload
             )
+        except OSError as exc:
+            if is_storage_full(exc):  # the next try may find room
+                await asyncio.to_thread(self._store.purge, 0)
+            raise
         finally:
             await asyncio.to_thread(upload.discard)
         return empty_answer(204 if replaced else 201)

@@ -10,9 +10,7 @@ from __future__ import annotations
 import datetime
 import secrets
 import string
-import threading
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
@@ -26,14 +24,8 @@ from pilothouse.fastscore.wire.pneumo import timestamp_text
 from pilothouse.fastscore.wire.values import JSON
 
 from .attachment_files import GRACE_SECONDS, AttachmentFiles, Upload
-from .tables import (
-    assets,
-    attachments,
-    check_version,
-    models,
-    open_engine,
-    snapshots,
-)
+from .database import Database
+from .tables import assets, attachments, models, snapshots
 
 __all__ = [
     "AmbiguousError",
@@ -92,10 +84,8 @@ class Store:
 
     def __init__(self, data_dir: Path, url: str | None = None) -> None:
         self._data_dir = Path(data_dir)
-        self._url = url
-        self._engine: sa.Engine | None = None
         self._files = AttachmentFiles(self._data_dir / "attachments")
-        self._write_lock = threading.Lock()
+        self._database = Database(self._data_dir, url, lambda: self.purge(0))
 
     def open(self) -> None:
         """Open the database, make what is missing, remove left-overs.
@@ -105,18 +95,15 @@ class Store:
         """
         self._data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._files.open()
-        self._engine = open_engine(self._data_dir, self._url)
-        with self._write() as db:
-            check_version(db)
+        self._database.open()
+        with self._database.reading() as db:
             used = set(db.scalars(sa.select(attachments.c.file)))
         self._files.remove_all_but(used)
 
     def close(self) -> None:
         """Close the database. May be called twice."""
-        if self._engine is not None:
-            self.purge(0)
-            self._engine.dispose()
-            self._engine = None
+        self.purge(0)
+        self._database.close()
 
     def purge(self, min_age_seconds: float = GRACE_SECONDS) -> None:
         """Remove files of attachments that were replaced or deleted a while ago."""
@@ -127,7 +114,7 @@ class Store:
     def model_infos(self) -> list[ModelInfo]:
         """Return name and type of every model, sorted by name."""
         query = sa.select(models.c.name, models.c.mtype)
-        with self._read() as db:
+        with self._database.reading() as db:
             rows = db.execute(query).all()
         return sorted(
             (ModelInfo(name=name, mtype=mtype) for name, mtype in rows),
@@ -141,7 +128,7 @@ class Store:
             NotFoundError: If there is none of that name.
         """
         query = sa.select(models).where(models.c.name == name)
-        with self._read() as db:
+        with self._database.reading() as db:
             row = db.execute(query).one_or_none()
         if row is None:
             raise NotFoundError(f"model {name!r} not found")
@@ -149,7 +136,7 @@ class Store:
 
     def has_model(self, name: str) -> bool:
         """Return whether there is a model of that name."""
-        with self._read() as db:
+        with self._database.reading() as db:
             return self._knows(db, name)
 
     def put_model(self, name: str, mtype: str, source: str) -> bool:
@@ -158,8 +145,9 @@ class Store:
         Attachments and snapshots of a replaced model stay.
         """
         values = {"mtype": mtype, "source": source.encode()}
-        with self._write() as db:
-            return _upsert(db, models, {"name": name}, values)
+        return self._database.write(
+            lambda db: _upsert(db, models, {"name": name}, values)
+        )
 
     def delete_model(self, name: str) -> None:
         """Delete a model with its attachments and snapshots.
@@ -168,13 +156,16 @@ class Store:
             NotFoundError: If there is none of that name.
         """
         files = sa.select(attachments.c.file).where(attachments.c.model == name)
-        with self._write() as db:
+
+        def delete(db: sa.Connection) -> list[str]:
             if not db.execute(models.delete().where(models.c.name == name)).rowcount:
                 raise NotFoundError(f"model {name!r} not found")
             unused = list(db.scalars(files))
             db.execute(attachments.delete().where(attachments.c.model == name))
             db.execute(snapshots.delete().where(snapshots.c.model == name))
-        for file in unused:
+            return unused
+
+        for file in self._database.write(delete, frees=True):
             self._files.retire(file)
 
     # attachments
@@ -186,7 +177,7 @@ class Store:
             NotFoundError: If there is no such model.
         """
         query = sa.select(attachments.c.name).where(attachments.c.model == model)
-        with self._read() as db:
+        with self._database.reading() as db:
             self._need_model(db, model)
             return sorted(db.scalars(query))
 
@@ -197,7 +188,7 @@ class Store:
             NotFoundError: If there is none.
         """
         query = sa.select(attachments).where(_key(attachments, model=model, name=name))
-        with self._read() as db:
+        with self._database.reading() as db:
             row = db.execute(query).one_or_none()
         if row is None:
             raise NotFoundError(f"model {model!r} has no attachment {name!r}")
@@ -210,7 +201,7 @@ class Store:
         Raises:
             NotFoundError: If there is no such model.
         """
-        with self._read() as db:
+        with self._database.reading() as db:
             self._need_model(db, model)
         return self._files.begin()
 
@@ -223,18 +214,22 @@ class Store:
         key = {"model": model, "name": name}
         old = sa.select(attachments.c.file).where(_key(attachments, **key))
         file = upload.keep()
+        values = {"atype": atype, "size": upload.size, "file": file}
+
+        def save(db: sa.Connection) -> str | None:
+            self._need_model(db, model)
+            unused: str | None = db.scalar(old)
+            _upsert(db, attachments, key, values)
+            return unused
+
         try:
-            values = {"atype": atype, "size": upload.size, "file": file}
-            with self._write() as db:
-                self._need_model(db, model)
-                unused = db.scalar(old)
-                replaced = _upsert(db, attachments, key, values)
+            unused = self._database.write(save)
         except BaseException:
             self._files.retire(file)
             raise
         if unused is not None:
             self._files.retire(unused)
-        return replaced
+        return unused is not None
 
     def delete_attachment(self, model: str, name: str) -> None:
         """Delete an attachment.
@@ -243,12 +238,15 @@ class Store:
             NotFoundError: If there is none.
         """
         here = _key(attachments, model=model, name=name)
-        with self._write() as db:
-            file = db.scalar(sa.select(attachments.c.file).where(here))
+
+        def delete(db: sa.Connection) -> str:
+            file: str | None = db.scalar(sa.select(attachments.c.file).where(here))
             if file is None:
                 raise NotFoundError(f"model {model!r} has no attachment {name!r}")
             db.execute(attachments.delete().where(here))
-        self._files.retire(file)
+            return file
+
+        self._files.retire(self._database.write(delete, frees=True))
 
     # snapshots
 
@@ -279,7 +277,7 @@ class Store:
         query = query.order_by(snapshots.c.created_on.desc(), snapshots.c.id)
         if count is not None:
             query = query.limit(count)
-        with self._read() as db:
+        with self._database.reading() as db:
             self._need_model(db, model)
             return [_snapshot_info(row) for row in db.execute(query)]
 
@@ -290,12 +288,12 @@ class Store:
             NotFoundError: If no id begins so, or there is no such model.
             AmbiguousError: If several do.
         """
-        with self._read() as db:
+        with self._database.reading() as db:
             return self._find_snapshot(db, model, prefix)
 
     def snapshot_contents(self, model: str, prefix: str) -> tuple[SnapshotInfo, bytes]:
         """Return a snapshot and what it holds; raises as `find_snapshot`."""
-        with self._read() as db:
+        with self._database.reading() as db:
             info = self._find_snapshot(db, model, prefix)
             here = _key(snapshots, model=model, id=info.id)
             contents = db.scalar(sa.select(snapshots.c.contents).where(here))
@@ -333,27 +331,32 @@ class Store:
         )
         key = {"model": model, "id": info.id}
         values = {"created_on": info.created_on, "stype": stype, "size": info.size}
-        with self._write() as db:
+
+        def save(db: sa.Connection) -> None:
             self._need_model(db, model)
             if db.scalar(sa.select(snapshots.c.id).where(_key(snapshots, **key))):
                 raise ExistsError(f"model {model!r} has a snapshot {info.id!r} already")
             row = {**key, **values, "contents": contents}
             db.execute(snapshots.insert().values(row))
+
+        self._database.write(save)
         return info
 
     def delete_snapshot(self, model: str, prefix: str) -> None:
         """Delete a snapshot; raises as `find_snapshot`."""
-        with self._write() as db:
-            info = self._find_snapshot(db, model, prefix)
-            db.execute(
-                snapshots.delete().where(_key(snapshots, model=model, id=info.id))
-            )
+
+        def delete(db: sa.Connection) -> None:
+            found = self._find_snapshot(db, model, prefix)
+            here = _key(snapshots, model=model, id=found.id)
+            db.execute(snapshots.delete().where(here))
+
+        self._database.write(delete, frees=True)
 
     # schemas, streams, sensors, configuration: named JSON values
 
     def names(self, kind: AssetKind) -> list[str]:
         """Return the names of one kind of asset, sorted."""
-        with self._read() as db:
+        with self._database.reading() as db:
             return sorted(
                 db.scalars(sa.select(assets.c.name).where(assets.c.kind == kind))
             )
@@ -365,7 +368,7 @@ class Store:
             NotFoundError: If there is none of that kind and name.
         """
         query = sa.select(assets.c.body).where(_key(assets, kind=kind, name=name))
-        with self._read() as db:
+        with self._database.reading() as db:
             body = db.scalar(query)
         if body is None:
             raise NotFoundError(f"{kind} {name!r} not found")
@@ -382,33 +385,20 @@ class Store:
     def put(self, kind: AssetKind, name: str, value: JSON) -> bool:
         """Save a JSON value; return whether it replaced one."""
         body = {"body": orjson.dumps(value)}
-        with self._write() as db:
-            return _upsert(db, assets, {"kind": kind, "name": name}, body)
+        key = {"kind": kind, "name": name}
+        return self._database.write(lambda db: _upsert(db, assets, key, body))
 
     def delete(self, kind: AssetKind, name: str) -> None:
         """Delete a JSON value; raises as `get`."""
         here = _key(assets, kind=kind, name=name)
-        with self._write() as db:
+
+        def delete(db: sa.Connection) -> None:
             if not db.execute(assets.delete().where(here)).rowcount:
                 raise NotFoundError(f"{kind} {name!r} not found")
 
+        self._database.write(delete, frees=True)
+
     # below
-
-    @contextmanager
-    def _read(self) -> Iterator[sa.Connection]:
-        with self._opened().connect() as db:
-            db = db.execution_options(reads_only=True)
-            yield db
-
-    @contextmanager
-    def _write(self) -> Iterator[sa.Connection]:
-        with self._write_lock, self._opened().begin() as db:
-            yield db
-
-    def _opened(self) -> sa.Engine:
-        if self._engine is None:
-            raise RuntimeError("the store is not open")
-        return self._engine
 
     def _knows(self, db: sa.Connection, model: str) -> bool:
         query = sa.select(models.c.name).where(models.c.name == model)
