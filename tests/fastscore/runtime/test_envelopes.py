@@ -419,3 +419,30 @@ def test_avro_needs_a_schema_somewhere(wire):
     make = joiner_of if "Envelope" in wire else splitter_of
     with pytest.raises(EnvelopeError, match="schema"):
         make(parse_descriptor(wire))
+
+
+def test_csv_output_begins_with_a_header_where_input_does():
+    wire = {"Transport": FILE, "Encoding": "csv"}
+    schema = parse_schema(
+        {
+            "type": "record",
+            "name": "R",
+            "fields": [{"name": "a", "type": "int"}, {"name": "b", "type": "int"}],
+        }
+    )
+    joiner = joiner_of(parse_descriptor(wire), schema)
+    data = joiner.start() + joiner.join([b"1,2"])
+    assert data == b"a,b\r\n1,2\r\n"
+    assert cut(splitter_of(parse_descriptor(wire), schema), data, [4]) == [b"1,2"]
+    bare = {**wire, "Envelope": {"Type": "delimited-csv", "SkipHeader": False}}
+    assert joiner_of(parse_descriptor(bare), schema).start() == b""
+    assert joiner_of(parse_descriptor(wire)).start() == b""
+
+
+def test_several_writers_one_after_the_other_make_one_stream():
+    rows = CsvSplitter(DelimitedCsv())
+    assert cut(rows, b"a,b\r\n1,2\r\na,b\r\n3,4\r\n", [5]) == [b"1,2", b"3,4"]
+    one, two = OcfJoiner(OcfBlock(), POINT), OcfJoiner(OcfBlock(), POINT)
+    data = one.start() + one.join([b"ab"]) + two.start() + two.join([b"cd"])
+    for sizes in ([1], [7], [1000]):
+        assert cut(OcfSplitter(OcfBlock()), data, sizes) == [b"ab", b"cd"]

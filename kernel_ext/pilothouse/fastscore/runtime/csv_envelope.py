@@ -1,4 +1,8 @@
-"""Rows of csv: a separator between quotes does not end one."""
+"""Rows of csv: a separator between quotes does not end one.
+
+Where the envelope says that input begins with a header, output does too: the same
+descriptor reads what it has written.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +13,9 @@ from .envelopes import MAX_RECORD_BYTES, EnvelopeError
 
 class CsvSplitter:
     r"""Cuts where a separator stands outside of quotes.
+
+    A row that repeats the header is dropped: several writers one after the other, each
+    with a header, make one stream.
 
     With the separator ``\r\n``, a bare ``\n`` ends a row too: most files have that.
 
@@ -98,6 +105,29 @@ class CsvSplitter:
     def _kept(self, rows: list[bytes]) -> list[bytes]:
         if self._skips_blank:
             rows = [row for row in rows if row.strip()]
-        if self._skips_header and self.header is None and rows:
+        if not self._skips_header or not rows:
+            return rows
+        if self.header is None:
             self.header = rows.pop(0)
-        return rows
+        return [row for row in rows if row != self.header]
+
+
+class CsvJoiner:
+    """Writes a header, where the envelope has one and the schema says it, and rows.
+
+    Args:
+        envelope: Its options.
+        header: The header row; empty for none.
+    """
+
+    def __init__(self, envelope: DelimitedCsv, header: bytes = b"") -> None:
+        self.separator = envelope.separator
+        self._header = header if envelope.skip_header else b""
+
+    def start(self) -> bytes:
+        """Return the header row, with its separator."""
+        return self._header + self.separator if self._header else b""
+
+    def join(self, records: list[bytes]) -> bytes:
+        """Return rows, each followed by the separator."""
+        return self.separator.join(records) + self.separator if records else b""

@@ -114,14 +114,21 @@ def joiner_of(descriptor: StreamDescriptor, schema: Schema | None = None) -> Joi
 
     Args:
         descriptor: Of the stream.
-        schema: Of its records; the header of an ocf-block stream needs it.
+        schema: Of its records; the header of an ocf-block stream needs it, that of csv
+            comes from it.
 
     Raises:
         EnvelopeError: If an ocf-block stream has no schema.
     """
     envelope = descriptor.envelope
-    if isinstance(envelope, Delimited | DelimitedCsv):
+    if isinstance(envelope, Delimited):
         return DelimitedJoiner(envelope.separator)
+    if isinstance(envelope, DelimitedCsv):
+        from .csv_codec import CsvCodec
+        from .csv_envelope import CsvJoiner
+
+        header = CsvCodec(descriptor.encoding, schema).header()
+        return CsvJoiner(envelope, header)
     if isinstance(envelope, Fixed):
         return FixedJoiner(envelope.size)
     if isinstance(envelope, OcfBlock):

@@ -77,9 +77,13 @@ class OcfSplitter:
         blocks: list[bytes] = []
         try:
             if self._expects_header:
-                at = self._read_header(data)
+                at = self._read_header(data, 0)
                 self._expects_header = False
             while at < len(data):
+                # No block begins like this: container files follow each other.
+                if data.startswith(_MAGIC[:1], at):
+                    at = self._read_header(data, at)
+                    continue
                 block, at = self._read_block(data, at)
                 blocks.append(block)
         except _Short as exc:
@@ -100,12 +104,13 @@ class OcfSplitter:
             raise EnvelopeError("the stream ends within a block")
         return []
 
-    def _read_header(self, data: bytes) -> int:
-        if not _MAGIC.startswith(data[:4]):
+    def _read_header(self, data: bytes, at: int) -> int:
+        if not _MAGIC.startswith(data[at : at + 4]):
             raise EnvelopeError("not an Avro container file: the magic is missing")
-        meta, at = _read_map(data, 4)
+        _, at = _take(data, at, 4)
+        meta, at = _read_map(data, at)
         marker, at = _take(data, at, _MARKER_SIZE)
-        self._marker = self._marker or marker
+        self._marker = marker
         codec = meta.get("avro.codec", b"null")
         if codec not in (b"null", b"deflate"):
             raise EnvelopeError(f"unknown codec {codec.decode('utf-8', 'replace')!r}")
