@@ -50,6 +50,7 @@ class CallbackScorer:
         self._head = head
         self._options = options
         self._link = link
+        self._modules = installed(model_module(EngineBackend(link)))
         self._model: CallbackModel | None = None
 
     def begin(self) -> None:
