@@ -162,7 +162,7 @@ class ModelInspector(View):
 
     def headline(self) -> str:
         """Return name, type and how much there is of each part."""
-        lines = self.source.count("\n") + 1 if self.source else 0
+        lines = len(self.source.splitlines())
         parts = [
             words.plural(lines, "line"),
             words.plural(len(self.slots), "slot"),

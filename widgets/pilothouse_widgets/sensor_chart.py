@@ -63,7 +63,7 @@ class SensorChart(LiveChart):
         self._own: int | None = None
         self.sensor_id, tap, summed = self._resolve(sensor, interval)
         unit = next((unit for end, unit in _UNITS if end in tap), "")
-        labels = ["kernel", "user"] if "cpu.util" in tap else [tap.split(".", 2)[-1]]
+        labels = ["kernel", "user"] if "cpu.util" in tap else [_label(tap)]
         shown = f"{unit}/s" if summed and unit else unit
         super().__init__(
             [Series(label, shown) for label in labels],
@@ -145,3 +145,8 @@ class SensorChart(LiveChart):
 def _counts(tap: str) -> bool:
     """Return whether a tap's readings are counts of events, to be summed."""
     return tap.endswith((".count", ".size", ".by.schema", ".by.encoding"))
+
+
+def _label(tap: str) -> str:
+    """Return a tap without the slot, which the title tells."""
+    return tap.split(".", 2)[2] if tap.startswith("manifold.") else tap

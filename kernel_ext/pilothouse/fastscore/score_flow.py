@@ -172,7 +172,9 @@ class ChunkFlow:
             while not self._all_back and job.state == "running":
                 self._read_once()
             self._settle()
-            if self._send_failure is not None:
+            if self.model_failure is not None:
+                job.fail(self.model_failure)
+            elif self._send_failure is not None:
                 job.fail(self._send_failure)
             elif not self._stop.is_set():
                 job.done()

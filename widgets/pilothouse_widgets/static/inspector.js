@@ -67,7 +67,7 @@ function render({ model, el, signal }) {
 
   const fill = {
     source: (panel) => panel.replaceChildren(
-      get("source") ? h("div", { class: "ph-source", tabindex: "0" }, codeView(get("source"), get("mtype"))) : nothing("no source"),
+      get("source") ? h("div", { class: "ph-source", tabindex: "0" }, codeView(get("source").replace(/\n$/, ""), get("mtype"))) : nothing("no source"),
     ),
     slots: (panel) => panel.replaceChildren(...slotList(get("slots")), optionList(get("options"))),
     attachments: (panel) => panel.replaceChildren(rowsOf(
@@ -105,7 +105,7 @@ function render({ model, el, signal }) {
 }
 
 function lines(source) {
-  return source ? source.split("\n").length : 0;
+  return source ? source.replace(/\n$/, "").split("\n").length : 0;
 }
 
 function nothing(text) {
