@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -48,7 +49,7 @@ def load_body(
         mtype=model.mtype,
         source=model.source_bytes().decode(),
         attachments=[_part(engine, model, one, force_inline) for one in chosen],
-        schemas={name: _json(schema) for name, schema in schemas.items()},
+        schemas={name: _text(schema) for name, schema in schemas.items()},
     )
 
 
@@ -73,8 +74,10 @@ def _part(
     )
 
 
-def _json(schema: Schema | Any) -> Any:  # noqa: ANN401 - JSON, JSON text or a Schema
+def _text(schema: Schema | Any) -> str:  # noqa: ANN401 - JSON, JSON text or a Schema
+    """Return a schema as JSON text, so that a type name comes with its quotes."""
     from .schema import Schema
     from .wire.values import unquoted
 
-    return schema.json() if isinstance(schema, Schema) else unquoted(schema)
+    value = schema.json() if isinstance(schema, Schema) else unquoted(schema)
+    return json.dumps(value)
