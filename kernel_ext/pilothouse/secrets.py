@@ -20,7 +20,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, NoReturn, final
 
-__all__ = ["Ask", "Found", "Secret", "find", "keyring_backend", "remember"]
+__all__ = ["Ask", "Found", "Secret", "find", "keyring_backend", "nobody", "remember"]
 
 Ask = Callable[[str], str]
 """Asks for a secret with a prompt and returns what was typed, without echo."""
@@ -117,6 +117,11 @@ def find(
     if found is None:
         found = _from_question(service, kind, url, username, ask)
     return found
+
+
+def nobody(prompt: str) -> str:
+    """Answer nothing: an `Ask` for where nobody can be asked."""
+    return ""
 
 
 def keyring_backend() -> str | None:
