@@ -43,6 +43,10 @@ class Rig:
 
     def close(self):
         self.call("POST", "2/engine/reset")
+        self.leave()
+
+    def leave(self):
+        """Let go of the engine as it is."""
         self._connection.close()
         self.run(self._stop())
 

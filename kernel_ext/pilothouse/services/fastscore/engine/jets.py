@@ -23,6 +23,7 @@ from typing import Any, Protocol
 
 from .console import Console
 from .jet.framing import Frame, FrameError, Frames, pack
+from .jet.link import LOST_STATUS
 from .options import EngineOptions
 
 __all__ = ["Cause", "Jet", "JetOwner"]
@@ -300,6 +301,8 @@ class _ProcessEvents(asyncio.SubprocessProtocol):
 def _cause_of(code: int | None) -> Cause:
     if code is None:
         return Cause("ended")
+    if code == LOST_STATUS:
+        return Cause("lost its connection to the engine")
     if code >= 0:
         return Cause(f"exited with status {code}")
     try:

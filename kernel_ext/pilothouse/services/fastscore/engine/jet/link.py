@@ -16,7 +16,10 @@ from typing import Any
 from .framing import Frame, Frames, pack
 from .guard import on_fork
 
-__all__ = ["Gone", "Link"]
+__all__ = ["LOST_STATUS", "Gone", "Link"]
+
+LOST_STATUS = 70
+"""With this status a jet exits whose connection is gone."""
 
 _COUNT = struct.Struct("=Q")
 _TICK_SECONDS = 0.2

@@ -9,7 +9,7 @@ from pilothouse.fastscore.runtime.callbacks import ModelFailure
 from pilothouse.fastscore.wire.annotations import ModelOptions, SlotOptions
 
 from .guard import lift_memory_limit, limit_memory
-from .link import Gone, Link
+from .link import LOST_STATUS, Gone, Link
 from .scorers import Scorer, console_of, exit_now, flush_console, scorer_of
 from .slots import Input, InputSlot, OutputSlot, Rejects, slots_of
 
@@ -28,7 +28,7 @@ def serve(link: Link) -> None:
         else:
             Server(link, head).run()
     except Gone:
-        exit_now(0)
+        exit_now(LOST_STATUS)
     except KeyboardInterrupt:
         exit_now(130)
     exit_now(0)

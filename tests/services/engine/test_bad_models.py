@@ -1,0 +1,209 @@
+"""Models that misbehave take their own jet down, and nothing else."""
+
+import os
+import signal
+import threading
+
+import psutil
+import pytest
+from services.engine.conftest import CHUNKED, ECHO, Rig
+
+EXITS = "import os\ndef action(x):\n    os._exit(7)\n"
+SYS_EXITS = "import sys\ndef action(x):\n    sys.exit('enough')\n"
+SEGFAULTS = "import ctypes\ndef action(x):\n    yield ctypes.string_at(0)\n"
+ABORTS = "import os\ndef action(x):\n    os.abort()\n"
+LOOPS = "def action(x):\n    while True:\n        pass\n"
+SLEEPS = "import time\ndef action(x):\n    time.sleep(1000)\n"
+GIL_HELD = "import re\ndef action(x):\n    re.match('(a+)+$', 'a' * 60 + 'b')\n"
+YIELDS_FOR_EVER = "def action(x):\n    while True:\n        yield 'x' * 1000\n"
+ALLOCATES = "def action(x):\n    held = []\n    while True:\n        held.append(' ' * 10**7)\n"
+CLOSES = "import os\ndef action(x):\n    os.closerange(0, 100)\n    yield x\n"
+DEEP = "def action(x):\n    action(x)\n"
+
+BAD = [
+    pytest.param(EXITS, "exited with status 7", id="os._exit"),
+    pytest.param(SYS_EXITS, "SystemExit: enough", id="sys.exit"),
+    pytest.param(SEGFAULTS, "killed by SIGSEGV", id="segfault"),
+    pytest.param(ABORTS, "killed by SIGABRT", id="abort"),
+    pytest.param(LOOPS, "one record took longer than 1 s", id="loop"),
+    pytest.param(SLEEPS, "one record took longer than 1 s", id="sleep"),
+    pytest.param(GIL_HELD, "one record took longer than 1 s", id="loop in C"),
+    pytest.param(ALLOCATES, "MemoryError", id="allocates"),
+    pytest.param(CLOSES, "connection", id="closes handles"),
+    pytest.param(DEEP, "RecursionError", id="recursion"),
+]
+
+
+@pytest.mark.parametrize(("source", "cause"), BAD)
+def test_a_bad_model_is_reported_and_the_rest_goes_on(quick_engine, source, cause):
+    other = Rig(quick_engine.suite, "engine-2")
+    other.start(ECHO)
+    quick_engine.start(source, stream=CHUNKED)
+
+    quick_engine.input(b"1\n2\n")
+
+    (error,) = quick_engine.wait_for("model-error")
+    assert cause in error["console"]
+    assert error["input"]["slot"] == 0
+    assert error["input"]["data"][0] == "1"
+    assert error["input"]["batch_len"] == 2
+    quick_engine.wait("ERROR")
+    assert quick_engine.drain() == b""
+    other.input(b"3")
+    assert other.outputs(1) == [b"3"]
+    other.close()
+    assert quick_engine.reset().status == 204
+    quick_engine.start(ECHO)
+    quick_engine.input(b"4")
+    assert quick_engine.outputs(1) == [b"4"]
+
+
+def test_a_model_that_yields_for_ever_waits_for_its_reader(quick_engine):
+    quick_engine.start(YIELDS_FOR_EVER, stream=CHUNKED)
+    quick_engine.input(b"1\n")
+
+    quick_engine.wait_for("model-error")
+
+    quick_engine.wait("ERROR")
+    assert quick_engine.flow.pool.all_jets == []
+
+
+def test_a_model_that_floods_its_output_is_thinned_and_goes_on(engine):
+    source = "def action(x):\n    for n in range(x):\n        print('y' * 100)\n    yield x\n"
+    engine.start(source)
+
+    engine.input(b"20000")
+
+    assert engine.outputs(1) == [b"20000"]
+    engine.until(lambda: any("left out" in m["text"] for m in engine.told("model-console")))
+    assert sum(len(m["text"]) for m in engine.told("model-console")) < 300_000
+
+
+def test_a_child_that_a_model_forks_dies_with_its_jet(engine):
+    source = (
+        "import os, time\n"
+        "def action(x):\n"
+        "    pid = os.fork()\n"
+        "    if not pid:\n        time.sleep(1000)\n"
+        "    yield pid\n"
+    )
+    engine.start(source)
+    engine.input(b"1")
+    (pid,) = map(int, engine.outputs(1))
+    child = psutil.Process(pid)
+
+    engine.reset()
+
+    child.wait(10)
+
+
+def test_a_fork_that_comes_back_does_not_answer(engine):
+    source = "import os\ndef action(x):\n    pid = os.fork()\n    yield x\n"
+    engine.start(source)
+
+    for number in (b"1", b"2", b"3"):
+        engine.input(number)
+
+    assert [engine.outputs(1)[0] for _ in range(3)] == [b"1", b"2", b"3"]
+    assert engine.output().status == 202
+    assert engine.state == "running"
+
+
+def test_a_jet_killed_from_outside_is_replaced_and_nothing_is_lost(engine):
+    engine.start(
+        "import time\ndef action(x):\n    time.sleep(0.0005)\n    yield x\n",
+        stream={**CHUNKED, "Batching": {"Watermark": 50, "NagleTime": 10}},
+    )
+    (first,) = engine.jets
+    engine.input(b"".join(b"%d\n" % n for n in range(2000)))
+    head = engine.output()
+    while head.status == 202:
+        head = engine.output()
+
+    os.kill(first["pid"], signal.SIGKILL)
+
+    found = head.body.splitlines()
+    found += engine.outputs(2000 - len(found))
+    assert found == [b"%d" % n for n in range(2000)]
+    assert engine.state == "running"
+    (second,) = engine.jets
+    assert second["sandbox"] != first["sandbox"]
+    engine.wait_for("engine-config", item="jet", op="stop", ref=first["sandbox"])
+    (log,) = engine.wait_for("log")
+    assert "killed by SIGKILL" in log["text"]
+
+
+def test_a_batch_that_costs_two_jets_is_an_error(engine):
+    source = "import os, signal\ndef action(x):\n    os.kill(os.getpid(), signal.SIGKILL)\n"
+    engine.start(source)
+
+    engine.input(b"1")
+
+    (error,) = engine.wait_for("model-error")
+    assert "killed by SIGKILL" in error["console"]
+    assert error["input"]["data"] == ["1"]
+    engine.wait("ERROR")
+    assert len(engine.told("engine-config", item="jet", op="start")) == 2
+
+
+def test_a_waiting_roundtrip_is_told_of_the_failure(engine):
+    engine.start("def action(x):\n    raise ValueError('no good')\n")
+
+    answer = engine.roundtrip(b"1")
+
+    assert (answer.status, "no good" in answer.text) == (400, True)
+    engine.wait("ERROR")
+    assert engine.roundtrip(b"1").status == 400
+
+
+def test_a_model_whose_body_raises_is_an_error_at_the_start(engine):
+    engine.start("x = 1 / 0\n" + ECHO)
+
+    (error,) = engine.wait_for("model-error")
+
+    assert error["input"] is None
+    assert "ZeroDivisionError" in error["console"]
+    engine.wait("ERROR")
+
+
+def test_a_reset_ends_a_busy_jet_at_once(engine):
+    engine.start(LOOPS)
+    (jet,) = engine.jets
+    process = psutil.Process(jet["pid"])
+    engine.input(b"1")
+
+    assert engine.reset().status == 204
+
+    assert engine.state == "init"
+    process.wait(1.0)
+
+
+def test_a_reset_answers_a_roundtrip_that_waits(engine):
+    engine.start(SLEEPS)
+    answers = []
+    path = "engine-1/2/active/model/roundtrip/0/1"
+    thread = threading.Thread(
+        target=lambda: answers.append(engine.suite.call("POST", path, b"1"))
+    )
+    thread.start()
+    engine.until(lambda: any(jet.in_flight for jet in engine.flow.pool.jets))
+
+    engine.reset()
+    thread.join()
+
+    assert answers[0].status == 400
+    assert "reset" in answers[0].text
+
+
+def test_stopping_the_service_leaves_no_process(tmp_path):
+    from conftest import LocalSuite, started
+
+    with started(tmp_path / "data") as host:
+        rig = Rig(LocalSuite(host))
+        rig.start(LOOPS)
+        rig.input(b"1")
+        process = psutil.Process(rig.jets[0]["pid"])
+        rig.leave()
+
+    process.wait(2.0)
+    assert list((tmp_path / "data").rglob("jet-*")) == []
