@@ -60,9 +60,7 @@ def _other_session():
         pytest.param([("Authorization", f"{TOKEN} {TOKEN}")], id="two tokens"),
         pytest.param([("Authorization", f"Digest {TOKEN}")], id="another scheme"),
         pytest.param([("Authorization", basic("root", TOKEN))], id="another user"),
-        pytest.param(
-            [("Authorization", basic("pilothouse", "x"))], id="password"
-        ),
+        pytest.param([("Authorization", basic("pilothouse", "x"))], id="password"),
         pytest.param([("Authorization", "Basic %%%")], id="basic, not base64"),
         pytest.param([("Authorization", "Basic /w==")], id="basic, not UTF-8"),
         pytest.param([("Authorization", "t\udcff")], id="bytes that are no text"),

@@ -11,6 +11,7 @@ import sys
 import threading
 
 import pytest
+
 from conftest import raw_call
 
 LIMIT = 3 * 1024 * 1024

@@ -7,9 +7,10 @@ import json
 from urllib.parse import quote, urlencode
 
 import pytest
-from conftest import LocalSuite
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
+from conftest import LocalSuite
 
 NAMES = st.one_of(
     st.sampled_from(["m", "a.zip", "engine-1", "0", "1", "points", "..", "a/b", "2"]),
@@ -81,7 +82,7 @@ def requests(draw, operation):
     for parameter in operation["parameters"]:
         if parameter["in"] == "path":
             value = quote(draw(NAMES), safe="", errors="replace")
-            path = path.replace("{%s}" % parameter["name"], value or "x")
+            path = path.replace(f"{{{parameter['name']}}}", value or "x")
         elif parameter["in"] == "query" and draw(st.booleans()):
             query.append((parameter["name"], draw(VALUES)))
     if draw(st.integers(0, 9)) == 0:

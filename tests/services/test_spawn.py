@@ -4,10 +4,12 @@ import gc
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from urllib.parse import urlsplit
 
 import psutil
 import pytest
@@ -115,6 +117,52 @@ def test_sigterm_removes_the_runtime_file():
     assert not list(find_records())
 
 
+def test_sigterm_lets_uploads_under_way_end_and_they_are_kept():
+    local = pilothouse.up()
+    headers = {"Content-Type": "application/vnd.fastscore.model-python3"}
+    headers["Authorization"] = local.fastscore.token
+    raw_call(local.fastscore.url, "PUT", f"{MM}/model/m", b"x", headers)
+    parts = urlsplit(local.fastscore.url)
+    data = bytes(range(256)) * 4096
+    head = (
+        f"PUT {MM}/model/m/attachment/a.zip HTTP/1.1\r\nHost: x\r\n"
+        f"Authorization: {local.fastscore.token}\r\n"
+        f"Content-Length: {len(data)}\r\n\r\n"
+    )
+    with socket.create_connection((parts.hostname, parts.port), timeout=30) as sock:
+        sock.sendall(head.encode() + data[:1000])
+        call(local, "GET", "/api/1/service/connect/1/health")
+        os.kill(local.pid, signal.SIGTERM)
+        sock.sendall(data[1000:])
+        assert sock.recv(65536).startswith(b"HTTP/1.1 201 ")
+    psutil.Process(local.pid).wait(20)
+    assert "Traceback" not in local.log_tail(1000)
+    again = pilothouse.up()
+    assert call(again, "GET", f"{MM}/model/m/attachment/a.zip").body == data
+
+
+def test_sigterm_under_load_leaves_no_traceback():
+    local = pilothouse.up()
+    paths = [f"{MM}/schema/s", "/api/1/service/engine-1/2/engine/state"]
+    refused = []
+
+    def load(number):
+        while not refused:
+            try:
+                call(local, "PUT" if number % 2 else "GET", paths[number % 2], b"1")
+            except OSError as exc:
+                refused.append(exc)
+
+    with ThreadPoolExecutor(4) as pool:
+        running = [pool.submit(load, number) for number in range(4)]
+        call(local, "GET", "/api/1/service/connect/1/health")
+        os.kill(local.pid, signal.SIGTERM)
+        for one in running:
+            one.result(30)
+    psutil.Process(local.pid).wait(20)
+    assert "Traceback" not in local.log_tail(1000)
+
+
 def test_a_start_that_fails_shows_the_end_of_the_log(tmp_path):
     folder = tmp_path / "data"
     (folder / "fastscore").mkdir(parents=True)
@@ -131,11 +179,14 @@ def test_a_start_that_takes_too_long_is_given_up():
     assert pilothouse.status() == []
 
 
-def test_a_process_that_hangs_is_found_to_hang():
+def test_a_process_that_hangs_is_found_to_hang(monkeypatch):
+    monkeypatch.setattr(spawn, "_HEALTH_SECONDS", 0.2)
     local = pilothouse.up()
     process = psutil.Process(local.pid)
     process.suspend()
     try:
+        with pytest.raises(ServiceError, match="does not answer"):
+            pilothouse.up()
         with pytest.raises(ServiceError, match="killed"):
             local.down(timeout=0.2)
     finally:

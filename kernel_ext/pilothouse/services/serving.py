@@ -7,6 +7,7 @@ in `pilothouse.services.registry`.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import ssl
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
@@ -18,7 +19,7 @@ from aiohttp import web
 
 from pilothouse.fastscore.wire.values import JSON
 
-from .web import MAX_BODY_BYTES, Handler, Request
+from .web import MAX_BODY_BYTES, Handler, Request, text_answer
 
 if TYPE_CHECKING:
     from aiohttp import StreamReader
@@ -32,6 +33,7 @@ _KEEP_ALIVE_SECONDS = 300.0
 _READ_BUFFER_BYTES = 1024 * 1024
 _MAX_LINE_BYTES = 16 * 1024
 _LINGER_SECONDS = 2.0
+_END_SECONDS = 5.0
 _BACKLOG = 1024
 
 
@@ -81,6 +83,9 @@ class HttpListener:
         self._config = config
         self._sockets: asyncio.Server | None = None
         self._server: web.Server | None = None
+        self._busy = 0
+        self._is_ending = False
+        self._idle = asyncio.Event()
         self.port = 0
 
     @property
@@ -118,7 +123,7 @@ class HttpListener:
             )
 
         self._server = web.Server(
-            handler,  # type: ignore[arg-type]  # our Request is what it is called with
+            self._counting(handler),  # type: ignore[arg-type]  # our Request is what it is called with
             request_factory=make_request,
             access_log=None,
             logger=_Terse(logging.getLogger(__name__), {}),
@@ -138,18 +143,44 @@ class HttpListener:
         self.port = int(self._sockets.sockets[0].getsockname()[1])
 
     def refuse_new(self) -> None:
-        """Accept no further connection."""
+        """Accept no further connection, and no further request on those there are."""
+        self._is_ending = True
+        self._note_idle()
         if self._sockets is not None:
             self._sockets.close()
 
-    async def close(self, timeout: float = 2.0) -> None:
+    async def close(self, timeout: float = _END_SECONDS) -> None:
         """Close; requests under way get so long to end. May be called twice."""
         self.refuse_new()
         self._sockets = None
-        if self._server is not None:
-            self._server.pre_shutdown()
-            await self._server.shutdown(timeout)
-            self._server = None
+        if self._server is None:
+            return
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._idle.wait(), timeout)
+        self._server.pre_shutdown()  # aiohttp drops the rest of a body from here on
+        await self._server.shutdown(timeout)
+        self._server = None
+
+    def _counting(self, handler: Handler) -> Handler:
+        """Return a handler that counts who is being answered."""
+
+        async def answer(request: Request) -> web.StreamResponse:
+            if self._is_ending:
+                stopping = text_answer("the services are stopping", 503)
+                stopping.force_close()
+                return stopping
+            self._busy += 1
+            try:
+                return await handler(request)
+            finally:
+                self._busy -= 1
+                self._note_idle()
+
+        return answer
+
+    def _note_idle(self) -> None:
+        if self._is_ending and not self._busy:
+            self._idle.set()
 
 
 class _Terse(logging.LoggerAdapter[logging.Logger]):

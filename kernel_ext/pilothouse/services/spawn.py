@@ -216,20 +216,30 @@ def _running(wanted: Sequence[str], folder: Path | None) -> Record | None:
 
 
 def _check_answers(record: Record) -> None:
-    """Make sure that a process that runs also answers."""
-    import socket
+    """Make sure that a process that runs also answers; any HTTP answer will do."""
+    import http.client
+    import ssl
     from urllib.parse import urlsplit
 
     for name, endpoint in record.endpoints.items():
         parts = urlsplit(endpoint.url)
-        address = (parts.hostname or "", parts.port or 0)
+        host, port = parts.hostname or "", parts.port
+        connection = http.client.HTTPConnection(host, port, timeout=_HEALTH_SECONDS)
+        if parts.scheme in ("https", "wss"):  # our own process: the pid was checked
+            context = ssl._create_unverified_context()
+            connection = http.client.HTTPSConnection(
+                host, port, timeout=_HEALTH_SECONDS, context=context
+            )
         try:
-            socket.create_connection(address, timeout=_HEALTH_SECONDS).close()
-        except OSError as exc:
+            connection.request("GET", "/")
+            connection.getresponse().read()
+        except (OSError, http.client.HTTPException) as exc:
             raise ServiceError(
                 f"{name} of process {record.pid} does not answer: {exc}",
                 hint="pilothouse down, then try again",
             ) from exc
+        finally:
+            connection.close()
 
 
 def _words(

@@ -30,10 +30,11 @@ class FastScoreService:
         return {"url": self._listener.url, **token}
 
     async def stop(self) -> None:
-        """Take no new callers, stop the instances, then let the last answers go out."""
+        """Refuse new calls, stop the instances, let the last answers go out, close."""
         self._listener.refuse_new()
         await self.suite.stop()
         await self._listener.close()
+        await self.suite.close()
 
 
 async def start_fastscore(config: ServiceConfig) -> FastScoreService:
@@ -59,5 +60,6 @@ async def start_fastscore(config: ServiceConfig) -> FastScoreService:
     except BaseException:
         await listener.close()
         await suite.stop()
+        await suite.close()
         raise
     return FastScoreService(suite, listener, config.token)

@@ -113,8 +113,11 @@ class Suite:
             self.report_health(instance)
 
     async def stop(self) -> None:
-        """Stop the instances, engines first, then the bus and the store."""
+        """Stop the instances, engines first, then the bus; the store stays open."""
         for instance in reversed(self.instances.values()):
             await instance.stop()
         self.bus.close()
+
+    async def close(self) -> None:
+        """Close the store, when nobody writes any more. May be called twice."""
         await asyncio.to_thread(self.store.close)
