@@ -37,7 +37,9 @@ __all__ = [
     "CallbackModel",
     "ModelFailure",
     "ModelSourceError",
+    "OutputError",
     "compile_model",
+    "model_namespace",
     "traceback_of",
 ]
 

@@ -43,6 +43,10 @@ from .transports import (
 from .values import JSON, brief, unquoted
 
 __all__ = [
+    "EACH",
+    "EXPLICIT",
+    "NORMAL",
+    "SECRET_PREFIX",
     "Batching",
     "Delimited",
     "DelimitedCsv",
@@ -54,9 +58,11 @@ __all__ = [
     "OcfBlock",
     "SchemaRef",
     "StreamDescriptor",
+    "StreamSchema",
     "expand",
     "masked",
     "parse_descriptor",
+    "schema_clash",
     "secret_names",
     "with_secrets",
 ]
