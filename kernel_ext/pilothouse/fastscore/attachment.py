@@ -1,8 +1,8 @@
 """Attachments: archives that travel with a model.
 
 They are sent from disk and fetched to disk, in bounded memory. What is fetched lies in
-a private folder until the attachment is forgotten; a file of yours is overwritten only
-where you say so.
+a private folder until the process ends; a file of yours is overwritten only where you
+say so.
 
 Source: developer interface, "Attachments".
 """

@@ -214,10 +214,25 @@ class _Run:
                     outputs.extend(loaded.call(slot, whole, numbers[slot]))
             else:
                 with self._telling(records):
-                    outputs += loaded.call_batch(slot, records, first)
+                    outputs += self._batch(loaded, slot, records, first)
         if complete:
             with self._telling(None):
                 loaded.end()
+        return outputs
+
+    def _batch(
+        self, loaded: CallbackModel, slot: int, records: list[Any], first: int
+    ) -> list[tuple[int, Any]]:
+        """Return slots and values for a run of records, in the order they came."""
+        if len(self.options.outputs) < 2:
+            batch = loaded.call_batch(slot, records, first)
+            return [(at, value) for at, values in batch.items() for value in values]
+        outputs: list[tuple[int, Any]] = []
+        for index, record in enumerate(records):
+            try:
+                outputs += loaded.call(slot, record, first + index)
+            except Exception as exc:
+                raise ModelFailure(index, {}) from exc
         return outputs
 
     def _grouped(

@@ -7,6 +7,7 @@ Source: developer interface, "Models"; FastScore Deploy 1.10.4 for ``options``,
 from __future__ import annotations
 
 import json
+import shutil
 import tempfile
 import weakref
 from collections.abc import Iterable, Mapping
@@ -203,15 +204,15 @@ class Model:
             FastScoreError: If something is missing, cannot be written or is refused.
         """
         name = pack_name(things) if name is None else name
-        folder = tempfile.TemporaryDirectory(prefix="pilothouse-")
-        path = pack(things, Path(folder.name) / "attachment.zip")
-        own = path.parent == Path(folder.name)
-        atype = "zip" if own else None
-        attachment = Attachment(name, atype, datafile=path, model=self)
-        if own:
-            weakref.finalize(attachment, folder.cleanup)
-        else:
-            folder.cleanup()
+        folder = Path(tempfile.mkdtemp(prefix="pilothouse-"))
+        try:
+            path = pack(things, folder / "attachment.zip")
+            atype = "zip" if path.parent == folder else None
+            attachment = Attachment(name, atype, datafile=path, model=self)
+        except BaseException:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
+        weakref.finalize(attachment, shutil.rmtree, folder, ignore_errors=True)
         if self.model_manage is not None:
             attachment.upload(self)
         else:

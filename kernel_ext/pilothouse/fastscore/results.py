@@ -7,6 +7,7 @@ others    a list
 
 from __future__ import annotations
 
+import sys
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -49,8 +50,8 @@ class Rejected:
 
 def is_frame(value: object) -> bool:
     """Tell whether a value is a DataFrame, without importing pandas."""
-    kind = type(value)
-    return kind.__module__.startswith("pandas.") and kind.__name__ == "DataFrame"
+    pandas = sys.modules.get("pandas")
+    return pandas is not None and isinstance(value, pandas.DataFrame)
 
 
 def typed(values: list[Any], schema: Schema | None, as_frame: bool | None) -> Any:  # noqa: ANN401 - a list or a DataFrame
