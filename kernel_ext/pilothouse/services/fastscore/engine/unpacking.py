@@ -79,16 +79,17 @@ class Archive:
 
     def _entries(self) -> Iterator[tuple[str, int, _Open]]:
         total = count = 0
+        read = _zip_entries if self.atype == "zip" else _tar_entries
         try:
-            read = _zip_entries if self.atype == "zip" else _tar_entries
-            for name, size, opener in read(self._stream()):
-                self._check(name)
-                total, count = total + size, count + 1
-                if total > MAX_UNPACKED_BYTES or count > MAX_MEMBERS:
-                    raise ProtocolError(
-                        f"attachment {self.name!r} is too large unpacked"
-                    )
-                yield name, size, opener
+            with self._stream() as stream:
+                for name, size, opener in read(stream):
+                    self._check(name)
+                    total, count = total + size, count + 1
+                    if total > MAX_UNPACKED_BYTES or count > MAX_MEMBERS:
+                        raise ProtocolError(
+                            f"attachment {self.name!r} is too large unpacked"
+                        )
+                    yield name, size, opener
         except _BROKEN as exc:
             raise self._corrupt(exc) from exc
 
