@@ -84,7 +84,7 @@ class Rig:
     def attach(self, slot, descriptor=None, *, name="s", dry_run=False) -> Answer:
         headers = {"Content-Disposition": f'x-stream; name="{name}"'}
         path = f"2/active/stream/{slot}?dry-run={dry_run}"
-        return self.json("PUT", path, descriptor or REST, headers)
+        return self.json("PUT", path, REST if descriptor is None else descriptor, headers)
 
     def start(self, source=ECHO, *, stream=None, **how) -> Rig:
         """Load a model and attach a stream to slots 0 and 1."""
@@ -114,6 +114,14 @@ class Rig:
                 found += answer.body.splitlines()
         assert len(found) == count, found[:10]
         return found
+
+    def next_output(self, slot=1) -> bytes:
+        """Return what the next GET that has something brings."""
+        for _ in range(int(DEADLINE / 0.5)):
+            answer = self.output(slot)
+            if answer.status != 202:
+                return answer.body
+        raise AssertionError("no output")
 
     def roundtrip(self, data, slots="0/1", timeout=0) -> Answer:
         query = f"?timeout={timeout}" if timeout else ""

@@ -41,7 +41,7 @@ from .reporting import INFO, WARNING, Reporter
 from .roundtrip import Call, Group
 from .state import SNAPSHOT_TYPE, SharedState
 from .streams import AttachedStream, Feed, splitter_for
-from .transports.base import StreamError
+from .transports.base import Reader, StreamError, Writer
 from .transports.opening import check_direction, check_supported, reader_of, writer_of
 from .unpacking import unpack
 
@@ -334,7 +334,7 @@ class Flow:
         if slot % 2 == 1:
             if not attached.is_rest:
                 writer = writer_of(attached.stream)
-                await writer.open()
+                await _opened(writer)
                 outlet = WriterOutlet(
                     writer,
                     keeps_bounds=attached.stream.transport.keeps_bounds,
@@ -352,7 +352,7 @@ class Flow:
             self._inlets[slot].start(splitter)
             return
         reader = reader_of(attached.stream)
-        await reader.open()
+        await _opened(reader)
         self._feeds[slot] = Feed(
             reader,
             splitter,
@@ -822,3 +822,12 @@ class Flow:
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+
+async def _opened(transport: Reader | Writer) -> None:
+    """Open a transport; one that cannot be opened lets go of what it holds."""
+    try:
+        await transport.open()
+    except BaseException:
+        await transport.close()
+        raise

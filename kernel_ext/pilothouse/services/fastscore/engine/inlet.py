@@ -22,6 +22,9 @@ class RestInlet:
         intake: Where records go.
         limit: Bytes that may wait.
         on_data: Told the size of each body.
+
+    Attributes:
+        waiting: Requests that wait for room.
     """
 
     def __init__(
@@ -35,6 +38,7 @@ class RestInlet:
         self._early_size = 0
         self._room = asyncio.Event()
         self.is_closed = False
+        self.waiting = 0
 
     @property
     def is_full(self) -> bool:
@@ -59,7 +63,11 @@ class RestInlet:
         """
         while self.is_full and not self.is_closed:
             self._room.clear()
-            await self._room.wait()
+            self.waiting += 1
+            try:
+                await self._room.wait()
+            finally:
+                self.waiting -= 1
         if self.is_closed or self._intake.is_closed:
             return False
         if self._splitter is None:

@@ -130,6 +130,8 @@ class Jet:
             )
         except BaseException:
             here.close()
+            page.close()
+            self.gone.set()
             raise
         finally:
             there.close()

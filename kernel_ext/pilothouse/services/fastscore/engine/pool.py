@@ -77,6 +77,7 @@ class Pool:
         self._plan: Plan | None = None
         self._count = 0
         self._retiring: list[Jet] = []
+        self._known: list[Jet] = []
         self._watcher: asyncio.Task[None] | None = None
         self._starts: set[asyncio.Task[None]] = set()
         self.jets: list[Jet] = []
@@ -155,11 +156,13 @@ class Pool:
         await asyncio.gather(*self._starts, return_exceptions=True)
         jets, self.jets, self._retiring = self.all_jets, [], []
         for jet in jets:
-            jet.kill()
             self._owner.jet_stopped(jet)
+        known, self._known = self._known, []
+        for jet in known:  # also those that were dismissed, and are still leaving
+            jet.kill()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(STOP_SECONDS):
-                await asyncio.gather(*(jet.gone.wait() for jet in jets))
+                await asyncio.gather(*(jet.gone.wait() for jet in known))
 
     # -- of a jet
 
@@ -201,6 +204,8 @@ class Pool:
         try:
             await asyncio.to_thread(plan.fill, folder)
             jet = Jet(sandbox, folder, self, self._options)
+            self._known = [each for each in self._known if not each.gone.is_set()]
+            self._known.append(jet)
             await jet.start()
         except BaseException:
             shutil.rmtree(folder, ignore_errors=True)
