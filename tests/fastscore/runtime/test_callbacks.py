@@ -275,3 +275,11 @@ def test_our_own_future_imports_do_not_leak_into_a_model():
 def test_warnings_of_a_model_are_its_own_affair():
     made = model("def action(x):\n    return x is 1 or '\\d'")
     assert made.call_batch(0, [2], 1) == {1: ["\\d"]}
+
+
+def test_lines_are_counted_as_python_counts_them():
+    source = "x = '\u2028'\r\n\f\r\ndef action(x):\r\n    return 1 / x\r\n"
+    with pytest.raises(ModelFailure) as caught:
+        model(source).call_batch(0, [0], 1)
+    text = traceback_of(caught.value.__cause__, source, "<model scorer>")
+    assert "line 4, in action\n    return 1 / x\n" in text

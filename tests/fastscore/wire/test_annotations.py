@@ -295,3 +295,9 @@ def test_what_is_no_pfa_document_is_refused(source, mtype):
 def test_an_unknown_model_type_is_refused():
     with pytest.raises(ValueError, match="unknown model type"):
         parse_options("", "cobol")
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_lines_are_counted_as_python_counts_them(end):
+    source = end.join(["x = '\u2028'", "\f", "# fastscore.schema.0: a"])
+    assert list(iter_annotations(source)) == [(3, "schema.0", "a")]

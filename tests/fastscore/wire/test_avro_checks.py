@@ -340,3 +340,22 @@ def test_orjson_keys_and_values_take_the_fast_path():
     schema = parse_schema(POINT)
     assert schema.fits(orjson.loads(b'{"y": 2.5, "x": 1.5}'))
     assert schema.all_fit(orjson.loads(b'[{"y": 2.5, "x": 1.5}, {"x": 1, "y": 2}]'))
+
+
+def test_arrays_in_arrays_in_arrays_are_checked():
+    schema, value = "int", 1
+    for _ in range(60):
+        schema, value = {"type": "array", "items": schema}, [value]
+    parsed = parse_schema(schema)
+    assert parsed.fits(value)
+    assert parsed.valid(value)
+    assert not parsed.valid([value])
+
+
+class Unspeakable:
+    def __repr__(self):
+        raise RuntimeError
+
+
+def test_a_value_that_cannot_even_be_shown_is_refused():
+    assert parse_schema("int").reason(Unspeakable()) == "Int expected, not Unspeakable"

@@ -30,7 +30,7 @@ from typing import Any, Final
 from pilothouse.fastscore.wire.annotations import ModelOptions
 from pilothouse.fastscore.wire.values import Value
 
-from .sources import MAX_ARITY, ModelSourceError, parse_source
+from .sources import MAX_ARITY, ModelSourceError, parse_source, source_lines
 from .tracebacks import traceback_of
 
 __all__ = [
@@ -240,7 +240,7 @@ def compile_model(source: str, filename: str) -> Any:  # noqa: ANN401 - a code o
         ModelSourceError: If the source is no Python.
     """
     tree = parse_source(source, filename)
-    lines = source.splitlines(keepends=True)
+    lines = source_lines(source)
     linecache.cache[filename] = (len(source), None, lines, filename)
     try:
         with warnings.catch_warnings():

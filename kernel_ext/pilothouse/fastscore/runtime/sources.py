@@ -6,6 +6,7 @@ Source: vendor manual, "Model callbacks", "Import policy".
 from __future__ import annotations
 
 import ast
+import io
 import sys
 import warnings
 from collections.abc import Iterable, Iterator
@@ -164,6 +165,14 @@ def _top_level(body: Iterable[ast.stmt]) -> Iterator[tuple[str, _Definition]]:
                 yield from _top_level(handler.body)
 
 
+def source_lines(source: str) -> list[str]:
+    """Return the lines of a source with their ends, as Python counts them.
+
+    A form feed or U+2028 ends no line.
+    """
+    return io.StringIO(source, newline=None).readlines()
+
+
 def _line(source: str, number: int | None) -> str:
-    lines = source.splitlines()
+    lines = source_lines(source)
     return lines[number - 1] if number and number <= len(lines) else ""

@@ -5,6 +5,8 @@ from __future__ import annotations
 import linecache
 import traceback
 
+from .sources import source_lines
+
 
 def traceback_of(exc: BaseException, source: str, filename: str) -> str:
     """Return the traceback of an exception, with the frames of a model only.
@@ -17,7 +19,7 @@ def traceback_of(exc: BaseException, source: str, filename: str) -> str:
         source: The model.
         filename: What its frames are called, for instance ``<model scorer>``.
     """
-    lines = source.splitlines(keepends=True)
+    lines = source_lines(source)
     linecache.cache[filename] = (len(source), None, lines, filename)
     shown = traceback.TracebackException.from_exception(exc, compact=True)
     _cut(shown, filename)

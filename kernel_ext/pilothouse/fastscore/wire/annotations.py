@@ -128,7 +128,8 @@ def iter_annotations(
     pattern = re.compile(
         rf"\s*(?:{mark})\s*(?:fastscore|odg|modelop)\.([^:]*):(.*)", re.IGNORECASE
     )
-    for number, text in enumerate(source.splitlines(), 1):
+    # Not splitlines: Python counts no form feed or U+2028 as the end of a line.
+    for number, text in enumerate(re.split(r"\r\n|\r|\n", source), 1):
         found = pattern.fullmatch(text)
         if found is not None:
             yield number, found[1].strip(), found[2].strip()

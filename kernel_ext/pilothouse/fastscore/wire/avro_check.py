@@ -35,6 +35,9 @@ CheckAll = Callable[[Sequence[Any]], bool]
 _INLINE_FIELDS: Final = 2000
 """Records above this many fields become a function of their own."""
 
+_INLINE_LOOPS: Final = 8
+"""Loops nested deeper become functions; Python allows twenty blocks in each other."""
+
 
 def compile_check(root: Node) -> tuple[Check, CheckAll]:
     """Return the check of one value, and the check that a whole list fits."""
@@ -64,11 +67,14 @@ class _Writer:
         self._functions: dict[int, str] = {}
         self._shared = _shared(root)
         self._count = 0
+        self._loops = 0
 
     def function(self, name: str, node: Node) -> str:
         """Write a function that checks one value."""
+        loops, self._loops = self._loops, 0
         body = ["def " + name + "(v):", " try:"]
         body += _indented(self.checks(node, "v", top=True), 2)
+        self._loops = loops
         body += ["  return True", " except KeyError:", "  return False"]
         self.lines += body
         return name
@@ -138,11 +144,11 @@ class _Writer:
         if name == "boolean":
             return _fail_if(f"not TRUTHS.issuperset(map(type, {items}))")
         inner = self._fresh()
-        return [
-            f"for {inner} in {items}:",
-            *_indented(self.checks(node, inner), 1),
-            " pass",
-        ]
+        self._loops += 1
+        deep = self._loops >= _INLINE_LOOPS and not isinstance(node, Primitive)
+        checks = _fail_if(self.unfit(node, inner)) if deep else self.checks(node, inner)
+        self._loops -= 1
+        return [f"for {inner} in {items}:", *_indented(checks, 1), " pass"]
 
     def _union(self, node: Union, var: str) -> str:
         """Return a test by type, or a call for branches that are objects.

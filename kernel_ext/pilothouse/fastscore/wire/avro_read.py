@@ -83,7 +83,10 @@ def shown(value: Value) -> str:
     try:
         text = json.dumps(value, ensure_ascii=False)
     except (TypeError, ValueError, RecursionError):
-        text = f"{type(value).__name__} {value!r}"
+        try:
+            text = f"{type(value).__name__} {value!r}"
+        except Exception:  # a model's own class may fail at anything
+            text = type(value).__name__
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
