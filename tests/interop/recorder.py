@@ -12,10 +12,11 @@ import hashlib
 import http.server
 import json
 import re
+import socket
 import ssl
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -167,11 +168,12 @@ class Recorder(http.server.ThreadingHTTPServer):
         certificate: A PEM file with certificate and key, to speak TLS; plain otherwise.
     """
 
-    daemon_threads = True
+    daemon_threads = False
 
     def __init__(self, certificate: Path | None = None) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.call = ""
+        self.open: set[socket.socket] = set()
         self.requests: list[Recorded] = []
         self._scheme = "http"
         if certificate is not None:
@@ -204,6 +206,9 @@ def recording(certificate: Path | None = None) -> Iterator[Recorder]:
         finally:
             server.shutdown()
             thread.join()
+            for connection in list(server.open):
+                with suppress(OSError):  # it has ended by itself meanwhile
+                    connection.shutdown(socket.SHUT_RDWR)
 
 
 class _Handler(http.server.BaseHTTPRequestHandler):
@@ -212,6 +217,14 @@ class _Handler(http.server.BaseHTTPRequestHandler):
     timeout = 30
     wbufsize = 1 << 16
     disable_nagle_algorithm = True
+
+    def setup(self) -> None:
+        super().setup()
+        self.server.open.add(self.connection)
+
+    def finish(self) -> None:
+        self.server.open.discard(self.connection)
+        super().finish()
 
     def log_message(self, format: str, *args: object) -> None:
         """Say nothing: the record is the log."""
