@@ -190,7 +190,9 @@ def test_the_schemata_of_the_notebook_go_with_the_model(run):
 def test_score_shows_scores_before_anything_is_saved(run, connected, shell):
     run("%%schema numbers\nint")
 
-    assert list(run("%%model scorer --score [1,2,3]\n" + MODEL)) == [2, 3, 4]
+    scores = run("%%model scorer --score [1,2,3]\n" + MODEL)
+
+    assert list(scores["value"]) == [2, 3, 4]
     assert shell.user_ns["scorer"].name == "scorer"
 
 

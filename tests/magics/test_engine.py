@@ -86,7 +86,7 @@ def test_use_prefers_an_engine(run, engine):
 
 def test_load_and_attach_bring_it_to_run(run, running):
     assert run("%engine state") == "RUNNING"
-    assert run("%engine attach rest: 0 --dry-run")["Transport"]
+    assert run("%engine attach rest: 2 --dry-run")
     assert sorted(running.active_streams) == [0, 1]
 
 
@@ -214,8 +214,20 @@ def test_pause_unpause_scale_reset(run, running):
     assert run("%engine pause") == "PAUSED"
     assert run("%engine unpause") == "RUNNING"
     assert len(run("%engine scale 2").jets) == 2
-    assert run("%engine unload") == run("%engine state")
+    with pytest.raises(RemoteError, match="cannot unload"):
+        run("%engine unload")
     assert run("%engine reset") == "INIT"
+
+
+def test_unload_leaves_the_streams(run, engine):
+    run(NUMBER)
+    run(DOUBLE)
+    run("%engine load double")
+    run("%engine attach rest: 0")
+
+    assert run("%engine unload") == "INIT"
+    assert engine.active_model is None
+    assert sorted(engine.active_streams) == [0]
 
 
 def test_sensors_are_listed_installed_and_removed(run, engine):

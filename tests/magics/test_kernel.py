@@ -223,3 +223,132 @@ def test_the_doctor_knows_the_kernel(kernel, connected):
     assert "comms by" in text
     assert "subshells" in text
     assert "no fault found" in text
+
+
+def comms(messages):
+    return [m["content"] for m in messages if m["msg_type"] == "comm_open"]
+
+
+def views(messages):
+    return [
+        message["content"]["data"]
+        for message in messages
+        if message["msg_type"] in {"execute_result", "display_data"}
+        and "application/vnd.jupyter.widget-view+json" in message["content"]["data"]
+    ]
+
+
+@pytest.mark.parametrize(
+    ("line", "text"),
+    [
+        ("%engine watch", "engine-1"),
+        ("%fastscore pneumo", "Pneumo"),
+        ("%engine chart sys.memory", "sys.memory"),
+    ],
+)
+def test_a_live_view_opens_a_comm_and_has_a_text_form(kernel, connected, line, text):
+    messages = kernel.run(line)
+
+    assert not [m for m in messages if m["msg_type"] == "error"]
+    assert comms(messages)
+    assert text in views(messages)[0]["text/plain"]
+    assert connected.token not in repr(messages)
+
+
+STUCK = """%%model stuck
+import pathlib
+import time
+
+def action(x):
+    while x == 150_000 and not pathlib.Path({flag!r}).exists():
+        time.sleep(0.01)
+    yield x
+"""
+
+
+@pytest.fixture
+def flag(tmp_path):
+    """The file that lets the stuck model go on."""
+    return tmp_path / "go-on"
+
+
+@pytest.fixture
+def stuck_engine(kernel, connected, flag):
+    """An engine whose model stops at record 150,000 until the flag is there."""
+    kernel.result(STUCK.format(flag=str(flag)))
+    kernel.result("%engine load stuck;")
+    kernel.result("%engine attach rest-chunked:;")
+    kernel.result("%engine attach rest-chunked:;")
+    kernel.result(f"c = %fastscore connect {connected.url}")
+    kernel.result("c.lookup('engine').wait_for('RUNNING')\nNone")
+    yield connected
+    flag.touch()
+
+
+def interrupted(kernel, line, flag=None):
+    """Run a line, interrupt it when it shows its progress; return error and seconds."""
+    request = kernel.send(line)
+    deadline = time.monotonic() + DEADLINE
+    seen = []
+    while not views(seen):
+        assert time.monotonic() < deadline
+        message = kernel.client.get_iopub_msg(timeout=DEADLINE)
+        if message["parent_header"].get("msg_id") == request:
+            seen.append(message)
+    start = time.monotonic()
+    kernel.manager.interrupt_kernel()
+    if flag is not None:
+        flag.touch()
+    messages = kernel.messages(request)
+    took = time.monotonic() - start
+    errors = [m["content"] for m in messages if m["msg_type"] == "error"]
+    assert len(errors) == 1
+    return errors[0], took
+
+
+SCORE = "%engine score {range(200_000)}"
+
+
+def test_an_interrupt_of_score_cancels_and_keeps_what_came(kernel, stuck_engine, flag):
+    error, took = interrupted(kernel, f"{SCORE} -o scores", flag)
+
+    assert error["ename"] == "ScoreInterrupt"
+    assert took < 3.0
+    assert "cancelled: " in error["evalue"]
+    assert "engine-1 has confirmed that nothing is left" in error["evalue"]
+    assert "what came back is in scores" in error["evalue"]
+    assert 0 < int(kernel.result("len(scores)")) <= 200_000
+
+
+def test_an_interrupt_is_bounded_when_the_engine_does_not_answer(kernel, stuck_engine):
+    error, took = interrupted(kernel, SCORE)
+
+    assert took < 3.0
+    assert "has not confirmed" in error["evalue"]
+    assert 0 < int(kernel.result("len(_partial)")) <= 150_000
+
+
+def test_after_an_interrupt_kernel_and_engine_go_on(kernel, stuck_engine, flag):
+    interrupted(kernel, SCORE, flag)
+
+    assert "RUNNING" in kernel.result("%engine state")
+    assert kernel.result("list(c.lookup('engine').score([1, 2], as_frame=False))") == (
+        "[1, 2]"
+    )
+
+
+def test_a_models_error_is_one_error_message_with_the_cells_line(kernel, connected):
+    kernel.result("%%model bad\n\ndef action(x):\n    yield 1 / x\n")
+    number = int(kernel.result("len(In) - 2"))
+    kernel.result("%engine load bad;")
+    kernel.result("%engine attach rest-chunked:;")
+    kernel.result("%engine attach rest-chunked:;")
+    kernel.result("c = %fastscore connect " + connected.url)
+    kernel.result("c.lookup('engine').wait_for('RUNNING')\nNone")
+
+    error = kernel.error("%engine score [1, 0]")
+
+    assert error["ename"] == "ModelError"
+    shown = "\n".join(error["traceback"])
+    assert f"Cell In[{number}], line 4, in action" in shown
+    assert "yield 1 / x" in shown

@@ -228,7 +228,7 @@ def choice(*words: str, metavar: str = "WORD") -> Reader:
     return Reader(read, metavar, choices=words)
 
 
-def live(kind: str, metavar: str, *types: str) -> Reader:
+def live(kind: str, metavar: str, *types: str, also: tuple[str, ...] = ()) -> Reader:
     """Return a reader of a remote thing: an object of the user's, or its name.
 
     Args:
@@ -236,6 +236,7 @@ def live(kind: str, metavar: str, *types: str) -> Reader:
         metavar: How help names it.
         types: ``"module:Class"`` of objects to take from the user's namespace; names
             bound to anything else are taken as remote names.
+        also: More kinds of names that complete it.
     """
 
     def read(word: Word, scope: Scope) -> object:
@@ -244,7 +245,8 @@ def live(kind: str, metavar: str, *types: str) -> Reader:
             return value
         return str(value) if word.quote == "{" and is_object else _text(word, scope)
 
-    return Reader(read, metavar, (kind, *([f"object:{kind}"] if types else [])))
+    own = (f"object:{kind}",) if types else ()
+    return Reader(read, metavar, (kind, *also, *own))
 
 
 def live_or_text(metavar: str, *kinds: str) -> Reader:

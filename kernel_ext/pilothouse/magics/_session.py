@@ -6,6 +6,7 @@ when the extension is loaded and opens nothing by itself.
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any, Protocol
 
 from pilothouse.settings import Pilothouse, Settings
@@ -92,5 +93,8 @@ class Session:
     def close(self) -> None:
         """Close everything that is open; later magics begin anew."""
         self.names.close()
+        views = sys.modules.get("pilothouse_widgets")
+        if views is not None:
+            views.close_all()
         for key in list(self._kept)[::-1]:
             self.release(key)

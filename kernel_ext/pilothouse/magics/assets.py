@@ -46,6 +46,7 @@ TYPES = (
 NAME = Argument("name", text("NAME"), "name of the object, in the suite and here", None)
 TYPE = Argument("mtype", choice(*TYPES, metavar="TYPE"), "its type", "python3")
 ATTACH = Option(("--attach",), PATH, "files to go with it: .zip, .tgz", many=True)
+INSPECT = Option(("--inspect",), None, "show it in an inspector", False)
 SAVE = Option(
     ("--save",), None, "whether to save it to Model Manage", None, negative=True
 )
@@ -67,6 +68,7 @@ class AssetMagics(HouseMagics):
                 Option(("--deploy",), ENGINE, "load it into this engine, too"),
                 Option(("--score",), DATA, "first score these rows here, and show"),
                 SAVE,
+                INSPECT,
                 Option(
                     ("--attach",), PATH, "files to go with it: .zip, .tgz", many=True
                 ),
@@ -75,6 +77,7 @@ class AssetMagics(HouseMagics):
                 "%%model scorer",
                 "%%model scorer python3 --score rows --deploy engine-1",
                 "%%model scorer --attach classifier.zip --no-save",
+                "%model scorer --inspect",
             ),
             is_cell=True,
         )
@@ -82,7 +85,9 @@ class AssetMagics(HouseMagics):
     def model(self, args: Namespace, cell: str | None) -> object:
         """Make a model of the cell."""
         if not (cell and cell.strip() and args.name):
-            return self._look("model", args.name, cell)
+            found = self._look("model", args.name, cell)
+            is_model = args.inspect and args.name is not None
+            return _inspector(found) if is_model else found
         from pilothouse.fastscore import Model
 
         from ._checks import read_model
@@ -100,6 +105,8 @@ class AssetMagics(HouseMagics):
         self._save("model", model, args.save)
         if args.deploy is not None:
             model.deploy(_suite.engine(session, args.deploy))
+        if args.inspect:
+            return _inspector(model)
         return model if scores is None else scores
 
     @house_magic(
@@ -210,3 +217,9 @@ class AssetMagics(HouseMagics):
         manage = _suite.model_manage(self.session)
         collection = "schemata" if kind == "schema" else f"{kind}s"
         return getattr(manage, collection)[name]
+
+
+def _inspector(model: object) -> object:
+    from pilothouse_widgets import ModelInspector
+
+    return ModelInspector(model)

@@ -23,7 +23,7 @@ __all__ = ["EngineMagics"]
 ENGINE = live("engine", "ENGINE", "pilothouse.fastscore.suite:Engine")
 MODEL = live("model", "MODEL", "pilothouse.fastscore:Model")
 STREAM = live("stream", "STREAM", "pilothouse.fastscore:Stream")
-SENSOR = live("sensor", "SENSOR", "pilothouse.fastscore:Sensor")
+SENSOR = live("sensor", "SENSOR", "pilothouse.fastscore:Sensor", also=("tap",))
 SLOT = Reader(INTEGER.read, "SLOT", ("slot",))
 POLICY = choice("python3", "python", "R", "java", "c", metavar="TYPE")
 DRY_RUN = Option(
@@ -313,10 +313,21 @@ class EngineMagics(HouseMagics):
         """Watch the engine live: state, streams, rates, memory, with buttons."""
         from pilothouse_widgets import EngineMonitor
 
-        engine = self._engine(args)
-        monitor = EngineMonitor(engine)
-        self.session.keep(f"watch {engine.name}", monitor)
-        return monitor
+        return EngineMonitor(self._engine(args))
+
+    @subcommand(
+        "chart",
+        Argument("sensor", SENSOR, "a sensor of yours, a saved name, a tap, or an id"),
+        example="chart manifold.0.records.count",
+    )
+    def _chart(self, args: Namespace) -> object:
+        """Watch what a sensor reports as a live chart."""
+        from pilothouse_widgets import SensorChart
+
+        wanted = args.sensor
+        if isinstance(wanted, str) and wanted.isdigit():
+            return SensorChart(self._engine(args), int(wanted))
+        return SensorChart(self._engine(args), self._sensor(wanted))
 
     def _engine(self, args: Namespace) -> Engine:
         return _suite.engine(self.session, args.engine)

@@ -16,7 +16,7 @@ from . import _suite
 from ._arguments import Argument, Command, Option
 from ._asking import ask_of
 from ._base import HouseMagics, house_magic, subcommand
-from ._readers import DATA, NUMBER, live, live_or_text, text
+from ._readers import DATA, NUMBER, choice, live, live_or_text, text
 from ._show import Page, Table
 
 if TYPE_CHECKING:
@@ -27,6 +27,16 @@ __all__ = ["FastScoreMagics"]
 PLACE = live("profile", "WHERE", "pilothouse.fastscore.suite:Connect")
 ENGINE = live_or_text("ENGINE", "engine")
 INSTANCE = live_or_text("INSTANCE", "instance")
+LEVELS = (
+    "debug",
+    "info",
+    "notice",
+    "warning",
+    "error",
+    "critical",
+    "alert",
+    "emergency",
+)
 
 
 def _saved(kind: str) -> Argument:
@@ -175,6 +185,8 @@ class FastScoreMagics(HouseMagics):
         Option(
             ("--type",), live_or_text("TYPE", "message"), "only messages of this type"
         ),
+        Option(("--level",), choice(*LEVELS), "nothing less important than this"),
+        Option(("--text",), text(), "only messages that contain this", ""),
         Option(
             ("--history",), None, "the latest messages instead of a live view", False
         ),
@@ -187,9 +199,9 @@ class FastScoreMagics(HouseMagics):
             return connected.pneumo.history(src=args.src, type=args.type)
         from pilothouse_widgets import PneumoConsole
 
-        console = PneumoConsole(connected, args.src, args.type)
-        self.session.keep("pneumo", console)
-        return console
+        return PneumoConsole(
+            connected, args.src, args.type, level=args.level, text=args.text
+        )
 
 
 def _pick(collection: Any, name: str | None) -> object:  # noqa: ANN401  four kinds
