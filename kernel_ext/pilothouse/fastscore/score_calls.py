@@ -8,12 +8,13 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sized
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 from .errors import FastScoreError, FastScoreRefusedError, HttpRefusal, refused
 from .failures import failure_of
+from .pulling import pulled
 from .records import chunks
 from .wire import mime
 from .wire.messages import EngineState
@@ -88,7 +89,10 @@ class CallFlow:
 
     def _bodies(self) -> Iterator[tuple[int, Any, bytes]]:
         offset = 0
-        for chunk in chunks(self._job.data):
+        data = self._job.data
+        for chunk in (
+            chunks(data) if isinstance(data, Sized) else pulled(data, self._stop)
+        ):
             records, bad = self._job.plan.inlet.records(chunk)
             left_out = {one.index: one for one in bad}
             encoded = iter(records)

@@ -14,11 +14,12 @@ from __future__ import annotations
 import random
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Sized
 from typing import TYPE_CHECKING, Any
 
 from .errors import FastScoreError, FastScoreRefusedError, refused
 from .failures import failure_of
+from .pulling import pulled
 from .records import chunks
 from .runtime.codec import Reject
 from .wire import mime
@@ -111,7 +112,9 @@ class ChunkFlow:
         job, inlet = self._job, self._job.plan.inlet
         parts: list[bytes] = []
         size = count = offset = 0
-        for chunk in chunks(job.data):
+        at_once = not isinstance(job.data, Sized)
+        found = pulled(job.data, self._stop) if at_once else chunks(job.data)
+        for chunk in found:
             if self._stop.is_set():
                 return
             self._check(chunk, offset)
@@ -119,7 +122,7 @@ class ChunkFlow:
                 block, number, bad = inlet.block(chunk)
                 parts.append(block)
                 size, count = size + len(block), count + number
-                if size >= self._chunk_bytes or not isinstance(job.data, Sequence):
+                if size >= self._chunk_bytes or at_once:
                     self._post(b"".join(parts), count)
                     parts, size, count = [], 0, 0
             else:
