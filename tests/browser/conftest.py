@@ -66,3 +66,35 @@ def notebook(chromium, lab, request):
     for opened in pages:
         assert not opened.outside, opened.outside
         assert not opened.errors, opened.errors
+
+
+@pytest.fixture
+def session_cell(suite):
+    """A first cell: `connect`, `engine` (after a reset) and a model that runs on it."""
+    return f"""
+import pilothouse_widgets as w
+from pilothouse.fastscore import Model, Schema
+from pilothouse.fastscore.suite import Connect
+
+connect = Connect({suite.url!r}, oauth_secret={suite.token!r})
+engine = connect.get("engine-1")
+engine.reset()
+model = Model(
+    "root",
+    "python3",
+    '''# fastscore.schema.0: num
+# fastscore.schema.1: num
+import math
+
+
+def begin():
+    print("ready")
+
+
+def action(x):
+    yield math.sqrt(x)
+''',
+    schemas=[Schema("num", {{"type": "double"}})],
+)
+model.deploy(engine, streams={{0: "rest-chunked:", 1: "rest-chunked:"}}, wait=20)
+"""
