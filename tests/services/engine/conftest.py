@@ -1,7 +1,7 @@
 """An engine over HTTP, and everything it tells Pneumo.
 
-    engine          engine-1 of a suite shared by the session, reset before each test
-    quick_engine    one whose record time limit and memory limit are short
+engine          engine-1 of a suite shared by the session, reset before each test
+quick_engine    one whose record time limit and memory limit are short
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from urllib.parse import urlsplit
 
 import orjson
 import pytest
-from conftest import Answer, LocalSuite, started
 
+from conftest import Answer, LocalSuite, started
 from pilothouse.fastscore.wire.load import build_load
 
 REST = {"Transport": "REST", "Encoding": "json"}
@@ -84,7 +84,9 @@ class Rig:
     def attach(self, slot, descriptor=None, *, name="s", dry_run=False) -> Answer:
         headers = {"Content-Disposition": f'x-stream; name="{name}"'}
         path = f"2/active/stream/{slot}?dry-run={dry_run}"
-        return self.json("PUT", path, REST if descriptor is None else descriptor, headers)
+        return self.json(
+            "PUT", path, REST if descriptor is None else descriptor, headers
+        )
 
     def start(self, source=ECHO, *, stream=None, **how) -> Rig:
         """Load a model and attach a stream to slots 0 and 1."""

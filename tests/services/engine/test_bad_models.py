@@ -6,6 +6,7 @@ import threading
 
 import psutil
 import pytest
+
 from services.engine.conftest import CHUNKED, ECHO, Rig
 
 EXITS = "import os\ndef action(x):\n    os._exit(7)\n"
@@ -16,7 +17,9 @@ LOOPS = "def action(x):\n    while True:\n        pass\n"
 SLEEPS = "import time\ndef action(x):\n    time.sleep(1000)\n"
 GIL_HELD = "import re\ndef action(x):\n    re.match('(a+)+$', 'a' * 60 + 'b')\n"
 YIELDS_FOR_EVER = "def action(x):\n    while True:\n        yield 'x' * 1000\n"
-ALLOCATES = "def action(x):\n    held = []\n    while True:\n        held.append(' ' * 10**7)\n"
+ALLOCATES = (
+    "def action(x):\n    held = []\n    while True:\n        held.append(' ' * 10**7)\n"
+)
 CLOSES = "import os\ndef action(x):\n    os.closerange(0, 100)\n    yield x\n"
 DEEP = "def action(x):\n    action(x)\n"
 
@@ -69,13 +72,16 @@ def test_a_model_that_yields_for_ever_waits_for_its_reader(quick_engine):
 
 
 def test_a_model_that_floods_its_output_is_thinned_and_goes_on(engine):
-    source = "def action(x):\n    for n in range(x):\n        print('y' * 100)\n    yield x\n"
+    prints = "    for n in range(x):\n        print('y' * 100)\n"
+    source = f"def action(x):\n{prints}    yield x\n"
     engine.start(source)
 
     engine.input(b"20000")
 
     assert engine.outputs(1) == [b"20000"]
-    engine.until(lambda: any("left out" in m["text"] for m in engine.told("model-console")))
+    engine.until(
+        lambda: any("left out" in m["text"] for m in engine.told("model-console"))
+    )
     assert sum(len(m["text"]) for m in engine.told("model-console")) < 300_000
 
 
@@ -134,7 +140,9 @@ def test_a_jet_killed_from_outside_is_replaced_and_nothing_is_lost(engine):
 
 
 def test_a_batch_that_costs_two_jets_is_an_error(engine):
-    source = "import os, signal\ndef action(x):\n    os.kill(os.getpid(), signal.SIGKILL)\n"
+    source = (
+        "import os, signal\ndef action(x):\n    os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
     engine.start(source)
 
     engine.input(b"1")

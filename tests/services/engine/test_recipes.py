@@ -5,6 +5,7 @@ import json
 import threading
 
 import pytest
+
 from services.engine.conftest import CHUNKED, CUBE, ECHO, REST
 
 DISCARD = {"Transport": "discard", "Encoding": "json"}
@@ -450,7 +451,9 @@ def test_a_pig_comes_back_behind_all_that_was_before_it(engine):
 
 def test_sensors_report_and_stop(engine):
     points = engine.call("GET", "2/active/sensor/points").json
-    assert {"sys.memory", "manifold.0.records.count", "manifold.1.profile"} <= set(points)
+    assert {"sys.memory", "manifold.0.records.count", "manifold.1.profile"} <= set(
+        points
+    )
     before = engine.call("GET", "2/active/sensor").json
     assert [info["id"] for info in before[:8]] == list(range(1, 9))
     assert before[0]["tap"] == "manifold.1.records.size"

@@ -8,9 +8,9 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import msgpack
 import pytest
-from services.engine.conftest import CHUNKED, CUBE, ECHO, REST, Rig
 
 from pilothouse.fastscore.wire.avro import parse_schema
+from services.engine.conftest import CHUNKED, CUBE, ECHO, REST, Rig
 
 POINT = {
     "type": "record",

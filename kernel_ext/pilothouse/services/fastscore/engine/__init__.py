@@ -21,15 +21,17 @@ when it is first asked for: a jet, whose entry lies in this package, does withou
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from .engine import Engine
 
+from pilothouse.fastscore.wire.values import JSON
+
 __all__ = ["Engine"]
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> JSON:
     if name == "Engine":
         from .engine import Engine
 

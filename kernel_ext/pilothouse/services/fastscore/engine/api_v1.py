@@ -69,7 +69,8 @@ def _job_routes(engine: Engine) -> list[Route]:
               {204: "Unloaded", 400: "Not now", 404: "No model"}),
         Route("POST", "/1/job/input/{slot}", take, "Give input.", none, (), _BYTES),
         Route("POST", "/1/job/input", take, "Give input to slot 0.", none, (), _BYTES),
-        Route("GET", "/1/job/output/{slot}", give, "Fetch output.", data, (), "", _BYTES),
+        Route("GET", "/1/job/output/{slot}", give, "Fetch output.", data, (), "",
+              _BYTES),
         Route("GET", "/1/job/output", give, "Fetch output of slot 1.", data, (), "",
               _BYTES),
         Route("DELETE", "/1/job", bound(engine, _reset), "Reset.", {204: "Reset"}),
@@ -108,7 +109,8 @@ def _other_routes(engine: Engine) -> list[Route]:
               {201: "Set", 204: "Replaced", 400: _REFUSED},
               (Param("preinstall", "boolean"),), "text/plain"),
         Route("GET", "/1/debug/output", bound(engine, _debug_output),
-              "The last lines that models have printed.", {200: "[line]"}, (), "", _JSON),
+              "The last lines that models have printed.", {200: "[line]"}, (), "",
+              _JSON),
     ]  # fmt: skip
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pilothouse.fastscore.wire.pneumo import ModelInputInfo
+from pilothouse.fastscore.wire.values import JSON
 
 from .jets import Cause, Jet
 from .pipeline import Ticket
@@ -75,7 +76,7 @@ def failure_of_jet(jet: Jet, cause: Cause, encoding: Encodings) -> Failure:
     return Failure(what, True, given)
 
 
-def _given(held: Any, encoding: Encodings, index: int | None) -> ModelInputInfo | None:
+def _given(held: JSON, encoding: Encodings, index: int | None) -> ModelInputInfo | None:
     if isinstance(held, Ticket) and isinstance(held.item, Batch):
         return input_info(held.item, encoding(held.item.slot), index)
     if isinstance(held, Group):
@@ -87,7 +88,7 @@ def _given(held: Any, encoding: Encodings, index: int | None) -> ModelInputInfo 
     return None
 
 
-def _count(held: Any) -> int:
+def _count(held: JSON) -> int:
     if isinstance(held, Ticket) and isinstance(held.item, Batch):
         return held.item.count
     return len(held.calls) if isinstance(held, Group) else 0

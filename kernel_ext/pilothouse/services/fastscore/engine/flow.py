@@ -24,6 +24,7 @@ from pilothouse.fastscore.wire import controls
 from pilothouse.fastscore.wire.avro import parse_schema
 from pilothouse.fastscore.wire.controls import ControlRecord
 from pilothouse.fastscore.wire.messages import EngineState
+from pilothouse.fastscore.wire.values import JSON
 from pilothouse.services.fastscore.store import Store
 
 from .failing import Failure, failure_of_frame, failure_of_jet
@@ -481,7 +482,7 @@ class Flow:
                 jet.send({"k": "slots", "slots": self._slot_forms(model)})
 
     @contextlib.asynccontextmanager
-    async def _quiet(self) -> Any:
+    async def _quiet(self) -> JSON:
         """Hold the flow until all that is under way came out; then let it go on.
 
         Raises:

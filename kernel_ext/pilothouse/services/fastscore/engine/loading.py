@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pilothouse.errors import NotFoundError, ProtocolError
-from pilothouse.fastscore.runtime.sources import check_source, imports_of
+from pilothouse.fastscore.runtime.sources import check_source
 from pilothouse.fastscore.wire.annotations import (
     ModelOptions,
     SlotOptions,
@@ -205,11 +205,10 @@ def _imports(
     if request.mtype not in ("python", "python3"):
         return Verdict(attached=sorted(set(options.attached_modules)))
     check_source(request.source, options, f"<model {request.name}>")
-    imports = imports_of(request.source)
     needs = needs_of(request.source)
     attached = options.attached_modules
     own = {"fastscore"} | {_module_of(member) for member in members}
-    verdict = policies.judge(request.mtype, imports, attached)
+    verdict = policies.judge(request.mtype, needs.imports, attached)
     exempt = own | {name.partition(".")[0] for name in attached}
     for name in sorted(needs.libraries - exempt):
         if not needs.changes_path and not is_available(name):

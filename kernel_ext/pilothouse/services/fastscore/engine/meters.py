@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
+from pilothouse.fastscore.wire.values import JSON
 from pilothouse.services.fastscore.sensors import Tap, Taps
 
 from .records import Batch
@@ -158,7 +159,7 @@ class Meters:
             self._emit(slot, "records.count", count)
             self._emit(slot, "records.size", size)
 
-    def _emit(self, slot: int, what: str, reading: Any) -> None:
+    def _emit(self, slot: int, what: str, reading: JSON) -> None:
         tap = self._slots.get(slot, {}).get(what)
         if tap is not None and tap.active:
             tap.emit(reading)

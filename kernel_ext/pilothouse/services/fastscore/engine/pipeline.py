@@ -1,14 +1,14 @@
-"""The data path: from input slots through jets to output slots (contract §6.5).
+r"""The data path: from input slots through jets to output slots (contract §6.5).
 
-    intake -> batch -> ticket ------------------------+
-                 \\-> jet -> out, done -> ticket ------+-> outlet, in the order of tickets
+    intake -> batch -> ticket --------------------+
+                 \-> jet -> out, done -> ticket --+-> outlet, in the order of tickets
 
-Every batch gets a ticket when it is handed to a jet; outputs leave in the order of the
-tickets, with any number of jets. A jet holds up to `WINDOW` batches, so that it never
-waits; no jet gets work while an output slot is full. Outputs of a batch are held until
-the batch is done: one that is scored again, since its jet was killed from outside,
-comes out once. (Of a batch that gives more than `HOLD_BYTES` a first part goes out
-early; if its jet is killed then, that is an error.)
+Every batch gets a ticket when it is handed to a jet; outputs leave in the order of
+the tickets, with any number of jets. A jet holds up to `WINDOW` batches, so that it
+never waits; no jet gets work while an output slot is full. Outputs of a batch are held
+until the batch is done: one that is scored again, since its jet was killed from
+outside, comes out once. (Of a batch that gives more than `HOLD_BYTES` a first part
+goes out early; if its jet is killed then, that is an error.)
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from pilothouse.fastscore.wire.controls import ControlRecord
+from pilothouse.fastscore.wire.values import JSON
 
 from .intake import Due, End, Intake
 from .jets import Jet
@@ -220,7 +221,7 @@ class Pipeline:
             head["header"] = batch.header.decode("utf-8", "replace")
         jet.send(head, batch.data)
 
-    def _send_roundtrips(self, jet: Jet, group: Any) -> None:
+    def _send_roundtrips(self, jet: Jet, group: JSON) -> None:
         self._number += 1
         jet.in_flight[self._number] = group
         head, body = group.frame(self._number)

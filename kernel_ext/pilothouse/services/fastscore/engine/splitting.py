@@ -8,7 +8,7 @@ chunk) its records are looked at one by one.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Protocol
 
 from pilothouse.fastscore.runtime.envelopes import DelimitedSplitter
 from pilothouse.fastscore.runtime.envelopes import splitter_of as cutter_of
@@ -16,6 +16,7 @@ from pilothouse.fastscore.runtime.value_splitters import AvroSplitter
 from pilothouse.fastscore.wire import controls
 from pilothouse.fastscore.wire.avro import parse_schema
 from pilothouse.fastscore.wire.streams import Delimited, OcfBlock, StreamDescriptor
+from pilothouse.fastscore.wire.values import JSON
 
 from .records import Block, Entry, Records
 
@@ -39,7 +40,7 @@ class Splitter(Protocol):
         """Return what is left at the end."""
 
 
-def splitter_of(stream: StreamDescriptor, schema: Any = None) -> Splitter:
+def splitter_of(stream: StreamDescriptor, schema: JSON = None) -> Splitter:
     """Return what makes records of the data of a stream.
 
     Args:
@@ -111,7 +112,7 @@ class Lines:
 class Cut:
     """Other envelopes and self-delimiting encodings: records one by one."""
 
-    def __init__(self, stream: StreamDescriptor, schema: Any) -> None:
+    def __init__(self, stream: StreamDescriptor, schema: JSON) -> None:
         self._encoding = stream.encoding.kind.value
         parsed = None if schema is None else parse_schema(schema)
         self._cutter = cutter_of(stream, parsed, max_record_bytes=MAX_RECORD_BYTES)

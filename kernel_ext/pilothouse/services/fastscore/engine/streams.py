@@ -22,6 +22,7 @@ from pilothouse.fastscore.wire.streams import (
     secret_names,
     with_secrets,
 )
+from pilothouse.fastscore.wire.values import JSON
 from pilothouse.services.fastscore.store import Store
 
 from .intake import Intake
@@ -114,7 +115,7 @@ class AttachedStream:
 
 
 async def open_descriptor(
-    external: Any, slot: int, name: str, store: Store, secrets: Path
+    external: JSON, slot: int, name: str, store: Store, secrets: Path
 ) -> AttachedStream:
     """Return a stream for a slot; nothing is opened.
 
@@ -144,7 +145,7 @@ async def open_descriptor(
     )
 
 
-def _resolved(external: Any, secrets: Path) -> Any:
+def _resolved(external: JSON, secrets: Path) -> JSON:
     def lookup(name: str) -> str:
         path = secrets / name
         if Path(name).name != name or not path.is_file():

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from pilothouse.errors import NotFoundError, ProtocolError
 from pilothouse.fastscore.wire.avro import Schema, parse_schema
+from pilothouse.fastscore.wire.values import JSON
 
 __all__ = ["Verifier"]
 
@@ -19,7 +18,7 @@ class Verifier:
         self._schemas: dict[int, Schema] = {}
         self._last_id = 0
 
-    def verify(self, json: Any) -> int:
+    def verify(self, json: JSON) -> int:
         """Compile a schema and return its id.
 
         Raises:
@@ -32,7 +31,7 @@ class Verifier:
         self._schemas[self._last_id] = schema
         return self._last_id
 
-    def check(self, schema_id: int, record: Any) -> None:
+    def check(self, schema_id: int, record: JSON) -> None:
         """Let a record pass that fits a schema.
 
         Raises:

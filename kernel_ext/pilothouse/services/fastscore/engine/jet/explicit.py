@@ -12,6 +12,7 @@ from collections import deque
 from typing import Any
 
 from pilothouse.fastscore.runtime.explicit import run_explicit
+from pilothouse.fastscore.wire.values import Value
 
 from .guard import lift_memory_limit
 from .link import Link
@@ -64,7 +65,7 @@ class EngineSlots:
         self._link.step()
         return items.popleft()
 
-    def write(self, slot: int, value: Any) -> None:
+    def write(self, slot: int, value: Value) -> None:
         """Write a record, DataFrame or Series.
 
         Raises:

@@ -37,6 +37,7 @@ import orjson
 from pilothouse.errors import ProtocolError
 from pilothouse.fastscore.runtime.callbacks import ModelFailure
 from pilothouse.fastscore.runtime.state import pack, unpack
+from pilothouse.fastscore.wire.values import Value
 
 from .guard import die_with_parent, lift_memory_limit
 from .link import Link
@@ -49,6 +50,13 @@ WATCH_SECONDS = 0.2
 READ_BYTES = 1024 * 1024
 HARNESS = Path(__file__).with_name("harness")
 _SOURCES = {"c": "model.c", "R": "model.R", "octave": "model.m"}
+_JAVAC = (
+    "javac",
+    "-J-XX:TieredStopAtLevel=1",  # a short run: compile fast, not well
+    "-J-XX:+UseSerialGC",
+    "-encoding",
+    "UTF-8",
+)
 _FIFOS = ("requests.fifo", "replies.fifo")
 
 
@@ -71,7 +79,7 @@ def check_command(mtype: str, source: str, folder: Path) -> list[str]:
         return ["gcc", "-fsyntax-only", "-x", "c", "-include", header, name]
     if mtype == "java":
         harness = str(HARNESS / "FastScore.java")
-        return ["javac", "-encoding", "UTF-8", "-d", "classes", name, harness]
+        return [*_JAVAC, "-d", "classes", name, harness]
     if mtype == "R":
         return ["Rscript", "--vanilla", "-e", f"invisible(parse({name!r}))"]
     checked = (
@@ -138,7 +146,8 @@ class ForeignScorer:
         write_source(self._mtype, self._source, folder)
         command = self._built()
         if self._mtype == "java":
-            lift_memory_limit()  # the JVM reserves far more than it uses; -Xmx bounds it
+            # The JVM reserves far more than it uses; -Xmx bounds it instead.
+            lift_memory_limit()
         if self._mtype in ("c", "java"):
             self._start_on_handles(command)
         else:
@@ -203,7 +212,7 @@ class ForeignScorer:
         name = java_class(self._source)
         file = f"{name.rpartition('.')[2]}.java"
         harness = str(HARNESS / "FastScore.java")
-        build(["javac", "-encoding", "UTF-8", "-d", "classes", file, harness])
+        build([*_JAVAC, "-d", "classes", file, harness])
         heap = [f"-Xmx{max(64, self._memory // 2 // 1024**2)}m"] if self._memory else []
         java = ["java", *heap, "-XX:+UseSerialGC", "-cp", f"classes{os.pathsep}."]
         actions = [f"{slot}={action}" for slot, action in self._actions.items()]
@@ -272,7 +281,7 @@ class ForeignScorer:
             value = pd.DataFrame(value)
         outputs.setdefault(slot, []).append(value)
 
-    def _asked(self, operation: str, pool: str, key: str, given: list[Any]) -> Any:
+    def _asked(self, operation: str, pool: str, key: str, given: list[Any]) -> Value:
         where = pool or None
         if operation == "get":
             return unpack(self._backend.get(where, key))
@@ -284,7 +293,7 @@ class ForeignScorer:
             return unpack(self._backend.raw(operation, where, key, value=packed))
         raise ForeignError(f"unknown operation {operation!r}")
 
-    def _text(self, value: Any) -> str:
+    def _text(self, value: Value) -> str:
         if self._mtype == "R":
             return r_expression(value)
         if hasattr(value, "to_dict"):  # a record set
@@ -338,7 +347,7 @@ def build(command: list[str]) -> None:
         raise ForeignError((done.stderr or done.stdout).strip())
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: Value) -> Value:
     if isinstance(value, bytes | bytearray):
         return value.decode("latin-1")
     if hasattr(value, "tolist"):

@@ -13,6 +13,8 @@ from collections import deque
 from collections.abc import Iterator
 from typing import Any
 
+from pilothouse.fastscore.wire.values import Value
+
 from .framing import Frame, Frames, pack
 from .guard import on_fork
 
@@ -61,7 +63,7 @@ class Link:
             self._read()
         return self._pending.popleft()
 
-    def ask(self, question: dict[str, Any]) -> Any:
+    def ask(self, question: dict[str, Any]) -> Value:
         """Ask for a cell or a pool; other frames wait.
 
         Raises:

@@ -18,6 +18,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from pilothouse.fastscore.runtime.callbacks import ModelFailure
+from pilothouse.fastscore.wire.values import Value
 
 __all__ = ["PfaScorer", "main"]
 
@@ -51,7 +52,7 @@ _RENAMED: Final = {
 _OUTPUT_SLOT: Final = 1
 
 
-def titus_module(name: str) -> Any:
+def titus_module(name: str) -> Value:
     """Return a module of titus, after the repairs it needs."""
     import importlib
 
@@ -62,7 +63,7 @@ def titus_module(name: str) -> Any:
     if not hasattr(inspect, "getargspec"):
         spec = collections.namedtuple("spec", "args varargs keywords defaults")
 
-        def getargspec(function: Any) -> Any:
+        def getargspec(function: Value) -> Value:
             return spec(*inspect.getfullargspec(function)[:4])
 
         patched.getargspec = getargspec
@@ -84,7 +85,7 @@ class PfaScorer:
         link: Shows how far it got; may be left out.
     """
 
-    def __init__(self, source: str, link: Any = None) -> None:
+    def __init__(self, source: str, link: Value = None) -> None:
         self._source = source
         self._link = link
         self._engine: Any = None
@@ -107,7 +108,7 @@ class PfaScorer:
         emits = self._engine.config.method == "emit"
         index = 0
         try:
-            for index, value in enumerate(walk):
+            for index, value in enumerate(walk):  # noqa: B007 - where it failed
                 result = self._engine.action(value)
                 if emits:
                     outputs += self._emitted

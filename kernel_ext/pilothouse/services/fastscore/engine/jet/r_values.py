@@ -9,10 +9,12 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from pilothouse.fastscore.wire.values import Value
+
 __all__ = ["r_expression"]
 
 
-def r_expression(value: Any) -> str:
+def r_expression(value: Value) -> str:
     """Return an expression on one line whose value in R is `value`.
 
     Raises:
@@ -50,7 +52,7 @@ def _array(items: list[Any]) -> str:
     return f"{word}({','.join(map(r_expression, items))})"
 
 
-def _kind(item: Any) -> str:
+def _kind(item: Value) -> str:
     if isinstance(item, bool):
         return "boolean"
     if isinstance(item, int | float):

@@ -16,6 +16,7 @@ from pilothouse.fastscore.wire.streams import (
     StreamDescriptor,
     parse_descriptor,
 )
+from pilothouse.fastscore.wire.values import Value
 
 __all__ = ["InputSlot", "Output", "OutputSlot", "Rejects", "slots_of"]
 
@@ -262,7 +263,7 @@ def parted(body: bytes, bounds: Sequence[int]) -> list[bytes]:
     return items
 
 
-def shown(value: Any) -> bytes:
+def shown(value: Value) -> bytes:
     """Return a value as text for a report: JSON where it is JSON."""
     import orjson
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+
+from pilothouse.fastscore.wire.values import Value
 
 from .link import Link
 
@@ -38,6 +39,6 @@ class EngineBackend:
         self.raw("put", pool, key, value=new)
         return new
 
-    def raw(self, operation: str, pool: str | None, key: str, **more: Any) -> Any:
+    def raw(self, operation: str, pool: str | None, key: str, **more: Value) -> Value:
         """Ask for one operation: get, set, hold, put or drop."""
         return self._link.ask({"op": operation, "pool": pool, "key": key, **more})
