@@ -267,7 +267,7 @@ class Gateway:
     def set_session(self, secret: SecretText | None) -> None:
         """Carry a session by its secret, ``s:<id>.<signature>``; None: none."""
         text = reveal(secret)
-        cookie = None if text is None else f"{SESSION}={quoted(unquote(text))}"
+        cookie = None if text is None else f"{SESSION}={quote(unquote(text))}"
         self.peer.set_header("Cookie", cookie)
 
     def set_cookie(self, cookie: SecretText | None) -> None:

@@ -42,6 +42,7 @@ class ModelManage(Instance):
 
     def __init__(self, name: str, connect: Connect | None = None) -> None:
         super().__init__(name, gateway_of(connect))
+        self._schemata = Schemata(self)
 
     @property
     def models(self) -> Models:
@@ -51,12 +52,12 @@ class ModelManage(Instance):
     @property
     def schemata(self) -> Schemata:
         """The schemata by name."""
-        return Schemata(self)
+        return self._schemata
 
     @property
     def schemas(self) -> Schemata:
-        """The schemata by name; another name of `schemata`."""
-        return Schemata(self)
+        """The schemata by name; the same object as `schemata`."""
+        return self._schemata
 
     @property
     def streams(self) -> Streams:
