@@ -139,7 +139,8 @@ def _add_serve(commands: _Commands) -> None:
         "serve",
         help="run one service in the foreground, from a YAML file",
         description="Keys of the file: data_dir, host, port, tls_cert, tls_key; for "
-        "fastscore also engines (names), database (an SQLAlchemy URL), allow_exec.",
+        "fastscore also engines (names), database (an SQLAlchemy URL), allow_exec, "
+        "python, max_attachment_bytes, jet_memory_bytes, record_timeout (seconds).",
     )
     serve.add_argument("service", choices=_SERVICES)
     serve.add_argument("--conf", type=Path, required=True, metavar="FILE")

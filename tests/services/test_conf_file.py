@@ -45,6 +45,7 @@ def test_an_empty_file_means_the_usual(tmp_path):
         ("colour: red", "unknown key 'colour'"),
         ("port: eighty", "port must be of type int"),
         ("port: true", "port must be of type int"),
+        ("record_timeout: soon", "record_timeout must be of type float"),
         ("engines: [1]", "list of names"),
         ("[1]", "keys and values"),
         ("a: [", "cannot read"),

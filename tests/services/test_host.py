@@ -61,6 +61,28 @@ def test_a_port_that_is_taken_is_an_error_that_says_so(tmp_path):
         assert host.fastscore.url.endswith(f":{port}")
 
 
+@pytest.mark.parametrize(
+    "url",
+    [
+        "nonsense://user:hidden-word@host/x",
+        "postgresql+psycopg99://user:hidden-word@127.0.0.1:9/x",
+        "not a url hidden-word",
+        "sqlite:////nope/hidden/x.db",
+    ],
+)
+def test_a_database_that_cannot_be_used_is_an_error_without_its_password(tmp_path, url):
+    options = {"fastscore": {"engines": (), "database_url": url}}
+    with pytest.raises(ServiceError, match="database") as caught:
+        ServiceHost(data_dir=tmp_path, options=options).start()
+    assert "hidden-word" not in str(caught.value)
+
+
+def test_a_data_folder_that_cannot_be_made_is_an_error_that_names_it(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ServiceError, match="cannot keep data in"):
+        ServiceHost(data_dir=tmp_path / "file", options=BARE).start()
+
+
 def test_an_unknown_service_is_refused(tmp_path):
     with pytest.raises(ServiceError, match="no service 'nope'"):
         ServiceHost(["nope"], data_dir=tmp_path).start()

@@ -90,6 +90,38 @@ def test_a_socket_answers_pings(bare_suite):
     assert (opcode, data) == (websocket.ABNF.OPCODE_PONG, b"are you there")
 
 
+def test_a_socket_is_pinged_and_closed_when_it_does_not_answer(bare_suite, monkeypatch):
+    monkeypatch.setattr("pilothouse.services.fastscore.connect._PING_SECONDS", 0.2)
+    bus = bare_suite.suite.bus
+    with socket_of(bare_suite) as connection:
+        opcode, _ = connection.recv_data(control_frame=True)
+        assert opcode == websocket.ABNF.OPCODE_PING
+
+        async def forgotten():
+            async with asyncio.timeout(20):
+                while bus._subscriptions:
+                    await asyncio.sleep(0.01)
+
+        bare_suite.host.run(forgotten())
+
+
+def test_a_socket_that_is_not_read_loses_the_oldest_and_is_told(
+    bare_suite, monkeypatch
+):
+    monkeypatch.setattr("pilothouse.services.fastscore.bus.MAX_QUEUED_BYTES", 1_000_000)
+    with socket_of(bare_suite) as connection:
+        for _ in range(20):
+            publish(bare_suite, *(log("x" * 100_000) for _ in range(20)))
+        publish(bare_suite, log("last"))
+        texts = []
+        while "last" not in texts:
+            texts.append(json.loads(connection.recv())["text"])
+    notices = [text for text in texts if "dropped" in text]
+    lost = sum(int(notice.split()[0]) for notice in notices)
+    assert lost > 100
+    assert lost + len(texts) - len(notices) == 401
+
+
 @pytest.mark.parametrize("header", [[], {"Authorization": "wrong"}])
 def test_a_socket_without_credentials_is_refused(bare_suite, header):
     with pytest.raises(websocket.WebSocketBadStatusException) as caught:

@@ -26,6 +26,10 @@ _OWN: dict[str, dict[str, tuple[str, type]]] = {
         "engines": ("engines", list),
         "database": ("database_url", str),
         "allow_exec": ("allow_exec", bool),
+        "python": ("python", str),
+        "max_attachment_bytes": ("max_attachment_bytes", int),
+        "jet_memory_bytes": ("jet_memory_bytes", int),
+        "record_timeout": ("record_timeout", float),
     },
 }
 """Service -> key -> name and type of its option."""
@@ -74,7 +78,8 @@ def _check(values: dict[str, Any], known: dict[str, type], path: Path) -> None:
             raise ServiceError(
                 f"{path} has an unknown key {key!r}", hint=f"known: {', '.join(known)}"
             )
-        if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
+        fits = isinstance(value, (int, float) if kind is float else kind)
+        if not fits or (kind is not bool and isinstance(value, bool)):
             raise ServiceError(f"{path}: {key} must be of type {kind.__name__}")
         if isinstance(value, list) and not all(isinstance(v, str) for v in value):
             raise ServiceError(f"{path}: {key} must be a list of names")

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
+import logging
 import secrets
 import shutil
 import signal
@@ -31,6 +32,8 @@ from .registry import SERVICES, service_factory
 from .serving import RunningService, ServiceConfig
 
 __all__ = ["HostConfig", "ServiceHost", "run_process", "tls_context"]
+
+log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
@@ -80,9 +83,13 @@ class _Running:
     async def _start(self, name: str) -> RunningService:
         factory = service_factory(name)
         folder = self._config.data_dir / name
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         lock = FileLock(folder / "in-use.lock")
-        if not lock.acquire():
+        try:
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            is_free = lock.acquire()
+        except OSError as exc:
+            raise ServiceError(f"cannot keep data in {str(folder)!r}: {exc}") from exc
+        if not is_free:
             raise ServiceError(
                 f"the data folder {str(folder)!r} is in use by another process",
                 hint="pilothouse status shows it; or take another --data-dir",
@@ -106,7 +113,10 @@ class _Running:
 
     async def stop(self) -> None:
         for name in reversed(list(self.services)):
-            await self.services.pop(name).stop()
+            try:
+                await self.services.pop(name).stop()
+            except Exception:
+                log.exception("%s did not end in order", name)
         for lock in self._locks:
             lock.release()
         self._locks.clear()
@@ -183,7 +193,8 @@ class ServiceHost:
             daemon=True,  # a host that nobody stopped does not keep the process
         )
         self._thread.start()
-        ready.wait(_START_SECONDS)
+        if not ready.wait(_START_SECONDS):
+            raise ServiceError(f"the services did not start in {_START_SECONDS:g} s")
         if failures:
             self._thread.join()
             self._remove_own_dir()
@@ -272,7 +283,10 @@ async def _run_process(
             gc.enable()
         await ending.wait()
     finally:
-        await asyncio.wait_for(running.stop(), _STOP_SECONDS)
+        try:
+            await asyncio.wait_for(running.stop(), _STOP_SECONDS)
+        except TimeoutError:
+            log.error("the services did not end within %g s", _STOP_SECONDS)  # noqa: TRY400
 
 
 def tls_context(cert: Path, key: Path | None) -> ssl.SSLContext:

@@ -53,6 +53,9 @@ MAX_BODY_BYTES = 64 * 1024 * 1024
 MAX_JSON_BYTES = 16 * 1024 * 1024
 """Longest JSON document that is parsed."""
 
+MAX_NAME_CHARS = 255
+"""Longest name in a path."""
+
 MAX_TEXT_CHARS = 4000
 """Longest text of a refusal."""
 
@@ -284,7 +287,7 @@ def decoded(segment: str) -> str:
         text = unquote(segment, errors="strict") if "%" in segment else segment
     except UnicodeDecodeError:
         raise Refusal(400, "the path is not UTF-8") from None
-    if not text.isprintable() or len(text) > 512:
+    if not text.isprintable() or len(text) > MAX_NAME_CHARS:
         raise Refusal(400, "a name in the path has control characters or is too long")
     return text
 

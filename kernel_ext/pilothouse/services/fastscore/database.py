@@ -17,6 +17,7 @@ from typing import TypeVar
 
 import sqlalchemy as sa
 
+from pilothouse.errors import ServiceError
 from pilothouse.services.storage import is_storage_full
 
 from .tables import check_version, open_engine
@@ -51,10 +52,15 @@ class Database:
         """Open the database, and make what is missing.
 
         Raises:
-            ServiceError: If it was written by another version.
+            ServiceError: If it cannot be used, or was written by another version.
         """
-        self._engine = open_engine(self._data_dir, self._url)
-        self.write(check_version)
+        try:
+            self._engine = open_engine(self._data_dir, self._url)
+            self.write(check_version)
+        except (sa.exc.SQLAlchemyError, ImportError) as exc:
+            cause = getattr(exc, "orig", None) or exc  # without the URL: it may hold
+            self.close()  # a password
+            raise ServiceError(f"the database cannot be used: {cause}") from None
         self._set_aside()
 
     def close(self) -> None:

@@ -13,6 +13,7 @@ from sqlalchemy import event
 from sqlalchemy.engine.interfaces import DBAPIConnection
 
 from pilothouse.errors import ServiceError
+from pilothouse.services.web import MAX_NAME_CHARS
 
 __all__ = [
     "SCHEMA_VERSION",
@@ -29,7 +30,8 @@ SCHEMA_VERSION = 1
 
 metadata = sa.MetaData()
 
-_Name = sa.String(512)
+_Name = sa.String(MAX_NAME_CHARS)
+_Bytes = sa.LargeBinary(2**32 - 1)  # some databases have small ones by default
 
 meta = sa.Table(
     "pilothouse_meta",
@@ -43,7 +45,7 @@ models = sa.Table(
     metadata,
     sa.Column("name", _Name, primary_key=True),
     sa.Column("mtype", sa.String(64), nullable=False),
-    sa.Column("source", sa.LargeBinary, nullable=False),
+    sa.Column("source", _Bytes, nullable=False),
 )
 
 attachments = sa.Table(
@@ -64,7 +66,7 @@ snapshots = sa.Table(
     sa.Column("created_on", sa.String(32), nullable=False),
     sa.Column("stype", sa.String(64), nullable=False),
     sa.Column("size", sa.BigInteger, nullable=False),
-    sa.Column("contents", sa.LargeBinary, nullable=False),
+    sa.Column("contents", _Bytes, nullable=False),
 )
 
 assets = sa.Table(
@@ -72,7 +74,7 @@ assets = sa.Table(
     metadata,
     sa.Column("kind", sa.String(16), primary_key=True),
     sa.Column("name", _Name, primary_key=True),
-    sa.Column("body", sa.LargeBinary, nullable=False),
+    sa.Column("body", _Bytes, nullable=False),
 )
 
 
