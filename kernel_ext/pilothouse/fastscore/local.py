@@ -359,3 +359,13 @@ def _unpacked(model: Model) -> Iterator[None]:
         finally:
             os.chdir(before)
             sys.path.remove(folder)
+            _forget_modules(folder)
+
+
+def _forget_modules(folder: str) -> None:
+    """Let the next run import its own modules, not those of a folder that is gone."""
+    for name, module in list(sys.modules.items()):
+        file = getattr(module, "__file__", None)
+        if isinstance(file, str) and file.startswith(folder + os.sep):
+            del sys.modules[name]
+    sys.path_importer_cache.pop(folder, None)

@@ -1,0 +1,168 @@
+"""Pneumo: live and of late."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+
+from pilothouse import errors
+from pilothouse.fastscore import FastScoreError, Model, ModelError, PneumoSock
+from pilothouse.fastscore.pneumo import (
+    EngineConfigMsg,
+    EngineStateMsg,
+    ModelConsoleMsg,
+    ModelErrorMsg,
+)
+
+from .conftest import ECHO, REST
+
+
+def test_an_engine_tells_what_happens_to_it_in_order(connect, engine):
+    with connect.pneumo.socket(src="engine-1", timeout=20) as pneumo:
+        Model("m", "python3", ECHO).deploy(
+            engine, streams={0: "rest:", 1: "rest:"}, wait=20
+        )
+        told = []
+        for message in pneumo:
+            if isinstance(message, EngineConfigMsg):
+                told.append((message.item, message.op, message.ref))
+            if isinstance(message, EngineStateMsg):
+                told.append(message.state)
+                if message.state == "running":
+                    break
+    assert told[:3] == [
+        ("model", "load", None),
+        ("stream", "attach", 0),
+        ("stream", "attach", 1),
+    ]
+    assert told[3][:2] == ("jet", "start")
+    assert told[4] == "running"
+
+
+def test_filters_leave_out_the_others(connect, engine):
+    with (
+        connect.pneumo.socket(
+            src="engine-1", type="engine-state", timeout=20
+        ) as states,
+        connect.pneumo.socket(src="engine-2", timeout=0.3) as others,
+    ):
+        Model("m", "python3", ECHO).deploy(
+            engine, streams={0: "rest:", 1: "rest:"}, wait=20
+        )
+        assert states.recv().state == "running"
+        with pytest.raises(TimeoutError) as caught:
+            others.recv()
+    assert isinstance(caught.value, FastScoreError)
+    assert isinstance(caught.value, errors.AnswerTimeoutError)
+
+
+def test_a_failing_model_gives_one_error_with_record_and_lines(connect, running):
+    engine = running("def action(x):\n    yield 1 / x\n", stream=REST)
+    with connect.pneumo.socket(
+        src="engine-1", type="model-error", timeout=20
+    ) as pneumo:
+        engine.input("0", 0)
+        message = pneumo.recv()
+    assert isinstance(message, ModelErrorMsg)
+    assert message.input.data == ("0",)
+    assert "line 2, in action" in message.console
+    assert "ModelErrorMsg" in repr(message)
+    assert engine.state == "ERROR"
+    failure = engine.failure()
+    assert isinstance(failure, ModelError)
+    assert failure.lines == (2,)
+    with pytest.raises(ModelError):
+        engine.wait_for("RUNNING")
+    engine.reset()
+    assert engine.state == "INIT"
+
+
+def test_what_a_model_prints_is_told(connect, running):
+    engine = running(
+        "def action(x):\n    print('hello', x)\n    yield x\n", stream=REST
+    )
+    with connect.pneumo.socket(type="model-console", timeout=20) as pneumo:
+        engine.input("1", 0)
+        assert isinstance(message := pneumo.recv(), ModelConsoleMsg)
+    assert "hello 1" in message.text
+
+
+def test_the_history_has_at_most_sixty_the_newest_last(connect, engine):
+    for _ in range(40):
+        Model("m", "python3", ECHO).deploy(engine)
+        engine.unload_model()
+    history = connect.pneumo.history()
+    assert len(history) == 60
+    assert [m.timestamp for m in history] == sorted(m.timestamp for m in history)
+    assert history[-1].op == "unload"
+    assert connect.pneumo.history(asjson=True)[-1]["type"] == "engine-config"
+    assert len(connect.pneumo.history(count=3)) == 3
+    assert connect.pneumo.history(type="nothing") == []
+    assert "engine-config" in history._repr_html_()
+
+
+def test_a_callback_gets_the_messages_and_states(connect, engine):
+    got, states, loaded = [], [], threading.Event()
+
+    def on_message(message):
+        got.append(message)
+        loaded.set()
+
+    socket = connect.pneumo.socket(
+        src="engine-1", on_message=on_message, on_state=states.append
+    )
+    Model("m", "python3", ECHO).deploy(engine)
+    assert loaded.wait(10)
+    with pytest.raises(FastScoreError):
+        socket.recv()
+    socket.close()
+    socket.close()
+    assert states == ["connected", "closed"]
+    assert got[0].op == "load"
+
+
+def test_a_socket_can_be_made_without_a_connect(suite):
+    with PneumoSock(suite.url, 0.05, oauth_secret=suite.token) as socket:
+        assert "connected" in repr(socket)
+        with pytest.raises(TimeoutError):
+            socket.recv()
+    assert suite.token not in repr(socket)
+    with pytest.raises(errors.NotAuthorizedError):
+        PneumoSock(suite.url)
+
+
+def test_a_call_opens_a_socket_too(connect):
+    socket = connect.pneumo(timeout=0.05)
+    assert list(socket) == []
+    socket.close()
+    with pytest.raises(errors.ConnectionLostError):
+        socket.recv()
+
+
+def test_a_forgotten_socket_is_closed(connect):
+    socket = connect.pneumo.socket()
+    inner = socket._socket
+    del socket
+    assert inner.state == "closed"
+
+
+def test_a_socket_finds_its_way_back(tmp_path):
+    from pilothouse.fastscore.suite import Connect
+    from pilothouse.services.host import ServiceHost
+
+    with ServiceHost(["fastscore"], options={"fastscore": {"engines": ()}}) as host:
+        connect = Connect(host.fastscore.url, oauth_secret=host.fastscore.token)
+        states, lost = [], threading.Event()
+
+        def on_state(state):
+            states.append(str(state))
+            if state == "lost":
+                lost.set()
+
+        socket = connect.pneumo.socket(on_state=on_state)
+    assert lost.wait(10)
+    assert socket.state in {"lost", "connected"}
+    socket.close()
+    assert states[:2] == ["connected", "lost"]
+    assert states[-1] == "closed"
