@@ -100,6 +100,17 @@ def test_an_address_where_nobody_listens_is_an_error_soon(run):
         run("%fastscore connect http://127.0.0.1:9 --timeout 2")
 
 
+def test_a_password_in_an_address_is_refused(run):
+    with pytest.raises(LineError, match="would stay in the notebook"):
+        run("%fastscore connect https://ann:secret@suite.example")
+
+
+def test_a_lost_suite_points_to_the_doctor(run, shown, connected):
+    connected.host.stop()
+
+    assert "Hint: %pilot doctor looks for the cause" in shown("%fastscore fleet")
+
+
 def test_a_word_that_is_neither_address_nor_profile_is_an_error(run):
     with pytest.raises(SettingsError, match="no profile named 'lap'"):
         run("%fastscore connect lap")
@@ -125,8 +136,9 @@ def test_one_thing_is_returned_by_name(run, connected):
     run("%%schema numbers\nint")
 
     assert run("%fastscore schemata numbers").source == "int"
-    with pytest.raises(NotFoundError, match="'nope' not found"):
-        run("%fastscore models nope")
+    with pytest.raises(NotFoundError, match="'numbrs' not found") as caught:
+        run("%fastscore schemata numbrs")
+    assert caught.value.hint == "schemata are: numbers; did you mean 'numbers'?"
 
 
 def test_the_configuration_is_shown_and_set(run, connected):

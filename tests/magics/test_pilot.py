@@ -7,7 +7,7 @@ import pytest
 from pilothouse import services
 from pilothouse.errors import LineError, SettingsError
 from pilothouse.fastscore.suite import Connect
-from pilothouse.magics._doctor import State, redact
+from pilothouse.magics._doctor import State, _clock, _tls, redact
 from pilothouse.magics._session import Session
 from pilothouse.settings import FILE_NAME
 
@@ -149,6 +149,49 @@ def test_the_report_is_safe_to_paste(run, connected, quiet_place, monkeypatch):
 )
 def test_redacted_text_names_nobody(text, redacted):
     assert redact(text) == redacted
+
+
+def test_the_profiles_suite_is_looked_at_before_one_is_connected(
+    run, bare_suite, quiet_place
+):
+    (quiet_place / FILE_NAME).write_text(
+        f'[profiles.default.fastscore]\nurl = "{bare_suite.url}"\n', encoding="utf-8"
+    )
+
+    fault = checks(run("%pilot doctor"))["FastScore"]
+
+    assert fault.state is State.FAULT
+    assert "--user" in fault.fix
+
+
+@pytest.mark.parametrize("version", ["7.0.0", "7.0.1"])
+def test_a_known_bad_ipykernel_is_a_fault(run, monkeypatch, version):
+    monkeypatch.setattr("pilothouse.magics._doctor._version", lambda name: version)
+
+    fault = checks(run("%pilot doctor"))["ipykernel"]
+
+    assert "!=7.0.0,!=7.0.1" in fault.fix
+
+
+@pytest.mark.parametrize(
+    ("url", "verify", "state", "says"),
+    [
+        ("https://suite.example", True, State.OK, "certificates are checked"),
+        ("https://suite.example", False, State.NOTE, "NOT checked"),
+        ("https://localhost:1", False, State.OK, "NOT checked"),
+        ("http://suite.example", None, State.NOTE, "in the clear"),
+    ],
+)
+def test_the_doctor_looks_at_tls(url, verify, state, says):
+    (check,) = _tls(url, verify)
+
+    assert (check.state, says in check.found) == (state, True)
+
+
+def test_a_clock_far_away_is_a_fault():
+    (check,) = _clock({"Date": "Thu, 01 Jan 2015 00:00:00 GMT"})
+
+    assert check.state is State.FAULT
 
 
 def test_a_suite_that_is_gone_is_a_fault_with_a_fix(run, connected):

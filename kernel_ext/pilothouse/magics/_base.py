@@ -13,7 +13,7 @@ from typing import Any, ClassVar, TypeVar
 
 from IPython.core.magic import Magics, line_cell_magic, line_magic, no_var_expand
 
-from pilothouse.errors import PilothouseError
+from pilothouse.errors import ConnectError, PilothouseError
 
 from ._arguments import Argument, Command, Option, Subcommand
 from ._errors import make_brief
@@ -99,6 +99,8 @@ class HouseMagics(Magics):
 
     def explain(self, exc: PilothouseError) -> None:
         """Make an error short that is about to leave a magic, if options say so."""
+        if isinstance(exc, ConnectError) and not exc.hint:
+            exc.hint = "%pilot doctor looks for the cause"
         if self.session.options.brief_errors:
             make_brief(exc, detail_of(self.session, exc))
 

@@ -35,12 +35,15 @@ from ._asking import ask_of
 from ._show import text_table
 
 if TYPE_CHECKING:
+    from pilothouse.fastscore.suite import Connect
+
     from ._session import Session
 
 __all__ = ["Check", "Report", "State", "examine", "redact"]
 
 _BAD_IPYKERNEL = {"7.0.0", "7.0.1"}
 _SKEW_SECONDS = 30.0
+_PATIENCE = 5.0
 _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 _PACKAGES = (
     "ipython",
@@ -159,7 +162,8 @@ def _guarded(
 ) -> Iterator[Check]:
     try:
         for check in look(session):
-            yield Check(check.name, check.state, redact(check.found), check.fix)
+            found, fix = redact(check.found), redact(check.fix)
+            yield Check(check.name, check.state, found, fix)
     except Exception as exc:  # the report has to come out whatever breaks
         name = look.__name__.strip("_").replace("_", " ")
         yield Check(name, State.FAULT, redact(f"{type(exc).__name__}: {exc}"))
@@ -274,9 +278,20 @@ def _local(session: Session) -> Iterator[Check]:
 
 def _fastscore(session: Session) -> Iterator[Check]:
     connected = session.kept(_suite.SERVICE)
-    if connected is None:
+    if connected is not None:
+        yield from _suite_checks(connected)
+        return
+    endpoint = session.settings.profile().endpoint(_suite.SERVICE)
+    if endpoint.url is None:
         yield Check("FastScore", State.NOTE, "not connected; %fastscore connect")
         return
+    from pilothouse.fastscore.suite import Connect
+
+    with Connect(endpoint.url, verify=endpoint.verify, timeout=_PATIENCE) as probe:
+        yield from _suite_checks(probe)
+
+
+def _suite_checks(connected: Connect) -> Iterator[Check]:
     url = connected.proxy_prefix
     gateway = connected.gateway
     try:
@@ -284,7 +299,7 @@ def _fastscore(session: Session) -> Iterator[Check]:
             "Unable to check the health", "GET", connected.route("1/health")
         )
     except NotAuthorizedError as exc:
-        fix = "%fastscore login USER"
+        fix = "%fastscore connect ADDRESS --user NAME"
         yield Check("FastScore", State.FAULT, f"{url}: {exc.message}", fix)
         return
     except TransportError as exc:
@@ -346,7 +361,7 @@ def _clock(headers: Mapping[str, str]) -> Iterator[Check]:
         )
 
 
-def _instances(connected: Any) -> Iterator[Check]:  # noqa: ANN401  a Connect
+def _instances(connected: Connect) -> Iterator[Check]:
     fleet = connected.fleet()
     ill = [each["name"] for each in fleet if each["health"] != "ok"]
     kinds = {each["api"] for each in fleet}

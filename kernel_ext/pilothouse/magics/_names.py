@@ -12,8 +12,6 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from pilothouse.errors import PilothouseError
-
 __all__ = ["Name", "Names", "Source"]
 
 
@@ -54,7 +52,7 @@ class Names:
         self._known: dict[str, dict[str, tuple[Name, ...]]] = {}
         self._asked: dict[str, float] = {}
         self._thread: threading.Thread | None = None
-        self.errors: dict[str, PilothouseError] = {}
+        self.errors: dict[str, Exception] = {}
 
     def watch(self, service: str, source: Source) -> None:
         """Take the names of ``service`` from ``source``, beginning now."""
@@ -118,7 +116,7 @@ class Names:
         for service, source in sources.items():
             try:
                 fetched = {kind: tuple(names) for kind, names in source().items()}
-            except PilothouseError as exc:
+            except Exception as exc:  # nobody waits for it: the old names stay
                 self.errors[service] = exc
                 continue
             with self._lock:

@@ -27,11 +27,13 @@ __all__ = [
     "keep",
     "log_in",
     "model_manage",
+    "pick",
     "suite",
 ]
 
 SERVICE = "fastscore"
 _LOCAL = "local"
+_SHOWN = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +99,22 @@ def engine(session: Session, wanted: object = None) -> Engine:
     return found
 
 
+def pick(collection: Any, name: str) -> Any:  # noqa: ANN401  one of four kinds
+    """Return one of a collection of Model Manage by name.
+
+    Raises:
+        NotFoundError: If there is none; the hint has the nearest names.
+    """
+    try:
+        return collection[name]
+    except NotFoundError as exc:
+        known = collection.names()
+        shown = ", ".join(known[:_SHOWN]) + (", …" if len(known) > _SHOWN else "")
+        exc.hint = f"{collection.kind} are: {shown or 'none'}"
+        exc.hint += did_you_mean(name, known)
+        raise
+
+
 def connect(session: Session, choice: Choice) -> Connect:
     """Connect to a suite and keep it: an address, a profile, or local services.
 
@@ -160,6 +178,11 @@ def log_in(session: Session, connected: Connect, url: str, username: str) -> str
 
 def _place(session: Session, choice: Choice) -> tuple[Endpoint, Secret | None]:
     if choice.where and "://" in choice.where:
+        if "@" in choice.where.partition("://")[2].partition("/")[0]:
+            raise LineError(
+                "a password in an address would stay in the notebook",
+                hint="%fastscore connect ADDRESS --user NAME asks for it",
+            )
         place = Endpoint(SERVICE, {"url": Setting(choice.where, "the line")})
     elif choice.where == _LOCAL:
         place = Endpoint(SERVICE)

@@ -216,7 +216,7 @@ class AssetMagics(HouseMagics):
             return found
         manage = _suite.model_manage(self.session)
         collection = "schemata" if kind == "schema" else f"{kind}s"
-        return getattr(manage, collection)[name]
+        return _suite.pick(getattr(manage, collection), name)
 
 
 def _inspector(model: object) -> object:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from argparse import Namespace
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from IPython.core.magic import magics_class
@@ -129,8 +130,13 @@ class EngineMagics(HouseMagics):
         example='input {"x": 1} 0',
     )
     def _input(self, args: Namespace) -> None:
-        """Send one piece of data to a REST stream."""
-        self._engine(args).input(_wire_data(args.data), args.slot)
+        """Send one record to a REST stream; in chunked mode its separator follows."""
+        engine = self._engine(args)
+        data = _wire_data(args.data)
+        record = data.encode() if isinstance(data, str) else data
+        stream = engine.active_streams.get(args.slot)
+        end = b"" if stream is None else _separator(stream["descriptor"])
+        engine.input(record if record.endswith(end) else record + end, args.slot)
 
     @subcommand("output", _slot("which slot", 1), example="output 1")
     def _output(self, args: Namespace) -> object:
@@ -335,7 +341,7 @@ class EngineMagics(HouseMagics):
     def _model(self, wanted: Any) -> Any:  # noqa: ANN401  a Model
         if not isinstance(wanted, str):
             return wanted
-        return _suite.model_manage(self.session).models[wanted]
+        return _suite.pick(_suite.model_manage(self.session).models, wanted)
 
     def _stored(self, args: Namespace, engine: Engine) -> Any:  # noqa: ANN401  a Model
         if args.model is not None:
@@ -353,7 +359,7 @@ class EngineMagics(HouseMagics):
             return wanted
         if is_literal(wanted):
             return Stream.expand(wanted)
-        return _suite.model_manage(self.session).streams[wanted]
+        return _suite.pick(_suite.model_manage(self.session).streams, wanted)
 
     def _sensor(self, wanted: Any) -> Any:  # noqa: ANN401  a Sensor
         from pilothouse.fastscore import Sensor
@@ -362,7 +368,7 @@ class EngineMagics(HouseMagics):
             return wanted
         if "." in wanted:
             return Sensor.prep(wanted)
-        return _suite.model_manage(self.session).sensors[wanted]
+        return _suite.pick(_suite.model_manage(self.session).sensors, wanted)
 
     def _embedded(self, wanted: object, model: Any) -> dict[str, Any]:  # noqa: ANN401
         """Return the schemata to send along: the model's, as this notebook has them.
@@ -400,6 +406,17 @@ def _free_slot(engine: Engine) -> int:
     raise LineError(
         "every slot has a stream", hint="name the SLOT, or %engine detach SLOT first"
     )
+
+
+def _separator(descriptor: Mapping[str, Any]) -> bytes:
+    """Return what ends each record of a REST stream: nothing in simple mode."""
+    from pilothouse.fastscore.wire.streams import parse_descriptor
+
+    stream = parse_descriptor(descriptor)
+    if getattr(stream.transport, "mode", "") != "chunked":
+        return b""
+    separator: bytes = getattr(stream.envelope, "separator", b"")
+    return separator
 
 
 def _wire_data(data: object) -> bytes | str:

@@ -205,7 +205,7 @@ class FastScoreMagics(HouseMagics):
 
 
 def _pick(collection: Any, name: str | None) -> object:  # noqa: ANN401  four kinds
-    return collection if name is None else collection[name]
+    return collection if name is None else _suite.pick(collection, name)
 
 
 def _health_of(connected: Connect, name: str, api: str) -> dict[str, object]:
