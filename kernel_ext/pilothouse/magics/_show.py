@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import html
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import overload
 
-__all__ = ["Page", "Table", "text_table"]
+__all__ = ["Note", "Page", "Table", "showing", "text_table"]
 
 
 class Page(str):
@@ -16,6 +18,36 @@ class Page(str):
 
     def __repr__(self) -> str:
         return str(self)
+
+
+class Note(str):
+    """A remark beside a result, such as what was left out of it."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return str(self)
+
+    def _repr_html_(self) -> str:
+        style = "border-left:3px solid #b26a00;padding:2px 8px;margin:2px 0"
+        return f'<div style="{style}">{html.escape(str(self))}</div>'
+
+
+@contextmanager
+def showing(kind: type[Warning]) -> Iterator[None]:
+    """Show warnings of one kind as notes, without the place in the code."""
+    with warnings.catch_warnings(record=True) as seen:
+        warnings.simplefilter("always", kind)
+        yield
+    for each in seen:
+        if issubclass(each.category, kind):
+            from IPython.display import display
+
+            display(Note(each.message))
+        else:
+            warnings.showwarning(
+                each.message, each.category, each.filename, each.lineno
+            )
 
 
 class Table(Sequence[Mapping[str, object]]):

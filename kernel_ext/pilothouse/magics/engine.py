@@ -14,7 +14,7 @@ from . import _suite
 from ._arguments import Argument, Command, Option
 from ._base import HouseMagics, house_magic, subcommand
 from ._readers import DATA, INTEGER, NUMBER, PATH, RAW, Reader, choice, live, text
-from ._show import Page
+from ._show import Page, showing
 
 if TYPE_CHECKING:
     from pilothouse.fastscore.suite import Engine
@@ -67,8 +67,7 @@ class EngineMagics(HouseMagics):
     @subcommand("state", example="state")
     def _state(self, args: Namespace) -> str:
         """Show the engine's state."""
-        state: str = self._engine(args).state
-        return state
+        return str(self._engine(args).state)
 
     @subcommand(
         "load",
@@ -164,7 +163,7 @@ class EngineMagics(HouseMagics):
     )
     def _score(self, args: Namespace) -> object:
         """Send rows through the model and return what comes out, in order."""
-        from pilothouse.fastscore.score import ScoreInterrupt
+        from pilothouse.fastscore.score import RejectedWarning, ScoreInterrupt
 
         from ._following import follow
 
@@ -178,14 +177,15 @@ class EngineMagics(HouseMagics):
             return progress.received + progress.rejected, progress.total
 
         try:
-            return follow(
-                self.session,
-                job,
-                count,
-                label=f"scoring on {engine.name}",
-                out=args.out,
-                interrupt=lambda text: ScoreInterrupt(text, job),
-            )
+            with showing(RejectedWarning):
+                return follow(
+                    self.session,
+                    job,
+                    count,
+                    label=f"scoring on {engine.name}",
+                    out=args.out,
+                    interrupt=lambda text: ScoreInterrupt(text, job),
+                )
         finally:
             job.join(2.0)
 

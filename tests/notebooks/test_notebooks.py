@@ -1,0 +1,57 @@
+"""Each notebook runs top to bottom, and repeats what it printed."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import nbformat
+import pytest
+
+NOTEBOOKS = sorted((Path(__file__).parents[2] / "notebooks").glob("*.ipynb"))
+
+pytestmark = [
+    pytest.mark.timeout(300),
+    pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem),
+]
+
+
+@pytest.fixture(scope="module")
+def env(jupyter_home):
+    return jupyter_home("notebooks")
+
+
+def test_it_is_committed_without_outputs(path):
+    for cell in nbformat.read(path, as_version=4).cells:
+        if cell.cell_type == "code":
+            assert not cell.outputs
+            assert cell.execution_count is None
+
+
+def test_it_is_a_story_of_short_cells(path):
+    notebook = nbformat.read(path, as_version=4)
+    assert notebook.cells[0].source.startswith("# ")
+    for cell in notebook.cells:
+        if cell.cell_type == "code" and not cell.source.startswith("%%"):
+            assert len(cell.source.splitlines()) <= 12, cell.source
+
+
+def test_it_runs_and_repeats_itself(path, env, tmp_path, execute, nbval):
+    """Under nbclient, then under nbval against that first run; it holds no secret."""
+    notebook = execute(path, env, tmp_path)
+    for cell in notebook.cells:
+        for output in cell.get("outputs", []):
+            tags = cell.metadata.get("tags", [])
+            assert output.output_type != "error" or "raises-exception" in tags
+            assert output.get("name") != "stderr", output.text
+    saved = tmp_path / path.name
+    nbformat.write(notebook, saved)
+    found = list(Path(env["JUPYTER_RUNTIME_DIR"]).glob("pilothouse*.json"))
+    assert found
+    for runtime in found:
+        token = json.loads(runtime.read_text())["fastscore"]["token"]
+        assert token not in saved.read_text()
+
+    status, report = nbval(saved, env, "--nbval")
+
+    assert status == 0, report
