@@ -6,7 +6,8 @@ import string
 import pytest
 
 from pilothouse.errors import NotFoundError, ServiceError
-from pilothouse.services.fastscore.store import ExistsError, Store
+from pilothouse.services.fastscore.snapshot_store import ExistsError
+from pilothouse.services.fastscore.store import Store
 
 
 @pytest.fixture

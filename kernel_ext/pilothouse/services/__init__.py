@@ -4,7 +4,8 @@
     host               the process: one asyncio loop for all services
     registry, serving  which services there are; what the host asks of one
     runtime_files      how running ones are found: 0600 files in Jupyter's folder
-    spawn              starts a detached process and waits until it is healthy
+    spawn, launching   starts a detached process and waits until it is healthy
+    process, lab       the services as the main thing of a process; with JupyterLab
     web, routing, auth what an HTTP service is made of
     openapi            the description of what is served
     storage, locks     telling a full disk from other failures; locks between processes

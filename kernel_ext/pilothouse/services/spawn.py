@@ -11,20 +11,17 @@ the next notebook finds it. Two that start at once end up with one process.
 from __future__ import annotations
 
 import contextlib
-import json
 import os
-import select
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from pilothouse.errors import ServiceError
 
 from .endpoints import Endpoint
+from .launching import TAIL_LINES, launch, reap, tail_of, words_of
 from .locks import FileLock
 from .registry import SERVICES
 from .runtime_files import Record, find_records, runtime_dir
@@ -34,12 +31,6 @@ __all__ = ["Local", "default_data_dir", "down", "status", "up"]
 _STOP_SECONDS = 30.0
 _HEALTH_SECONDS = 5.0
 _LOOK_SECONDS = 0.01
-_TAIL_LINES = 15
-_MAX_LOG_BYTES = 5 * 1024 * 1024
-_MAX_LINE_BYTES = 1024 * 1024
-
-_children: set[int] = set()
-"""Ids of processes started here: they are reaped when they have ended."""
 
 
 class Local:
@@ -85,12 +76,12 @@ class Local:
     @property
     def is_alive(self) -> bool:
         """Whether the process still runs."""
-        _reap()
+        reap()
         return self._record.is_alive
 
-    def log_tail(self, lines: int = _TAIL_LINES) -> str:
+    def log_tail(self, lines: int = TAIL_LINES) -> str:
         """Return the last lines of its log."""
-        return "" if self.log is None else _tail(self.log, lines)
+        return "" if self.log is None else tail_of(self.log, lines)
 
     def announcement(self) -> dict[str, Any]:
         """Return what ``pilothouse up --json`` prints, secrets included."""
@@ -166,8 +157,8 @@ def up(
         found = _running(wanted, folder)
         if found is not None:
             return Local(found, is_new=False)
-        words = _words(wanted, host, ports or {}, tls_cert, tls_key, allow_exec)
-        record = _start(words, folder or default_data_dir(), timeout)
+        words = words_of(wanted, host, ports or {}, tls_cert, tls_key, allow_exec)
+        record = launch(words, folder or default_data_dir(), timeout)
         return Local(record, is_new=True)
     finally:
         lock.release()
@@ -175,7 +166,7 @@ def up(
 
 def status() -> list[Local]:
     """Return all running ones, the youngest first."""
-    _reap()
+    reap()
     return [Local(record, is_new=False) for record in find_records()]
 
 
@@ -201,7 +192,7 @@ def down(
 
 def _running(wanted: Sequence[str], folder: Path | None) -> Record | None:
     """Return a running one that has all that is wanted, or ``None``."""
-    _reap()
+    reap()
     fitting = [
         record
         for record in find_records()
@@ -242,107 +233,6 @@ def _check_answers(record: Record) -> None:
             connection.close()
 
 
-def _words(
-    services: Sequence[str],
-    host: str,
-    ports: Mapping[str, int],
-    tls_cert: Path | str | None,
-    tls_key: Path | str | None,
-    allow_exec: bool,
-) -> list[str]:
-    words = [word for name in services for word in ("--service", name)]
-    words += ["--host", host]
-    words += [w for name, n in ports.items() for w in ("--port", f"{name}={n}")]
-    if tls_cert is not None:
-        words += ["--tls-cert", str(Path(tls_cert).absolute())]
-    if tls_key is not None:
-        words += ["--tls-key", str(Path(tls_key).absolute())]
-    return [*words, "--allow-exec"] if allow_exec else words
-
-
-def _start(words: Sequence[str], folder: Path, timeout: float) -> Record:
-    """Start a process and wait until it has told its endpoints."""
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    log = folder / "services.log"
-    command = [sys.executable, "-P", "-m", "pilothouse", "up", "--json", *words]
-    command += ["--data-dir", str(folder), "--log-name", str(log)]
-    with _open_log(log) as errors:
-        begin = errors.tell()
-        process = subprocess.Popen(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=errors,
-            start_new_session=True,
-        )
-    assert process.stdout is not None
-    with process.stdout as output:
-        line = _read_line(output, time.monotonic() + timeout)
-    if line:
-        with contextlib.suppress(ValueError):
-            json.loads(line)
-            for record in find_records():
-                if record.pid == process.pid:
-                    _let_go(process)
-                    return record
-    _give_up(process)
-    tail = _tail(log, _TAIL_LINES, begin)
-    what = "did not get ready" if line is None else "did not start"
-    raise ServiceError(
-        f"the local services {what}\n{tail}".rstrip(), hint=f"the log is {log}"
-    )
-
-
-def _read_line(output: IO[bytes], deadline: float) -> bytes | None:
-    """Return the first line; empty at the end of file, ``None`` at the deadline."""
-    line = b""
-    while not line.endswith(b"\n") and len(line) < _MAX_LINE_BYTES:
-        left = deadline - time.monotonic()
-        if left <= 0 or not select.select([output], [], [], left)[0]:
-            return None
-        piece = os.read(output.fileno(), 65536)
-        if not piece:
-            return b""
-        line += piece
-    return line
-
-
-def _give_up(process: subprocess.Popen[bytes]) -> None:
-    process.terminate()
-    try:
-        process.wait(5.0)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
-
-
-def _let_go(process: subprocess.Popen[bytes]) -> None:
-    """Leave a process to itself; subprocess would warn at exit that it still runs."""
-    _children.add(process.pid)
-    process.returncode = 0
-
-
-def _open_log(log: Path) -> IO[bytes]:
-    """Open a log to append to; a long one is put aside first."""
-    if log.exists() and log.stat().st_size > _MAX_LOG_BYTES:
-        log.rename(log.with_suffix(".log.1"))
-    handle = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
-    file = os.fdopen(handle, "ab")
-    file.seek(0, os.SEEK_END)
-    return file
-
-
-def _tail(log: Path, lines: int, begin: int = 0) -> str:
-    try:
-        with log.open("rb") as file:
-            size = file.seek(0, os.SEEK_END)
-            file.seek(max(begin, size - 65536))
-            text = file.read().decode("utf-8", "replace")
-    except OSError:
-        return ""
-    return "\n".join(text.splitlines()[-lines:])
-
-
 def _end(record: Record, timeout: float) -> None:
     """Ask a process to end, wait for it, kill it if it does not."""
     import psutil
@@ -375,18 +265,8 @@ def _wait(record: Record, timeout: float) -> bool:
         if time.monotonic() > deadline:
             return False
         time.sleep(_LOOK_SECONDS)
-    _reap()
+    reap()
     return True
-
-
-def _reap() -> None:
-    for pid in tuple(_children):
-        try:
-            ended, _ = os.waitpid(pid, os.WNOHANG)
-        except ChildProcessError:
-            ended = pid
-        if ended:
-            _children.discard(pid)
 
 
 def _is_same(first: Path, second: Path) -> bool:

@@ -30,19 +30,28 @@ from .storage import is_storage_full
 
 __all__ = [
     "EMPTY_BODY",
+    "MAX_BODY_BYTES",
+    "MAX_JSON_BYTES",
+    "MAX_NAME_CHARS",
+    "MAX_TEXT_CHARS",
     "Handler",
     "Param",
     "Refusal",
     "Request",
     "Route",
     "answer_of",
+    "decoded",
     "empty_answer",
     "json_answer",
+    "path_segments",
     "query_bool",
     "query_int",
     "read_body",
     "read_json",
+    "read_text",
+    "refusal_answer",
     "text_answer",
+    "whole_number",
 ]
 
 log = logging.getLogger(__name__)

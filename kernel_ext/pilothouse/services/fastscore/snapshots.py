@@ -32,7 +32,7 @@ from pilothouse.services.web import (
     query_int,
 )
 
-from .store import AmbiguousError, ExistsError, Store
+from .snapshot_store import AmbiguousError, ExistsError, SnapshotStore
 
 __all__ = ["MAX_SNAPSHOT_BYTES", "snapshot_routes"]
 
@@ -43,7 +43,7 @@ _BYTES = "application/octet-stream"
 _ID = re.compile(r"[0-9A-Za-z][0-9A-Za-z_-]{0,63}")
 
 
-def snapshot_routes(store: Store) -> list[Route]:
+def snapshot_routes(store: SnapshotStore) -> list[Route]:
     """Return the routes of Model Manage that deal with snapshots."""
     handlers = _Snapshots(store)
     path = "/1/model/{model}/snapshot/{snapshot}"
@@ -106,7 +106,7 @@ def snapshot_routes(store: Store) -> list[Route]:
 
 
 class _Snapshots:
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: SnapshotStore) -> None:
         self._store = store
 
     async def list(self, request: Request) -> web.StreamResponse:
