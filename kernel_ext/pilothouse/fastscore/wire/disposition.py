@@ -22,10 +22,15 @@ _ESCAPE: Final = re.compile(r"\\(.)", re.DOTALL)
 
 def disposition(tag: str, key: str, name: str) -> str:
     """Return a Content-Disposition value: ``x-model; name="m"``."""
-    if name.isascii() and name.isprintable():
-        quoted = name.replace("\\", "\\\\").replace('"', '\\"')
-        return f'{tag}; {key}="{quoted}"'
-    return f"{tag}; {key}*=UTF-8''{quote(name, safe='')}"
+    return f"{tag}; {parameter(key, name)}"
+
+
+def parameter(key: str, value: str) -> str:
+    """Return one parameter: ``name="m"``, or ``name*=UTF-8''%C3%BC``."""
+    if value.isascii() and value.isprintable():
+        quoted = value.replace("\\", "\\\\").replace('"', '\\"')
+        return f'{key}="{quoted}"'
+    return f"{key}*=UTF-8''{quote(value, safe='')}"
 
 
 def parse_header(value: str) -> tuple[str, dict[str, str]]:
@@ -43,10 +48,15 @@ def parse_header(value: str) -> tuple[str, dict[str, str]]:
 
 
 def _as_utf8(text: str) -> str:
-    """Undo the reading of raw UTF-8 bytes as Latin-1 or with surrogates."""
-    for codec, errors in (("latin-1", "strict"), ("utf-8", "surrogateescape")):
-        try:
-            return text.encode(codec, errors).decode()
-        except UnicodeError:
-            continue
-    return text
+    """Return a text whose bytes a server could not decode and kept as surrogates.
+
+    The real SDK sends Latin-1, most others UTF-8.
+    """
+    try:
+        data = text.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        return text
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        return data.decode("latin-1")

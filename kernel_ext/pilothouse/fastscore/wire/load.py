@@ -28,7 +28,7 @@ from typing import Final, TypeAlias
 from pilothouse.errors import ProtocolError
 
 from . import mime
-from .disposition import disposition, parse_header
+from .disposition import disposition, parameter, parse_header
 from .values import JSON, unquoted
 
 MAX_INLINE_BYTES: Final = 1024 * 1024
@@ -180,7 +180,8 @@ def _attachment_part(attachment: AnyAttachment) -> _Part:
     if isinstance(attachment, InlineAttachment):
         return where, content_type, attachment.data
     ref = f"{_REF_PREFIX}{attachment.model}:{attachment.stored_name}"
-    outer = f'message/external-body; access-type=x-model-manage; ref="{ref}"'
+    by_ref = parameter("ref", ref)
+    outer = f"message/external-body; access-type=x-model-manage; {by_ref}"
     inner = f"Content-Type: {content_type}\r\nContent-Length: {attachment.size}\r\n\r\n"
     return where, outer, inner.encode()
 
