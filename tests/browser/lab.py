@@ -12,6 +12,7 @@ from pathlib import Path
 from urllib.error import URLError
 
 import nbformat
+
 from waiting import until
 
 REMEDY = (
@@ -43,7 +44,9 @@ KNOWN_NOISE = (
 def chromium_path():
     """Return the browser's path, or None."""
     return os.environ.get("PILOTHOUSE_CHROMIUM") or next(
-        filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))),
+        filter(
+            None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))
+        ),
         None,
     )
 
@@ -194,9 +197,7 @@ class NotebookPage:
 
     def save(self):
         """Save the notebook; return what the file holds then."""
-        self.page.evaluate(
-            "() => window.jupyterapp.shell.currentWidget.context.save()"
-        )
+        self.page.evaluate("() => window.jupyterapp.shell.currentWidget.context.save()")
         return nbformat.read(self.path, as_version=4)
 
     def reload(self):

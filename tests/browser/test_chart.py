@@ -9,7 +9,9 @@ STREAM = """
 import pathlib, time, numpy as np, psutil
 import pilothouse_widgets as w
 
-chart = w.LiveChart(list("abcd"), unit="%", title="Load", axis="number", window=0, points=2500)
+chart = w.LiveChart(
+    list("abcd"), unit="CPU s", title="Load", axis="number", window=0, points=2500
+)
 chart
 """
 
@@ -53,7 +55,8 @@ def test_every_append_is_painted_and_the_last_value_is_the_kernels(notebook):
     seen = opened.page.evaluate("() => [...window.seqs]")
     assert len(seen) >= int(seq) - 3
     shown = opened.page.evaluate(
-        "() => [...document.querySelectorAll('.ph-legend .ph-value')].map(e => e.textContent)"
+        """() => [...document.querySelectorAll('.ph-legend .ph-value')]
+                 .map(e => e.textContent)"""
     )
     assert [float(text.split("k")[0].split(" ")[0]) for text in shown] == [
         float(_short(value)) for value in json.loads(last)
@@ -68,7 +71,10 @@ def _short(value):
 
 POINTS = """
 import pilothouse_widgets as w
-chart = w.LiveChart(["in", "out"], unit="records/s", title="Rates", axis="number", window=0)
+
+chart = w.LiveChart(
+    ["in", "out"], unit="records/s", title="Rates", axis="number", window=0
+)
 for i in range(50):
     chart.append([i * 10, i * 5], x=i)
 chart
@@ -140,9 +146,7 @@ def test_a_saved_notebook_holds_a_static_snapshot(notebook):
 
     (output,) = opened.save().cells[0].outputs
     assert "<svg" in output.data["text/html"]
-    assert output.data["text/plain"] == (
-        "Rates: in 490 records/s, out 245 records/s"
-    )
+    assert output.data["text/plain"] == ("Rates: in 490 records/s, out 245 records/s")
     assert "application/vnd.jupyter.widget-view+json" not in output.data
     opened.shoot("chart-static")
 

@@ -1,9 +1,9 @@
 """The engine monitor in JupyterLab, over an engine of the local suite."""
 
 import pytest
-from waiting import until
 
 from pilothouse.fastscore.suite import Connect
+from waiting import until
 
 SHOW = "monitor = w.EngineMonitor(engine)\nmonitor"
 FEED = """
@@ -168,7 +168,9 @@ def test_a_lost_suite_is_said(notebook, fresh_suite):
     cell = f"""
 import pilothouse_widgets as w
 from pilothouse.fastscore.suite import Connect
-engine = Connect({fresh_suite.url!r}, oauth_secret={fresh_suite.token!r}).get("engine-1")
+
+connect = Connect({fresh_suite.url!r}, oauth_secret={fresh_suite.token!r})
+engine = connect.get("engine-1")
 """
     opened = notebook(cell, SHOW).run_all()
     until(lambda: state_of(opened) == "INIT", 60)

@@ -3,11 +3,11 @@ import time
 
 import numpy as np
 import pytest
-from waiting import until
-from widgets.frames import points_of
 
 from pilothouse_widgets import LiveChart, Series
 from pilothouse_widgets.feed import the_feed
+from waiting import until
+from widgets.frames import points_of
 
 
 @pytest.fixture
@@ -116,7 +116,7 @@ def test_a_later_view_gets_the_whole_window(chart):
 
 
 def test_until_a_browser_answers_the_window_is_repeated(chart, comms):
-    """A message before the view's module is loaded is lost; nothing else would heal it."""
+    """A message before the view's module is loaded is lost, and must be healed."""
     chart.append([1, 1])
 
     def repeated():

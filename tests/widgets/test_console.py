@@ -1,7 +1,6 @@
 import datetime
 
 import pytest
-from waiting import until
 
 from pilothouse.fastscore.pneumo import (
     LogMsg,
@@ -14,6 +13,7 @@ from pilothouse.fastscore.suite import Connect
 from pilothouse_widgets import PneumoConsole
 from pilothouse_widgets.feed import the_feed
 from pilothouse_widgets.pneumo_lines import line_of
+from waiting import until
 
 AT = {
     "src": "engine-1",
@@ -22,7 +22,7 @@ AT = {
 ERROR = ModelErrorMsg(
     **AT,
     input=ModelInputInfo(slot=0, seqno=7, data=('{"x": 1}',), batch_len=1),
-    console='Traceback:\n  File "<model m>", line 3, in action\nKeyError: \'y\'',
+    console="Traceback:\n  File \"<model m>\", line 3, in action\nKeyError: 'y'",
 )
 
 
@@ -88,7 +88,9 @@ def test_the_tail_is_bounded():
     for i in range(1000):
         console.show(LogMsg(**AT, level=64, text=str(i)))
 
-    assert [line["text"] for line in console.lines] == [str(i) for i in range(900, 1000)]
+    assert [line["text"] for line in console.lines] == [
+        str(i) for i in range(900, 1000)
+    ]
     assert len(console.get_state("_whole")["_whole"]["lines"]) == 100
 
 

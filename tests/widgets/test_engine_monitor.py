@@ -1,14 +1,13 @@
 import threading
 import time
 
-from waiting import until
-from widgets.frames import points_of
-
 from pilothouse.fastscore import Model
 from pilothouse.fastscore.suite import Connect
 from pilothouse_widgets import EngineMonitor
 from pilothouse_widgets.engine_report import EngineError, EngineReport, SlotReport
 from pilothouse_widgets.feed import the_feed
+from waiting import until
+from widgets.frames import points_of
 
 REPORT = EngineReport(
     state="RUNNING",
@@ -228,7 +227,7 @@ def test_a_model_with_more_slots_shows_them(engine):
     )
     monitor = EngineMonitor(engine, interval=0.2)
     Model("fork", "python3", source).deploy(
-        engine, streams={n: "rest-chunked:" for n in (0, 1, 3)}, wait=20
+        engine, streams=dict.fromkeys((0, 1, 3), "rest-chunked:"), wait=20
     )
     until(lambda: [s["slot"] for s in monitor.slots] == [0, 1, 3])
     engine.input(b"1\n2\n", 0)

@@ -1,9 +1,11 @@
 import threading
+import time
+from itertools import pairwise
 
 import pytest
-from waiting import until
 
 from pilothouse_widgets.feed import Feed, tail
+from waiting import until
 
 
 @pytest.fixture
@@ -35,9 +37,7 @@ def test_the_newest_value_wins(feed):
 def test_no_more_than_the_given_rate_is_shown(feed):
     stop = threading.Event()
     times = []
-    subscription = feed.subscribe(
-        lambda _: times.append(__import__("time").monotonic()), hz=20
-    )
+    subscription = feed.subscribe(lambda _: times.append(time.monotonic()), hz=20)
 
     def source():
         while not stop.is_set():
@@ -50,7 +50,7 @@ def test_no_more_than_the_given_rate_is_shown(feed):
     stop.set()
     thread.join()
 
-    gaps = [b - a for a, b in zip(times, times[1:], strict=False)]
+    gaps = [b - a for a, b in pairwise(times)]
     assert min(gaps) >= 0.049
 
 
@@ -70,7 +70,9 @@ def test_one_thread_serves_all_subscriptions(feed):
 
 def test_a_log_is_merged_in_order_and_bounded(feed):
     shown = []
-    subscription = feed.subscribe(lambda lines: shown.append(lines), hz=5, merge=tail(3))
+    subscription = feed.subscribe(
+        lambda lines: shown.append(lines), hz=5, merge=tail(3)
+    )
     subscription.put([0])
     until(lambda: shown)
 

@@ -1,7 +1,6 @@
-from waiting import until
-
 from pilothouse.fastscore import Model
 from pilothouse_widgets import ModelInspector
+from waiting import until
 
 
 def test_a_model_that_was_never_saved_shows_what_it_has(root_model):
@@ -42,7 +41,9 @@ def test_the_active_model_of_an_engine_can_be_inspected(deployed):
 
 
 def test_a_schema_that_nobody_has_is_named():
-    model = Model("m", "python3", "# fastscore.schema.0: gone\ndef action(x): yield x\n")
+    model = Model(
+        "m", "python3", "# fastscore.schema.0: gone\ndef action(x): yield x\n"
+    )
     inspector = ModelInspector(model)
     until(lambda: not inspector.loading)
 
@@ -53,7 +54,9 @@ def test_a_schema_that_nobody_has_is_named():
 
 
 def test_a_wrong_annotation_is_shown_in_the_view():
-    model = Model("m", "python3", "# fastscore.recordsets.0: perhaps\ndef action(x): 0\n")
+    model = Model(
+        "m", "python3", "# fastscore.recordsets.0: perhaps\ndef action(x): 0\n"
+    )
     inspector = ModelInspector(model)
     until(lambda: not inspector.loading)
 

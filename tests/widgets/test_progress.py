@@ -1,11 +1,11 @@
 import threading
 
 import pytest
-from waiting import until
 
 from pilothouse.fastscore import Model
 from pilothouse_widgets import Progress, RunProgress
 from pilothouse_widgets.feed import the_feed
+from waiting import until
 
 
 def test_it_counts_and_tells_rate_and_fraction():

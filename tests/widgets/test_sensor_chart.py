@@ -1,9 +1,9 @@
 import pytest
-from waiting import until
 
 from pilothouse.errors import FastScoreError
 from pilothouse.fastscore import Sensor
 from pilothouse_widgets import SensorChart
+from waiting import until
 
 
 def test_a_tap_is_installed_drawn_as_a_rate_and_removed(deployed):

@@ -10,7 +10,11 @@ from pilothouse_widgets.feed import the_feed
 @pytest.fixture
 def table():
     return LiveTable(
-        ["name", Column("size", kind="size"), Column("rate", unit="1/s", kind="number")],
+        [
+            "name",
+            Column("size", kind="size"),
+            Column("rate", unit="1/s", kind="number"),
+        ],
         [("a", 10, 0.5), ("b", 2048, 1.5)],
         key="name",
         title="Things",
@@ -82,7 +86,7 @@ def test_numbers_of_numpy_and_numbers_that_json_has_not():
 
 
 def test_sixty_changed_cells_take_less_than_two_kilobytes(comms):
-    """500 rows, 20 rows with 3 cells each: the message's content and 900 of envelope."""
+    """500 rows, 20 changed with 3 cells each: the content and 900 of envelope."""
     rng = np.random.default_rng(2)
     rows = rng.normal(size=(500, 8)).round(3)
     table = LiveTable(list("abcdefgh"), rows.tolist())

@@ -4,7 +4,6 @@ import subprocess
 import sys
 
 import pytest
-from waiting import until
 
 import pilothouse_widgets
 from pilothouse_widgets import (
@@ -16,6 +15,7 @@ from pilothouse_widgets import (
     Progress,
 )
 from pilothouse_widgets.feed import the_feed
+from waiting import until
 
 VIEW = "application/vnd.jupyter.widget-view+json"
 
@@ -51,7 +51,9 @@ def test_a_view_is_few_widget_models(view, comms):
 def test_what_a_view_sends_is_json(view, comms):
     assert the_feed().flush()
     for one in comms:
-        json.dumps([m for m in one.messages if m["method"] == "custom"], allow_nan=False)
+        json.dumps(
+            [m for m in one.messages if m["method"] == "custom"], allow_nan=False
+        )
 
 
 def test_a_closed_view_is_its_snapshot_and_may_be_closed_twice(view, comms):

@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from widgets.frames import points_of
 
 from pilothouse_widgets.window import Window
+from widgets.frames import points_of
 
 
 def added(window, x, *columns):

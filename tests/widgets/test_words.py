@@ -11,7 +11,7 @@ from pilothouse_widgets import words
         (0, "0"), (7, "7"), (0.25, "0.25"), (0.125, "0.125"), (12.34, "12.3"),
         (123.4, "123"), (999.9, "1000"), (1000, "1k"), (12_345, "12.3k"),
         (1_500_000, "1.5M"), (2e9, "2G"), (3.2e12, "3.2T"), (-4500, "-4.5k"),
-        (0.0001, "1.00e-04"), (math.inf, "∞"), (math.nan, "–"),
+        (0.0001, "1.00e-04"), (math.inf, "∞"), (math.nan, "\N{EN DASH}"),
     ],
 )  # fmt: skip
 def test_numbers(value, text):
@@ -30,7 +30,7 @@ def test_sizes(value, text):
     ("value", "text"),
     [
         (0.45, "450 ms"), (1.5, "1.5 s"), (12, "12 s"), (185, "3 min 5 s"),
-        (7260, "2 h 1 min"), (math.inf, "–"),
+        (7260, "2 h 1 min"), (math.inf, "\N{EN DASH}"),
     ],
 )  # fmt: skip
 def test_durations(value, text):

@@ -2,7 +2,7 @@
 
     EngineMonitor(engine, *, interval=0.5, window=120.0)
     PneumoConsole(connect, src=None, type=None, *, level=None, text="", limit=2000)
-    ModelInspector(model, *, engine=None)
+    ModelInspector(model)
     SensorChart(instance, sensor, *, interval=0.5, window=120.0)
     LiveChart(series, *, title="", unit="", window=60.0, points=10_000)
     LiveTable(columns, rows=(), *, key=None, title="")
@@ -32,7 +32,8 @@ if TYPE_CHECKING:
     from .console import PneumoConsole
     from .engine import EngineMonitor
     from .inspector import ModelInspector
-    from .progress import Progress, RunProgress
+    from .progress import Progress
+    from .run_progress import RunProgress
     from .sensor_chart import SensorChart
     from .table import Column, LiveTable
 
@@ -58,7 +59,7 @@ _HOME = {
     "ModelInspector": "inspector",
     "PneumoConsole": "console",
     "Progress": "progress",
-    "RunProgress": "progress",
+    "RunProgress": "run_progress",
     "SensorChart": "sensor_chart",
     "Series": "chart",
 }

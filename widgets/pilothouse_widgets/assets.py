@@ -67,7 +67,8 @@ def _take(found: re.Match[str]) -> str:
 def _scope(name: str, body: str) -> str:
     exports = ", ".join(found.group(2) for found in _EXPORT.finditer(body))
     inner = _EXPORT.sub(r"\1", body)
-    return f"const {_identifier(name)} = (() => {{\n{inner}\nreturn {{ {exports} }};\n}})();"
+    scope = f"(() => {{\n{inner}\nreturn {{ {exports} }};\n}})()"
+    return f"const {_identifier(name)} = {scope};"
 
 
 def _identifier(name: str) -> str:

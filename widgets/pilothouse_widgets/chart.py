@@ -1,8 +1,8 @@
 """A live line chart of several series: appends in binary, drawn by the browser.
 
 The kernel keeps the newest points and sends only what is new; the browser draws one
-minimum and one maximum for each pixel, at most once a frame, and has the axes, the hover
-readout, zoom, pause and a table of the same numbers. Budgets: `design.md` §9.
+minimum and one maximum for each pixel, at most once a frame, and has the axes, the
+hover readout, zoom, pause and a table of the same numbers. Budgets: `design.md` §9.
 """
 
 from __future__ import annotations
@@ -56,7 +56,9 @@ class LiveChart(StreamView):
 
     _esm = module("chart.js")
 
-    series = traitlets.List(help="Label and unit of each line.").tag(sync=True)
+    series = traitlets.List(
+        trait=traitlets.Dict(), help="Label and unit of each line."
+    ).tag(sync=True)
     unit = traitlets.Unicode("", help="Unit of the y axis.").tag(sync=True)
     axis = traitlets.Enum(("time", "number"), "time", help="What x is.").tag(sync=True)
     span = traitlets.Float(0.0, help="Width of the window in x.").tag(sync=True)
@@ -105,25 +107,35 @@ class LiveChart(StreamView):
 
         Raises:
             KeyError: If a label is not one of the chart's.
-            ValueError: If the values are not as many as x.
+            TypeError: If one number is given for several series.
+            ValueError: If the values are not as many as x, or as the series.
         """
         at = np.atleast_1d(np.asarray(time.time() if x is None else x, np.float64))
         self._points.add(at, self._columns(values))
         self._added()
 
-    def _columns(self, values: Any) -> dict[int, npt.NDArray[np.float64]]:
+    def _columns(
+        self, values: Mapping[str, Values] | Sequence[Values] | Values
+    ) -> dict[int, npt.NDArray[np.float64]]:
+        found: dict[int, Any]
         if isinstance(values, Mapping):
             found = {self._index[label]: value for label, value in values.items()}
         elif len(self._index) == 1:
             found = {0: values}
+        elif isinstance(values, Sequence | np.ndarray):
+            found = dict(enumerate(values))
         else:
-            found = dict(zip(range(len(self._index)), values, strict=True))
+            raise TypeError(f"{values!r} holds no value for each of {self.series!r}")
+        if not isinstance(values, Mapping) and len(found) != len(self._index):
+            raise ValueError(f"{len(found)} values for {len(self._index)} series")
         return {
             index: np.atleast_1d(np.asarray(value, np.float64))
             for index, value in found.items()
         }
 
-    def column(self, label: str) -> tuple[npt.NDArray[np.float64], ...]:
+    def column(
+        self, label: str
+    ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
         """Return x and y of one series, float64, shape (n,), as far as kept."""
         return self._points.column(self._index[label])
 
@@ -139,23 +151,20 @@ class LiveChart(StreamView):
 
     def body_html(self) -> str:
         """Return the window as a drawing and a table of its range."""
-        columns = [(line, *self.column(line["label"])) for line in self.series]
+        lines = [line["label"] for line in self.series]
+        columns = [(label, *self._points.column(i)) for i, label in enumerate(lines)]
         rows = [
             (
-                line["label"],
+                label,
                 words.number(float(np.nanmin(y))),
                 words.number(float(np.nanmean(y))),
                 words.number(float(np.nanmax(y))),
                 f"{words.number(float(y[-1]))} {line['unit']}".rstrip(),
             )
-            for line, _, y in columns
+            for line, (label, _, y) in zip(self.series, columns, strict=True)
             if np.isfinite(y).any()
         ]
-        drawing = snapshot.svg(
-            [(line["label"], x, y) for line, x, y in columns],
-            unit=self.unit,
-            about=self.headline(),
-        )
+        drawing = snapshot.svg(columns, unit=self.unit, about=self.headline())
         if not rows:
             return drawing
         return drawing + snapshot.table(["series", "min", "mean", "max", "last"], rows)

@@ -16,6 +16,7 @@ from .pneumo_watch import PneumoWatch
 
 if TYPE_CHECKING:
     from pilothouse.fastscore.connect import Connect
+    from pilothouse.fastscore.pneumo import PneumoMsg
 
 __all__ = ["PneumoConsole"]
 
@@ -54,7 +55,7 @@ class PneumoConsole(DeltaView):
         self,
         connect: Connect | None = None,
         src: str | None = None,
-        type: str | None = None,  # noqa: A002 - Pneumo's name
+        type: str | None = None,
         *,
         level: str | None = None,
         text: str = "",
@@ -87,7 +88,7 @@ class PneumoConsole(DeltaView):
                 history=True,
             )
 
-    def show(self, message: Any) -> None:
+    def show(self, message: PneumoMsg) -> None:
         """Add a message, from any thread."""
         line = line_of(message)
         with self._lock:
@@ -98,7 +99,7 @@ class PneumoConsole(DeltaView):
 
     @property
     def lines(self) -> list[dict[str, Any]]:
-        """The lines kept, oldest first; as `pilothouse_widgets.pneumo_lines.line_of`."""
+        """The lines kept, oldest first, as `line_of` makes them, with an ``id``."""
         with self._lock:
             return list(self._lines)
 

@@ -3,8 +3,8 @@
     whole   = {"seq", ...}      ; trait, and message {"whole": ...}
     delta   = {"seq", ...}      ; message {"delta": ...}
 
-Deltas repeat nothing and are safe to apply twice. A browser that misses one asks for the
-whole.
+Deltas repeat nothing and are safe to apply twice. A browser that misses one asks for
+the whole.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class DeltaView(View):
         sync=True, to_json=lambda _value, view: view._numbered_whole()
     )
 
-    def __init__(self, **traits: Any) -> None:  # noqa: ANN401 - values of traits
+    def __init__(self, **traits: object) -> None:
         self._seq = 0
         self._sight = FirstSight()
         super().__init__(**traits)

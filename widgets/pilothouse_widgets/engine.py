@@ -48,8 +48,12 @@ class EngineMonitor(StreamView):
     state = traitlets.Unicode("", help="As the suite spells it.").tag(sync=True)
     model = traitlets.Unicode("", help="Name of the loaded model.").tag(sync=True)
     mtype = traitlets.Unicode("", help="Type of the model.").tag(sync=True)
-    jets = traitlets.List(help="Pid and sandbox of each jet.").tag(sync=True)
-    slots = traitlets.List(help="Stream, rate and totals of each slot.").tag(sync=True)
+    jets = traitlets.List(
+        trait=traitlets.Dict(), help="Pid and sandbox of each jet."
+    ).tag(sync=True)
+    slots = traitlets.List(
+        trait=traitlets.Dict(), help="Stream, rate and totals of each slot."
+    ).tag(sync=True)
     rates = traitlets.Dict(help="Records a second: in, out, rejected.").tag(sync=True)
     totals = traitlets.Dict(help="Records: in, out, rejected.").tag(sync=True)
     memory = traitlets.Int(0, help="Resident memory, bytes.").tag(sync=True)
@@ -62,7 +66,9 @@ class EngineMonitor(StreamView):
     doing = traitlets.Unicode("", help="What a click has begun.").tag(sync=True)
     refused = traitlets.Unicode("", help="Why a click did nothing.").tag(sync=True)
     steerable = traitlets.Bool(False, help="Whether there is an engine.").tag(sync=True)
-    series = traitlets.List(help="Label and unit of each line.").tag(sync=True)
+    series = traitlets.List(
+        trait=traitlets.Dict(), help="Label and unit of each line."
+    ).tag(sync=True)
     span = traitlets.Float(120.0, help="Seconds that the chart shows.").tag(sync=True)
     points = traitlets.Int(2400, help="Most points of a line.").tag(sync=True)
 
@@ -92,7 +98,7 @@ class EngineMonitor(StreamView):
             self._watch = EngineWatch(engine, self._reports.put, interval=interval)
             self._watch.start()
 
-    # -- reports ------------------------------------------------------------------------
+    # -- reports -------------------------------------------------------------------
 
     def put(self, report: EngineReport) -> None:
         """Hand over a report from any thread; the feed shows the newest."""
@@ -157,7 +163,7 @@ class EngineMonitor(StreamView):
         self.series = _series(labels)
         self._send_window()
 
-    # -- buttons ------------------------------------------------------------------------
+    # -- buttons -------------------------------------------------------------------
 
     def asked(self, ask: str, content: Mapping[str, Any]) -> None:
         """Take a click; the engine is called on a thread of this view."""
@@ -179,19 +185,19 @@ class EngineMonitor(StreamView):
 
     def _act(self, ask: str, content: Mapping[str, Any]) -> Callable[[], object]:
         engine: Any = self._engine
-        if ask == "scale":
-            jets = max(int(content.get("jets", 1)), 0)
-            return lambda: engine.scale(jets)
-        return {
+        jets = max(int(content.get("jets", 1)), 0)
+        acts: dict[str, Callable[[], object]] = {
             "pause": engine.pause,
             "unpause": engine.unpause,
             "reset": engine.reset,
-        }[ask]
+            "scale": lambda: engine.scale(jets),
+        }
+        return acts[ask]
 
     def _told(self, traits: Mapping[str, str]) -> None:
         self._update(**traits)
 
-    # -- the forms and the end ----------------------------------------------------------
+    # -- the forms and the end -----------------------------------------------------
 
     def stop(self) -> None:
         """Stop watching: end the thread, remove the sensors it installed."""

@@ -1,7 +1,7 @@
 """Watches one engine: a thread that reads, and only puts reports where it is told to.
 
-    poll        state, model and streams: at the start, after each change told by Pneumo,
-                and every few seconds in case one was missed
+    poll        state, model and streams: at the start, after each change that Pneumo
+                tells, and every few seconds in case one was missed
     Pneumo      state, configuration, model errors, sensor reports, as they come
     sensors     records and rejected records of each slot, memory; removed at the end
 
@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
@@ -23,13 +23,20 @@ from .tally import RECORDS, REJECTED_BY_ENCODING, REJECTED_BY_SCHEMA, Tally, tap
 
 if TYPE_CHECKING:
     from pilothouse.fastscore.engine import Engine
-    from pilothouse.fastscore.pneumo import PneumoMsg, PneumoSock
+    from pilothouse.fastscore.pneumo import (
+        EngineStateMsg,
+        LogMsg,
+        ModelErrorMsg,
+        PneumoMsg,
+        PneumoSock,
+        SensorReportMsg,
+    )
 
 __all__ = ["EngineWatch"]
 
 _MEMORY: Final = "sys.memory"
 _POLL_SECONDS: Final = 5.0
-_MEMORY_SECONDS: Final = 2.0
+_MEMORY_SECONDS: Final = 1.0
 _RETRY_SECONDS: Final = (0.25, 0.5, 1.0, 2.0, 5.0)
 _ERROR_LEVEL: Final = 8
 
@@ -82,7 +89,7 @@ class EngineWatch:
         if self._thread.is_alive() and self._thread is not threading.current_thread():
             self._thread.join(timeout)
 
-    # -- the thread -------------------------------------------------------------------
+    # -- the thread ----------------------------------------------------------------
 
     def _run(self) -> None:
         failures = 0
@@ -143,7 +150,7 @@ class EngineWatch:
                 self._engine.uninstall_sensor(sensor)
         self._sensors.clear()
 
-    # -- sensors -----------------------------------------------------------------------
+    # -- sensors -------------------------------------------------------------------
 
     def _slots(self) -> list[int]:
         used = {info.slot for info in getattr(self._model, "slots", ()) or ()}
@@ -170,7 +177,7 @@ class EngineWatch:
                     Sensor(f"monitor {tap}", descriptor)
                 )
 
-    # -- Pneumo, on the socket's thread ------------------------------------------------
+    # -- Pneumo, on the socket's thread --------------------------------------------
 
     def _linked(self, state: object) -> None:
         if str(state) == "lost":
@@ -179,17 +186,17 @@ class EngineWatch:
         self.look()
 
     def _heard(self, message: PneumoMsg) -> None:
-        act = {
+        acts: dict[str, Callable[[Any], None]] = {
             "sensor-report": self._measured,
             "engine-state": self._changed,
             "engine-config": self._configured,
             "model-error": self._failed,
             "log": self._logged,
-        }.get(message.type)
-        if act is not None:
+        }
+        if (act := acts.get(message.type)) is not None:
             act(message)
 
-    def _measured(self, message: Any) -> None:
+    def _measured(self, message: SensorReportMsg) -> None:
         with self._lock:
             if self._sensors.get(message.point) != message.sid:
                 return
@@ -200,7 +207,7 @@ class EngineWatch:
                     message.point, message.data, message.delta_time, time.monotonic()
                 )
 
-    def _changed(self, message: Any) -> None:
+    def _changed(self, message: EngineStateMsg) -> None:
         with self._lock:
             self._state = str(message.state).upper()
             if self._state in ("INIT", "RUNNING"):
@@ -210,7 +217,7 @@ class EngineWatch:
     def _configured(self, _message: object) -> None:
         self.look()
 
-    def _failed(self, message: Any) -> None:
+    def _failed(self, message: ModelErrorMsg) -> None:
         console = str(message.console or "").rstrip()
         shown = message.input.data[0] if message.input and message.input.data else ""
         with self._lock:
@@ -222,7 +229,7 @@ class EngineWatch:
             )
         self.look()
 
-    def _logged(self, message: Any) -> None:
+    def _logged(self, message: LogMsg) -> None:
         if message.level > _ERROR_LEVEL:
             return
         with self._lock:
@@ -233,7 +240,7 @@ class EngineWatch:
                     at=message.timestamp.timestamp(),
                 )
 
-    # -- reports -----------------------------------------------------------------------
+    # -- reports -------------------------------------------------------------------
 
     def _report(self) -> None:
         now = time.monotonic()
@@ -279,8 +286,8 @@ class EngineWatch:
         )
 
 
-def _transport(descriptor: Any) -> str:
-    found = {str(key).lower(): value for key, value in dict(descriptor).items()}
+def _transport(descriptor: Mapping[str, Any]) -> str:
+    found = {str(key).lower(): value for key, value in descriptor.items()}
     transport = found.get("transport", "")
     if isinstance(transport, dict):
         kinds = {str(key).lower(): value for key, value in transport.items()}

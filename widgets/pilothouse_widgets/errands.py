@@ -1,7 +1,7 @@
 """What a click asks for, done one after another on a thread of its own.
 
-A widget's callback runs on the kernel's main thread or on a subshell's, next to cells. It
-must return at once, so it leaves an errand here.
+A widget's callback runs on the kernel's main thread or on a subshell's, next to cells.
+It must return at once, so it leaves an errand here.
 """
 
 from __future__ import annotations

@@ -1,15 +1,15 @@
 """From reading threads to traits: one publisher thread, thinned, ordered, bounded.
 
 Sources call `Subscription.put` from any thread and never wait. One thread of this
-process, started when it is first needed, calls each subscription's ``show`` with what is
-newest, at most so many times a second. It alone writes traits, which keeps a view moving
-while a cell is busy (a task on the kernel's loop would stand still) and spares traits
-every lock.
+process, started when it is first needed, calls each subscription's ``show`` with what
+is newest, at most so many times a second. It alone writes traits, which keeps a view
+moving while a cell is busy (a task on the kernel's loop would stand still) and spares
+traits every lock.
 
-    put, put, put  ->  one waiting value, merged  ->  show(value)   when its time has come
+    put, put, put  ->  one waiting value, merged  ->  show(value)  when it is time
 
-What waits is one value for each subscription: the newest, or what ``merge`` makes of the
-waiting one and the new one, so that nothing grows while nobody looks.
+What waits is one value for each subscription: the newest, or what ``merge`` makes of
+the waiting one and the new one, so that nothing grows while nobody looks.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def newest(_waiting: T, value: T) -> T:
 
 
 def tail(limit: int) -> Callable[[Sequence[T], Sequence[T]], list[T]]:
-    """Return a merge for batches of a log: both, in order, the last ``limit`` of them."""
+    """Return a merge for parts of a log: both in order, the last ``limit`` lines."""
 
     def merge(waiting: Sequence[T], value: Sequence[T]) -> list[T]:
         return [*waiting, *value][-limit:]
@@ -51,7 +51,7 @@ class Subscription(Generic[T]):
 
     Attributes:
         shown: How many times ``show`` was called.
-        trouble: The error that ``show`` raised last, in one line; empty after a success.
+        trouble: What ``show`` raised last, in one line; empty after a success.
     """
 
     def __init__(
@@ -140,8 +140,8 @@ class Feed:
                 with newer ones, and tried again after that time (back-pressure).
             hz: Most calls a second.
             merge: Makes one value of the waiting one and a newer one.
-            on_trouble: Told in one line what ``show`` raised, once for each new text, and
-                told ``""`` when it works again.
+            on_trouble: Told in one line what ``show`` raised, once for each new text,
+                and told ``""`` when it works again.
 
         Raises:
             ValueError: If ``hz`` is not above 0.
@@ -250,5 +250,5 @@ _feed = Feed()
 
 
 def the_feed() -> Feed:
-    """Return the one publisher of this process; its thread starts with a first value."""
+    """Return the one publisher of this process; it starts with a first value."""
     return _feed

@@ -1,9 +1,8 @@
 """When to repeat everything, until a browser has said that it sees the view.
 
 A message that comes before the browser has loaded a view's module is lost, and while a
-cell runs the browser's question for it waits. So the whole is repeated after 0.5 s, 1 s,
-2 s, ..., 16 s with what is new, until the first answer. Source: `widgets.md`, state and
-reload.
+cell runs the browser's question for it waits. So the whole is repeated after half a
+second, one, two, ..., sixteen with what is new, until the first answer.
 """
 
 from __future__ import annotations

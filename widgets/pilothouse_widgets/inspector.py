@@ -16,8 +16,10 @@ from .assets import module
 from .view import View
 
 if TYPE_CHECKING:
-    from pilothouse.fastscore.engine import Engine
+    from pilothouse.fastscore.active import ActiveModelInfo
     from pilothouse.fastscore.model import Model
+    from pilothouse.fastscore.wire.annotations import SlotOptions
+    from pilothouse.fastscore.wire.messages import SlotInfo
 
 __all__ = ["ModelInspector"]
 
@@ -33,7 +35,6 @@ class ModelInspector(View):
 
     Args:
         model: A `Model`, or the active model of an engine.
-        engine: Where its snapshots may be restored; shown only.
     """
 
     _esm = module("inspector.js")
@@ -41,16 +42,23 @@ class ModelInspector(View):
     name = traitlets.Unicode("", help="Name of the model.").tag(sync=True)
     mtype = traitlets.Unicode("", help="Type of the model.").tag(sync=True)
     source = traitlets.Unicode("", help="Its source.").tag(sync=True)
-    slots = traitlets.List(help="Slot, schema, record sets, action.").tag(sync=True)
-    options = traitlets.List(help="Other options: name and value.").tag(sync=True)
-    attachments = traitlets.List(help="Name, type, size in bytes.").tag(sync=True)
-    snapshots = traitlets.List(help="Id, time, type, size in bytes.").tag(sync=True)
+    slots = traitlets.List(
+        trait=traitlets.Dict(), help="Slot, schema, record sets, action."
+    ).tag(sync=True)
+    options = traitlets.List(
+        trait=traitlets.List(), help="Other options: name and value."
+    ).tag(sync=True)
+    attachments = traitlets.List(
+        trait=traitlets.Dict(), help="Name, type, size in bytes."
+    ).tag(sync=True)
+    snapshots = traitlets.List(
+        trait=traitlets.Dict(), help="Id, time, type, size in bytes."
+    ).tag(sync=True)
     saved = traitlets.Bool(False, help="Whether Model Manage has it.").tag(sync=True)
     loading = traitlets.Bool(False, help="Whether an answer is awaited.").tag(sync=True)
 
-    def __init__(self, model: Model | Any, *, engine: Engine | None = None) -> None:
-        self._model = model
-        self._engine = engine
+    def __init__(self, model: Model | ActiveModelInfo) -> None:
+        self._model: Any = model
         super().__init__(
             name=str(model.name),
             mtype=str(model.mtype),
@@ -72,7 +80,7 @@ class ModelInspector(View):
     def _show(self, parts: dict[str, Any]) -> None:
         self._update(**parts)
 
-    # -- reading, on the errands' thread ------------------------------------------------
+    # -- reading, on the errands' thread -------------------------------------------
 
     def _read(self) -> None:
         found: dict[str, Any] = {}
@@ -118,7 +126,7 @@ class ModelInspector(View):
             return [_slot(slot.slot, slot, self._schema) for slot in self._model.slots]
         return [_slot(n, slot, self._schema) for n, slot in options.slots.items()]
 
-    def _schema(self, name: str) -> Any:
+    def _schema(self, name: str) -> object:
         """Return the schema of that name as JSON; ``None`` when nobody has it."""
         own = getattr(self._model, "schemas", {})
         if name in own:
@@ -158,7 +166,7 @@ class ModelInspector(View):
             for one in self._model.snapshots.browse(count=_MOST_SNAPSHOTS)
         ]
 
-    # -- forms --------------------------------------------------------------------------
+    # -- forms ---------------------------------------------------------------------
 
     def headline(self) -> str:
         """Return name, type and how much there is of each part."""
@@ -201,7 +209,9 @@ class ModelInspector(View):
         return "".join(parts)
 
 
-def _slot(number: int, slot: Any, find: Callable[[str], Any]) -> dict[str, Any]:
+def _slot(
+    number: int, slot: SlotOptions | SlotInfo, find: Callable[[str], object]
+) -> dict[str, Any]:
     """Return one slot; a schema that is a name is looked up."""
     schema = slot.schema
     name = getattr(slot, "schema_name", None) or ""
@@ -220,20 +230,21 @@ def _slot(number: int, slot: Any, find: Callable[[str], Any]) -> dict[str, Any]:
     }
 
 
-def _parsed(text: str) -> Any:
+def _parsed(text: str) -> object:
     try:
-        return json.loads(text)
+        value: object = json.loads(text)
     except ValueError:
         return text
+    return value
 
 
-def _title(schema: Any) -> str:
+def _title(schema: object) -> str:
     if isinstance(schema, dict):
         return str(schema.get("name") or schema.get("type") or "schema")
     return str(schema)
 
 
-def _words(value: Any) -> str:
+def _words(value: object) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, tuple | list):

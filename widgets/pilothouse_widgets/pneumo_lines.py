@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
-from typing import Any, Final
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from pilothouse.fastscore import pneumo
 
 __all__ = ["LEVELS", "line_of"]
 
@@ -21,7 +25,7 @@ LEVELS: Final = {
 _MOST_CHARACTERS: Final = 20_000
 
 
-def line_of(message: Any) -> dict[str, Any]:
+def line_of(message: pneumo.PneumoMsg) -> dict[str, Any]:
     """Return one message as a line.
 
     Args:
@@ -29,9 +33,10 @@ def line_of(message: Any) -> dict[str, Any]:
 
     Returns:
         ``at`` (seconds since the epoch), ``src``, ``type``, ``level`` (a number; 8 for
-        failures, 64 for what has none), ``text`` (one line) and ``more`` (possibly empty).
+        failures, 64 for what has none), ``text`` (one line) and ``more`` (possibly
+        empty).
     """
-    make = _MAKERS.get(message.type, _other)
+    make: Callable[[Any], Parts] = _MAKERS.get(message.type, _other)
     level, text, more = make(message)
     head, _, rest = text.partition("\n")
     if rest.strip() and not more:
@@ -49,37 +54,37 @@ def line_of(message: Any) -> dict[str, Any]:
 Parts = tuple[int, str, str]
 
 
-def _health(message: Any) -> Parts:
+def _health(message: pneumo.HealthMsg) -> Parts:
     level = 64 if message.health == "ok" else 8
     return level, f"{message.instance} is {message.health}", ""
 
 
-def _log(message: Any) -> Parts:
+def _log(message: pneumo.LogMsg) -> Parts:
     return message.level, str(message.text).strip("\n"), ""
 
 
-def _console(message: Any) -> Parts:
+def _console(message: pneumo.ModelConsoleMsg) -> Parts:
     return 64, str(message.text).strip("\n"), ""
 
 
-def _state(message: Any) -> Parts:
+def _state(message: pneumo.EngineStateMsg) -> Parts:
     state = str(message.state).upper()
     return (8 if state == "ERROR" else 32), f"state {state}", ""
 
 
-def _config(message: Any) -> Parts:
+def _config(message: pneumo.EngineConfigMsg) -> Parts:
     ref = "" if message.ref is None else f" {message.ref}"
     return 32, f"{message.item}{ref}: {message.op}", ""
 
 
-def _report(message: Any) -> Parts:
+def _report(message: pneumo.SensorReportMsg) -> Parts:
     data = json.dumps(message.data, ensure_ascii=False, default=str)
     over = f" in {message.delta_time:.2f} s" if message.delta_time else ""
     more = data if len(data) > 200 else ""
     return 128, f"{message.point} = {_cut(data, 200)}{over}", more
 
 
-def _error(message: Any) -> Parts:
+def _error(message: pneumo.ModelErrorMsg) -> Parts:
     console = str(message.console or "").rstrip()
     summary = console.splitlines()[-1].strip() if console else "the model failed"
     parts = []
@@ -94,12 +99,12 @@ def _error(message: Any) -> Parts:
     return 8, summary, "\n".join(parts)
 
 
-def _other(message: Any) -> Parts:
+def _other(message: pneumo.PneumoMsg) -> Parts:
     wire = {k: v for k, v in message.to_wire().items() if k not in ("src", "timestamp")}
     return 64, json.dumps(wire, ensure_ascii=False, default=str), ""
 
 
-_MAKERS: Final = {
+_MAKERS: Final[dict[str, Callable[[Any], Parts]]] = {
     "health": _health,
     "log": _log,
     "model-console": _console,

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from pilothouse.errors import PilothouseError
 
 if TYPE_CHECKING:
-    from pilothouse.fastscore.pneumo import Pneumo, PneumoSock
+    from pilothouse.fastscore.pneumo import Pneumo, PneumoMsg, PneumoSock
 
 __all__ = ["PneumoWatch"]
 
@@ -40,11 +40,12 @@ class PneumoWatch:
         on_message: Callable[[Any], None],
         on_link: Callable[[str, str], None],
         src: str | None = None,
-        type: str | None = None,  # noqa: A002 - Pneumo's name
+        type: str | None = None,
         history: bool = False,
     ) -> None:
         self._pneumo = pneumo
-        self._filters = {"src": src, "type": type}
+        self._src = src
+        self._type = type
         self._on_message = on_message
         self._on_link = on_link
         self._history = history
@@ -79,15 +80,18 @@ class PneumoWatch:
 
     def _begin(self) -> None:
         if self._history:
-            for message in self._pneumo.history(**self._filters):
+            for message in self._pneumo.history(src=self._src, type=self._type):
                 self._on_message(message)
             self._history = False
         self._socket = self._pneumo.socket(
-            on_message=self._heard, on_state=self._linked, **self._filters
+            src=self._src,
+            type=self._type,
+            on_message=self._heard,
+            on_state=self._linked,
         )
         self._on_link("live", "")
 
-    def _heard(self, message: Any) -> None:
+    def _heard(self, message: PneumoMsg) -> None:
         if not self._closed.is_set():
             self._on_message(message)
 

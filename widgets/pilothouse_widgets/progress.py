@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sized
 from html import escape
-from typing import Any, Final, Self, TypeVar
+from typing import Any, Final, Protocol, Self, TypeVar
 
 import traitlets
 
@@ -17,7 +17,7 @@ from . import words
 from .assets import module
 from .view import View
 
-__all__ = ["Progress", "RunProgress"]
+__all__ = ["HowFar", "Progress"]
 
 _MEMORY_SECONDS: Final = 5.0
 _COLOURS: Final = {
@@ -28,6 +28,26 @@ _COLOURS: Final = {
 }
 
 T = TypeVar("T")
+
+
+class HowFar(Protocol):
+    """How far a job is, as the handles of remote work tell it."""
+
+    @property
+    def state(self) -> str:
+        """``"running"``, or how it ended."""
+
+    @property
+    def received(self) -> int:
+        """Results that came back."""
+
+    @property
+    def rejected(self) -> int:
+        """What was refused, so that no result will come."""
+
+    @property
+    def total(self) -> int | None:
+        """What there is to do; ``None`` when not known."""
 
 
 class Progress(View):
@@ -79,7 +99,7 @@ class Progress(View):
         )
         self._numbers = self._subscribe(self._show)
 
-    # -- counting, from any thread ------------------------------------------------------
+    # -- counting, from any thread -------------------------------------------------
 
     def update(self, n: float = 1) -> None:
         """Count ``n`` more."""
@@ -95,21 +115,20 @@ class Progress(View):
                 self._now["total"] = float(total)
         self._numbers.put(None)
 
-    def __call__(self, done: Any, total: float | None = None) -> None:
+    def __call__(self, done: float | HowFar, total: float | None = None) -> None:
         """Take numbers as a callback.
 
         Args:
-            done: How much is done; or what a job calls back with, a value with
-                ``received``, ``rejected``, ``total`` and ``state``.
+            done: How much is done; or what a job calls back with.
             total: How much there is.
         """
-        if not hasattr(done, "received"):
+        if isinstance(done, int | float):
             self.set(done, total)
-            return
-        self.take(done)
+        else:
+            self.take(done)
 
-    def take(self, report: Any) -> None:
-        """Take how far a job is: ``received``, ``rejected``, ``total``, ``state``."""
+    def take(self, report: HowFar) -> None:
+        """Take how far a job is; its last state is the end."""
         rejected = report.rejected
         with self._count_lock:
             self._now["text"] = f"{words.count(rejected)} rejected" if rejected else ""
@@ -118,15 +137,15 @@ class Progress(View):
             self._end(report.state, self._now["text"])
 
     def over(self, items: Iterable[T]) -> Iterator[T]:
-        """Yield the items and count them; the end of the loop is the end of the work."""
-        if self._now["total"] is None and hasattr(items, "__len__"):
+        """Yield the items and count them; the loop's end is the end of the work."""
+        if self._now["total"] is None and isinstance(items, Sized):
             self.set(0, len(items))
         with self:
             for item in items:
                 yield item
                 self.update()
 
-    # -- the end ------------------------------------------------------------------------
+    # -- the end -------------------------------------------------------------------
 
     def finish(self, text: str = "") -> None:
         """Say that the work is done; the snapshot of that stays in the notebook."""
@@ -160,7 +179,7 @@ class Progress(View):
         else:
             self.fail(error)
 
-    # -- showing ------------------------------------------------------------------------
+    # -- showing -------------------------------------------------------------------
 
     def _show(self, _nothing: None) -> None:
         with self._count_lock:
@@ -218,7 +237,7 @@ class Progress(View):
                 self._now.update(state="running", text=f"not cancelled: {exc}")
             self._numbers.put(None)
 
-    # -- forms --------------------------------------------------------------------------
+    # -- forms ---------------------------------------------------------------------
 
     def headline(self) -> str:
         """Return label, count, rate and state in one line."""
@@ -251,50 +270,3 @@ class Progress(View):
             f'<div style="height:6px;border-radius:3px;width:{fraction * 100:.1f}%;'
             f'background:{colour}"></div></div>'
         )
-
-
-class RunProgress(Progress):
-    """Progress of a handle of remote work, read by a thread until it ends.
-
-    Args:
-        job: A handle with the four verbs of remote work, such as a `ScoreJob`; its
-            ``progress`` is as `Progress.take` reads it, its ``outcome`` a sentence.
-        label: What is being done.
-        unit: What is counted.
-        interval: Seconds between two looks.
-    """
-
-    def __init__(
-        self,
-        job: Any,
-        *,
-        label: str = "",
-        unit: str = "records",
-        interval: float = 0.25,
-    ) -> None:
-        self._job = job
-        self._left = threading.Event()
-        self._interval = interval
-        super().__init__(
-            label=label or f"Scoring on {job.engine.name}", unit=unit, cancel=job.cancel
-        )
-        self._thread = threading.Thread(
-            target=self._follow, name="pilothouse-run-progress", daemon=True
-        )
-        self._thread.start()
-
-    def stop(self) -> None:
-        """Stop looking at the job; the job itself goes on."""
-        self._left.set()
-        if self._thread is not threading.current_thread():
-            self._thread.join(2.0)
-
-    def _follow(self) -> None:
-        while not self._left.is_set():
-            over = self._job.wait(self._interval)
-            report = self._job.progress
-            if over:
-                self.set(report.received + report.rejected, report.total)
-                self._end(str(report.state), str(self._job.outcome))
-                return
-            self.take(report)

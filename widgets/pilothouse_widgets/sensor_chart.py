@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, cast
 
 import traitlets
 
@@ -14,6 +14,7 @@ from .pneumo_watch import PneumoWatch
 
 if TYPE_CHECKING:
     from pilothouse.fastscore.instance import Instance
+    from pilothouse.fastscore.pneumo import PneumoMsg, SensorReportMsg
     from pilothouse.fastscore.sensor import Sensor
 
 __all__ = ["SensorChart"]
@@ -104,10 +105,13 @@ class SensorChart(LiveChart):
             aggregate = {str(k).lower(): v for k, v in aggregate.items()}.get("type")
         return self._own, str(sensor.tap), str(aggregate).lower() in ("sum", "count")
 
-    def show(self, message: Any) -> None:
-        """Take one sensor report, from any thread; those of other sensors are ignored."""
-        if message.sid != self.sensor_id:
+    def show(self, message: PneumoMsg) -> None:
+        """Take a sensor report, from any thread; other sensors' are ignored."""
+        if getattr(message, "sid", None) != self.sensor_id:
             return
+        self._draw(cast("SensorReportMsg", message))
+
+    def _draw(self, message: SensorReportMsg) -> None:
         at = message.timestamp.timestamp()
         data = message.data
         if self._summed:
@@ -120,7 +124,7 @@ class SensorChart(LiveChart):
             columns = {label: [p[label] for p in points] for label in self._index}
             self.append(columns, x=[at] * len(points))
 
-    def _point(self, reading: Any) -> dict[str, float]:
+    def _point(self, reading: object) -> dict[str, float]:
         """Return the value of each line; empty when it cannot be drawn."""
         if isinstance(reading, bool):
             return {}

@@ -50,7 +50,8 @@ def page(headline: str, body: str, *, trouble: str = "", foot: str = "") -> str:
     return (
         f'<div style="border:{_BORDER};border-radius:6px;padding:10px 14px;'
         'max-width:960px;font-size:13px;line-height:1.45">'
-        f'<div style="font-weight:600">{escape(headline)}</div>{warning}{body}{last}</div>'
+        f'<div style="font-weight:600">{escape(headline)}</div>'
+        f"{warning}{body}{last}</div>"
     )
 
 
@@ -141,7 +142,8 @@ def svg(lines: Sequence[tuple[str, Floats, Floats]], *, unit: str, about: str) -
         for value, y in _ticks(low, high)
     )
     return (
-        f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" aria-label="{escape(about)}" '
+        f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" '
+        f'aria-label="{escape(about)}" '
         f'style="width:100%;max-width:{_WIDTH}px;height:auto;display:block">'
         f"{grid}{paths}</svg>"
         f'<div style="font-size:11px">{legend} &nbsp; {escape(unit)}</div>'

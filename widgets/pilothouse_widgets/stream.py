@@ -1,11 +1,11 @@
-"""A view that holds a rolling window: appends, back-pressure, a snapshot for later views.
+"""A view over a rolling window: appends, back-pressure, a snapshot for later views.
 
-The browser acknowledges, about once a second, the last append that it has painted. While
-it keeps up every append is sent as it comes. When it falls behind, what was added is
-merged and goes as one append a second. Its answers wait behind a running cell: then the
-silence means nothing and the chart moves on, at a rate that falls the longer it lasts.
-Until the first answer the whole window is repeated a few times, since a message that
-comes before the browser has loaded the view's module is lost.
+The browser acknowledges, about once a second, the last append that it has painted.
+While it keeps up every append is sent as it comes. When it falls behind, what was added
+is merged and goes as one append a second. Its answers wait behind a running cell: then
+the silence means nothing and the chart moves on, at a rate that falls the longer it
+lasts. Until the first answer the whole window is repeated a few times, since a message
+that comes before the browser has loaded the view's module is lost.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class StreamView(View):
         sync=True, to_json=lambda _value, view: view._points.snapshot()
     )
 
-    def __init__(self, window: Window, **traits: Any) -> None:
+    def __init__(self, window: Window, **traits: object) -> None:
         self._points = window
         self._acked = -1
         self._sight = FirstSight()

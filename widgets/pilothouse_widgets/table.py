@@ -63,6 +63,7 @@ class Column:
 
 
 Row = Mapping[str, Any] | Sequence[Any]
+Cell = str | bool | int | float | None
 
 
 class LiveTable(DeltaView):
@@ -81,7 +82,9 @@ class LiveTable(DeltaView):
 
     _esm = module("table.js")
 
-    columns = traitlets.List(help="Name, label, kind, unit.").tag(sync=True)
+    columns = traitlets.List(
+        trait=traitlets.Dict(), help="Name, label, kind, unit."
+    ).tag(sync=True)
     height = traitlets.Int(360, help="Height in pixels.").tag(sync=True)
 
     def __init__(
@@ -149,14 +152,14 @@ class LiveTable(DeltaView):
         with self._rows_lock:
             return [dict(zip(names, v, strict=True)) for _, v in self._rows.values()]
 
-    # -- rows ---------------------------------------------------------------------------
+    # -- rows ----------------------------------------------------------------------
 
-    def _merge(self, rows: Iterable[Row]) -> set[Hashable]:
-        keys: set[Hashable] = set()
+    def _merge(self, rows: Iterable[Row]) -> dict[Hashable, None]:
+        keys: dict[Hashable, None] = {}
         for position, row in enumerate(rows):
             values = self._values(row)
             key = position if self._key_at is None else values[self._key_at]
-            keys.add(key)
+            keys[key] = None
             if key in self._rows:
                 self._change(*self._rows[key], values)
             else:
@@ -165,7 +168,7 @@ class LiveTable(DeltaView):
                 self._next_id += 1
         return keys
 
-    def _values(self, row: Row) -> list[Any]:
+    def _values(self, row: Row) -> list[Cell]:
         if isinstance(row, Mapping):
             return [_plain(row.get(name)) for name in self._at]
         if len(row) != len(self._at):
@@ -186,7 +189,7 @@ class LiveTable(DeltaView):
         self._fresh.pop(ident, None)
         self._gone.append(ident)
 
-    # -- wire ---------------------------------------------------------------------------
+    # -- wire ----------------------------------------------------------------------
 
     def whole(self) -> dict[str, Any]:
         """Return all rows: ``rows`` = [[id, value...]...]."""
@@ -206,7 +209,7 @@ class LiveTable(DeltaView):
         found = {"cells": cells, "rows": fresh, "gone": gone}
         return {name: value for name, value in found.items() if value}
 
-    # -- forms --------------------------------------------------------------------------
+    # -- forms ---------------------------------------------------------------------
 
     def headline(self) -> str:
         """Return how many rows there are."""
@@ -228,7 +231,7 @@ class LiveTable(DeltaView):
         return snapshot.table(heads, rows, more=more)
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: object) -> Cell:
     """Return a value as JSON has it; what JSON has not, as its text."""
     if value is None or isinstance(value, str | bool | int):
         return value

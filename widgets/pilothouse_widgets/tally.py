@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-__all__ = ["REJECTED_BY_ENCODING", "REJECTED_BY_SCHEMA", "RECORDS", "Tally", "tap_of"]
+__all__ = ["RECORDS", "REJECTED_BY_ENCODING", "REJECTED_BY_SCHEMA", "Tally", "tap_of"]
 
 RECORDS: Final = "records.count"
 REJECTED_BY_SCHEMA: Final = "records.rejected.by.schema"
@@ -28,9 +28,9 @@ class _Count:
 class Tally:
     """Counts and rates by tapping point.
 
-    A sensor that counts events is silent when there are none (contract §10.1). So a rate
-    is 0 once no report came for two and a half intervals, and the time told by the first
-    report after a silence is taken as one interval.
+    A sensor that counts events is silent when there are none (contract §10.1). So a
+    rate is 0 once no report came for two and a half intervals, and the time told by the
+    first report after a silence is taken as one interval.
 
     Args:
         interval: Seconds between two reports of a sensor.

@@ -18,7 +18,7 @@ import sys
 import threading
 import weakref
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 from uuid import uuid4
 
 import anywidget
@@ -28,13 +28,14 @@ from . import snapshot
 from .assets import stylesheet
 from .busy import the_cell_clock
 from .errands import Errands
-from .feed import Subscription, the_feed
+from .feed import TABLE_HZ, Subscription, newest, the_feed
 
 __all__ = ["View", "close_all"]
 
 _VIEW_MIME = "application/vnd.jupyter.widget-view+json"
 _MOST_OUTPUTS = 8
 
+T = TypeVar("T")
 Bundle = tuple[dict[str, Any], dict[str, Any]]
 
 _open: weakref.WeakValueDictionary[str, View] = weakref.WeakValueDictionary()
@@ -67,7 +68,7 @@ class View(anywidget.AnyWidget):
         sync=True
     )
 
-    def __init__(self, **traits: Any) -> None:
+    def __init__(self, **traits: object) -> None:
         self._lock = threading.RLock()
         self._closing = False
         self._closed = False
@@ -93,14 +94,18 @@ class View(anywidget.AnyWidget):
     def asked(self, ask: str, content: Mapping[str, Any]) -> None:
         """Take a request of the browser; only enqueue work here."""
 
-    # -- the feed --------------------------------------------------------------------
+    # -- the feed ------------------------------------------------------------------
 
     def _subscribe(
-        self, show: Callable[[Any], float | None], **options: Any
-    ) -> Subscription[Any]:
+        self,
+        show: Callable[[T], float | None],
+        *,
+        hz: float = TABLE_HZ,
+        merge: Callable[[T, T], T] = newest,
+    ) -> Subscription[T]:
         """Subscribe to the feed for as long as this view is open."""
-        subscription: Subscription[Any] = the_feed().subscribe(
-            show, on_trouble=self._set_trouble, **options
+        subscription = the_feed().subscribe(
+            show, hz=hz, merge=merge, on_trouble=self._set_trouble
         )
         self._subscriptions.append(subscription)
         return subscription
@@ -108,7 +113,7 @@ class View(anywidget.AnyWidget):
     def _set_trouble(self, trouble: str) -> None:
         self.trouble = trouble
 
-    def _update(self, **traits: Any) -> None:
+    def _update(self, **traits: object) -> None:
         """Set traits so that they travel in one message."""
         with self._lock, self.hold_sync():
             for name, value in traits.items():
@@ -120,7 +125,7 @@ class View(anywidget.AnyWidget):
         if isinstance(content, dict) and isinstance(content.get("ask"), str):
             self.asked(content["ask"], content)
 
-    # -- the forms ---------------------------------------------------------------------
+    # -- the forms -----------------------------------------------------------------
 
     def __repr__(self) -> str:
         return self.headline()
@@ -167,7 +172,7 @@ class View(anywidget.AnyWidget):
         for output in outputs:
             update_display(bundle, raw=True, display_id=output)
 
-    # -- the end -----------------------------------------------------------------------
+    # -- the end -------------------------------------------------------------------
 
     @property
     def closed(self) -> bool:

@@ -7,10 +7,11 @@
                then for each of its series y as float32 ("f") or float64 ("d"),
                each padded to 8 bytes; all little-endian
 
-x is one ascending column for all series of a block, as offsets from ``x0``; y is float32
-only where that loses nothing, so that the browser shows the kernel's own numbers. ``first``
-numbers the points of each series since the beginning: a browser that holds a snapshot
-skips what it has, and asks for the window when it has missed something.
+x is one ascending column for all series of a block, as offsets from ``x0``; y is
+float32 only where that loses nothing, so that the browser shows the kernel's own
+numbers. ``first`` numbers the points of each series since the beginning: a browser that
+holds a snapshot skips what it has, and asks for the window when it has missed
+something.
 """
 
 from __future__ import annotations
@@ -128,8 +129,8 @@ class Window:
 class _Ring:
     """The last points of one series, in arrays twice as long as needed.
 
-    Points are written at the end; when it is reached the newest half moves to the front,
-    so that adding is a slice copy and reading a view.
+    Points are written at the end; when it is reached the newest half moves to the
+    front, so that adding is a slice copy and reading a view.
     """
 
     def __init__(self, points: int) -> None:

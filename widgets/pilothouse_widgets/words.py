@@ -10,13 +10,14 @@ import math
 
 __all__ = ["count", "duration", "number", "plural", "rate", "size"]
 
+_NONE = "\N{EN DASH}"
 _STEPS = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
 
 
 def number(value: float) -> str:
     """Return a number in at most four significant digits: ``12.3k``, ``0.25``."""
     if not math.isfinite(value):
-        return "–" if math.isnan(value) else ("∞" if value > 0 else "-∞")
+        return _NONE if math.isnan(value) else ("∞" if value > 0 else "-∞")
     for step, sign in _STEPS:
         if abs(value) >= step:
             return _digits(value / step) + sign
@@ -60,9 +61,9 @@ def size(value_bytes: float) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Return a duration in its two largest units: ``450 ms``, ``12 s``, ``3 min 5 s``."""
+    """Return a duration in its largest units: ``450 ms``, ``12 s``, ``3 min 5 s``."""
     if not math.isfinite(seconds):
-        return "–"
+        return _NONE
     if seconds < 1:
         return f"{seconds * 1000:.0f} ms"
     if seconds < 60:

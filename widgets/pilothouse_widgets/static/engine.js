@@ -265,7 +265,7 @@ class Monitor {
 
   #drawControls(state) {
     show(this.controls, this.get("steerable"));
-    const busy = Boolean(this.get("doing"));
+    const busy = Boolean(this.get("doing")) || this.get("link") === "lost";
     relabel(this.run, this.#resumes() ? { icon: "play", text: "Start" } : { icon: "pause", text: "Pause" });
     const scalable = ["INIT", "RUNNING", "PAUSED"].includes(state);
     const jets = this.get("jets").length;
@@ -309,7 +309,7 @@ class Monitor {
     put(this.tile.jets, count(jets.length), "", jets.length ? "running" : "none runs");
     const memory = this.get("memory");
     const [value, unit] = memory ? size(memory).split(" ") : ["–", ""];
-    put(this.tile.memory, value, unit, "resident");
+    put(this.tile.memory, value, unit, memory ? "resident" : "not told yet");
   }
 
   #drawSlots() {

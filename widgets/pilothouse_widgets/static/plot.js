@@ -1,13 +1,13 @@
 // A line plot on a canvas: axes, legend, readout, zoom, pause, keyboard, table.
 
-import { roundRange, ticks, timeStep, step } from "./axis.js";
+import { roundRange, ticks } from "./axis.js";
 import { button, h, perFrame, relabel, say, show } from "./dom.js";
 import { clock, count, duration, number, quantity } from "./format.js";
+import { dot, drawGrid, linePath, RIGHT, rule, toX, toY, xMarks } from "./paint.js";
 import { tokens } from "./theme.js";
 
 const TOP = 10;
 const BOTTOM = 22;
-const RIGHT = 14;
 const TABLE_ROWS = 20;
 const KEYS =
   "Arrow left and right read the points, plus and minus zoom, shift and arrows pan, " +
@@ -312,7 +312,7 @@ export class Plot {
     const left = Math.max(...marks.map((one) => pen.measureText(number(one)).width), 18) + 12;
     const frame = { left, top: TOP, width: box.width - left - RIGHT, height: inner, low, high, y };
     this.frame = frame;
-    this.#grid(pen, frame, marks);
+    drawGrid(pen, frame, marks, xMarks(frame, this.axis), this.tokens);
     pen.save();
     pen.beginPath();
     pen.rect(left, 0, frame.width + RIGHT, box.height - BOTTOM + 2);
@@ -331,6 +331,7 @@ export class Plot {
       const end = Math.min(ring.find(high) + 1, ring.end);
       for (let at = Math.max(ring.find(low) - 1, ring.start); at < end; at += 1) {
         const value = ring.y[at];
+        if (value - value !== 0) continue; // neither a gap nor an infinity has a place
         if (value < least) least = value;
         if (value > most) most = value;
       }
@@ -338,81 +339,10 @@ export class Plot {
     return [least, most];
   }
 
-  #grid(pen, frame, marks) {
-    pen.strokeStyle = this.tokens.grid;
-    pen.fillStyle = this.tokens.muted;
-    pen.lineWidth = 1;
-    pen.textBaseline = "middle";
-    pen.textAlign = "right";
-    for (const one of marks) {
-      const at = Math.round(toY(frame, one)) + 0.5;
-      line(pen, frame.left, at, frame.left + frame.width, at);
-      pen.fillText(number(one), frame.left - 8, at);
-    }
-    pen.textBaseline = "alphabetic";
-    pen.textAlign = "center";
-    const bottom = frame.top + frame.height;
-    for (const [x, text] of this.#xMarks(frame)) {
-      const at = Math.round(toX(frame, x)) + 0.5;
-      line(pen, at, bottom, at, bottom + 4);
-      const half = pen.measureText(text).width / 2;
-      const within = Math.min(Math.max(at, half + 2), frame.left + frame.width + RIGHT - half - 1);
-      pen.fillText(text, within, bottom + 16);
-    }
-  }
-
-  #xMarks({ low, high, width }) {
-    const most = Math.max(2, Math.floor(width / 90));
-    if (this.axis === "number") {
-      return ticks(low, high, step(high - low, most)).map((x) => [x, number(x)]);
-    }
-    const by = timeStep(high - low, most);
-    const offset = -new Date(high * 1000).getTimezoneOffset() * 60;
-    const decimals = by < 1 ? 1 : by < 60 ? 0 : -1;
-    return ticks(low, high, by, offset).map((x) => [x, clock(x, decimals)]);
-  }
-
-  /** One minimum and one maximum for each pixel column, first to last. */
   #line(pen, frame, i) {
     const ring = this.stream.points.rings[i];
-    const from = Math.max(ring.find(frame.low) - 1, ring.start);
-    const to = Math.min(ring.find(frame.high) + 1, ring.end);
-    if (to <= from) return;
-    const path = new Path2D();
-    const perPixel = frame.width / (frame.high - frame.low || 1);
-    let open = false;
-    let column = NaN;
-    let least = 0;
-    let most = 0;
-    let last = 0;
-    const leave = () => {
-      if (!open || most === least) return;
-      path.lineTo(column, toY(frame, least));
-      path.lineTo(column, toY(frame, most));
-      path.lineTo(column, toY(frame, last));
-    };
-    for (let at = from; at < to; at += 1) {
-      const value = ring.y[at];
-      if (value !== value) {
-        leave();
-        open = false;
-        continue;
-      }
-      const x = Math.round((frame.left + (ring.x[at] - frame.low) * perPixel) * 2) / 2;
-      if (open && x === column) {
-        if (value < least) least = value;
-        if (value > most) most = value;
-        last = value;
-        continue;
-      }
-      leave();
-      if (open) path.lineTo(x, toY(frame, value));
-      else path.moveTo(x, toY(frame, value));
-      open = true;
-      column = x;
-      least = most = last = value;
-    }
-    leave();
+    const path = linePath(ring, frame);
+    if (!path) return;
     pen.strokeStyle = this.#colour(i);
     pen.lineWidth = i === 0 ? 2.6 : 1.5; // two lines of the same values stay both visible
     pen.lineJoin = "round";
@@ -445,7 +375,7 @@ export class Plot {
     const at = toX(frame, x);
     pen.strokeStyle = this.tokens.muted;
     pen.setLineDash([3, 3]);
-    line(pen, Math.round(at) + 0.5, frame.top, Math.round(at) + 0.5, frame.top + frame.height);
+    rule(pen, Math.round(at) + 0.5, frame.top, Math.round(at) + 0.5, frame.top + frame.height);
     pen.setLineDash([]);
     for (const { index, value, x: own } of values) {
       if (value !== value) continue;
@@ -532,25 +462,4 @@ export class Plot {
       h("tbody", {}, ...rows),
     ));
   }
-}
-
-function toX({ left, width, low, high }, x) {
-  return left + ((x - low) / (high - low || 1)) * width;
-}
-
-function toY({ top, height, y }, value) {
-  return top + (1 - (value - y.low) / (y.high - y.low)) * height;
-}
-
-function line(pen, x1, y1, x2, y2) {
-  pen.beginPath();
-  pen.moveTo(x1, y1);
-  pen.lineTo(x2, y2);
-  pen.stroke();
-}
-
-function dot(pen, x, y, radius) {
-  pen.beginPath();
-  pen.arc(x, y, radius, 0, 2 * Math.PI);
-  pen.fill();
 }
