@@ -58,6 +58,13 @@ def test_a_file_whose_number_belongs_to_another_process_by_now_is_removed():
     assert not stale.path.exists()
 
 
+def test_a_file_of_another_machine_is_left_alone():
+    other = record(node="elsewhere", pid=2**22 + 1)
+    other.write()
+    assert find_records() == []
+    assert other.path.exists()
+
+
 def test_a_process_that_ended_but_was_not_waited_for_is_gone():
     child = subprocess.Popen([sys.executable, "-c", "pass"], stdout=subprocess.PIPE)
     created = psutil.Process(child.pid).create_time()

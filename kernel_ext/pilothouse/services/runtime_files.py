@@ -1,16 +1,19 @@
 """How running services are found: one 0600 file for each, in Jupyter's runtime folder.
 
-    pilothouse-<pid>.json = {"pid", "created", "data_dir", "log", "version", "services"}
+    pilothouse-<node>-<pid>.json =
+        {"node", "pid", "created", "data_dir", "log", "version", "services"}
 
 ``created`` is when the process was created: a file whose process is gone, or whose
 pid belongs to another process by now, is stale and is removed. The file holds the
-credentials of that start, hence its mode.
+credentials of that start, hence its mode. Several machines may share the folder: each
+looks at its own files only.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import socket
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -35,6 +38,7 @@ class Record:
 
     Attributes:
         created: When the process was created, seconds since the epoch.
+        node: Name of its machine.
         log: Its log file; empty when it runs in the foreground.
         services: Service -> its endpoint.
     """
@@ -44,6 +48,7 @@ class Record:
     data_dir: str
     log: str = ""
     version: str = ""
+    node: str = field(default_factory=socket.gethostname)
     services: Mapping[str, Mapping[str, str]] = field(repr=False)
 
     @property
@@ -54,6 +59,7 @@ class Record:
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON form, secrets included."""
         return {
+            "node": self.node,
             "pid": self.pid,
             "created": self.created,
             "data_dir": self.data_dir,
@@ -69,13 +75,13 @@ class Record:
     @property
     def path(self) -> Path:
         """Its file."""
-        return runtime_dir() / f"pilothouse-{self.pid}.json"
+        return runtime_dir() / f"pilothouse-{self.node}-{self.pid}.json"
 
     def write(self) -> None:
         """Write the file: nobody else may read it, and no reader sees half of it."""
         folder = runtime_dir()
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        partial = folder / f".pilothouse-{self.pid}.partial"
+        partial = folder / f".{self.path.name}.partial"
         partial.unlink(missing_ok=True)
         handle = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(handle, "w", encoding="utf-8") as file:
@@ -126,7 +132,7 @@ def find_records() -> list[Record]:
     found = []
     for path in runtime_dir().glob("pilothouse-*.json"):
         record = _read(path)
-        if record is None:
+        if record is None or record.node != socket.gethostname():
             continue
         if record.is_alive:
             found.append(record)
@@ -143,6 +149,7 @@ def _read(path: Path) -> Record | None:
                 return None
             obj = json.loads(file.read(_MAX_FILE_BYTES))
         return Record(
+            node=str(obj["node"]),
             pid=int(obj["pid"]),
             created=float(obj["created"]),
             data_dir=str(obj["data_dir"]),
