@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import itertools
 import random
-import socket
-import threading
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -15,55 +12,9 @@ from pilothouse.fastscore import FastScoreError, Model
 from pilothouse.fastscore.suite import Connect, ModelManage
 from pilothouse.transport.retries import Retries
 
+from .breaking_proxy import BreakingProxy
+
 CONTENT = random.Random(7).randbytes(3_000_000)
-
-
-class BreakingProxy:
-    """Passes bytes on, and breaks each connection after so many have come back."""
-
-    def __init__(self, port, limits):
-        self._target = ("127.0.0.1", port)
-        self._limits = iter(limits)
-        self.requests = []
-        self._server = socket.create_server(("127.0.0.1", 0))
-        self.url = f"http://127.0.0.1:{self._server.getsockname()[1]}"
-        self._thread = threading.Thread(target=self._accept, daemon=True)
-        self._thread.start()
-
-    def _accept(self):
-        while True:
-            try:
-                client, _ = self._server.accept()
-            except OSError:
-                return
-            upstream = socket.create_connection(self._target)
-            limit = next(self._limits, None)
-            for pair in (
-                (client, upstream, None),
-                (upstream, client, limit),
-            ):
-                threading.Thread(target=self._pass, args=pair, daemon=True).start()
-
-    def _pass(self, source, sink, limit):
-        passed = 0
-        with suppress(OSError):
-            while data := source.recv(1 << 14):
-                if limit is None and data[:4] in {b"GET ", b"PUT "}:
-                    self.requests.append(data)
-                if limit is not None and passed + len(data) > limit:
-                    break
-                passed += len(data)
-                sink.sendall(data)
-        for one in (source, sink):
-            with suppress(OSError):
-                one.shutdown(socket.SHUT_RDWR)
-            one.close()
-
-    def close(self):
-        with suppress(OSError):
-            self._server.shutdown(socket.SHUT_RDWR)
-        self._server.close()
-        self._thread.join(5)
 
 
 @pytest.fixture

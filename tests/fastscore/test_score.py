@@ -15,7 +15,10 @@ from pilothouse import errors
 from pilothouse.fastscore import FastScoreError, ModelError, Stream
 from pilothouse.fastscore.results import RejectedWarning
 from pilothouse.fastscore.score import ScoreInterrupt
+from pilothouse.fastscore.suite import Connect
+from pilothouse.transport.http import HttpPeer
 
+from .breaking_proxy import BreakingProxy
 from .conftest import CHUNKED, CUBE, ECHO, REST
 
 DOUBLE = {"type": "record", "name": "In", "fields": [{"name": "x", "type": "double"}]}
@@ -421,3 +424,37 @@ def test_a_reset_in_the_middle_ends_the_job(running):
         job.result(20)
     assert job.state == "failed"
     assert job.partial()
+
+
+def test_large_records_go_in_bounded_bodies(running, monkeypatch):
+    sizes = []
+    send = HttpPeer.call
+
+    def noted(self, method, target, **options):
+        sizes.append(len(options.get("body") or b""))
+        return send(self, method, target, **options)
+
+    monkeypatch.setattr(HttpPeer, "call", noted)
+    engine = running(ECHO)
+    data = ["x" * 100_000] * 300
+    assert engine.score(data) == data
+    assert max(sizes) < 10_000_000
+    assert engine.score(iter(data)) == data
+    assert max(sizes) < 10_000_000
+
+
+def test_a_connection_that_breaks_ends_the_job_and_keeps_what_came(running, suite):
+    running(SLOW, stream=EAGER)
+    proxy = BreakingProxy(int(suite.url.rpartition(":")[2]), [None] * 2)
+    with Connect(proxy.url, oauth_secret=suite.token) as connect:
+        through = connect.get("engine-1")
+        job = through.submit((n for n in range(100_000)), chunk_bytes=100)
+        while job.received < 10:
+            threading.Event().wait(0.01)
+        proxy.close()
+        with pytest.raises(errors.TransportError) as caught:
+            job.result(20)
+    assert isinstance(caught.value, FastScoreError)
+    assert job.state == "failed"
+    assert job.partial() == list(range(job.received))
+    assert "outputs came back" in str(caught.value.__notes__)

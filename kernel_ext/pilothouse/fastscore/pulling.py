@@ -11,20 +11,20 @@ from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from typing import Any
 
-from .records import CHUNK_RECORDS
+from .records import ChunkSize
 
 __all__ = ["pulled"]
 
 
 def pulled(
-    source: Iterable[Any], stop: threading.Event, size: int = CHUNK_RECORDS
+    source: Iterable[Any], stop: threading.Event, size: ChunkSize
 ) -> Iterator[list[Any]]:
-    """Yield what a source gives, in lists of at most ``size`` records.
+    """Yield what a source gives, in lists of at most about ``size`` records.
 
     Args:
         source: Iterated on another thread.
         stop: Ends it.
-        size: Most records that wait.
+        size: Most records that wait; may change meanwhile.
 
     Raises:
         Exception: Whatever the source raises, behind what it gave before.
@@ -39,7 +39,9 @@ def pulled(
 
 
 class _Puller:
-    def __init__(self, source: Iterable[Any], stop: threading.Event, size: int) -> None:
+    def __init__(
+        self, source: Iterable[Any], stop: threading.Event, size: ChunkSize
+    ) -> None:
         self._source = source
         self._stop = stop
         self._size = size
@@ -58,7 +60,7 @@ class _Puller:
                 # Looked at without the lock: `take` sets the flag before it looks for
                 # records, so that one of the two always sees the other.
                 if (
-                    self._is_hungry or len(self._waiting) >= self._size
+                    self._is_hungry or len(self._waiting) >= self._size.records
                 ) and not self._hand_over():
                     break
         except BaseException as exc:
@@ -95,7 +97,7 @@ class _Puller:
         """Wake who waits for records, and wait for room; False to end."""
         with self._changed:
             self._changed.notify_all()
-            while len(self._waiting) >= self._size and not self._is_done:
+            while len(self._waiting) >= self._size.records and not self._is_done:
                 if self._stop.is_set():
                     return False
                 self._changed.wait(0.1)

@@ -34,7 +34,7 @@ __all__ = [
     "submit",
 ]
 
-CHUNK_BYTES = 1 << 18
+CHUNK_BYTES = 1 << 16
 
 
 def submit(

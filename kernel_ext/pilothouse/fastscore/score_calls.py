@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from .errors import FastScoreError, FastScoreRefusedError, HttpRefusal, refused
 from .failures import failure_of
 from .pulling import pulled
-from .records import chunks
+from .records import ChunkSize, chunks
 from .wire import mime
 from .wire.messages import EngineState
 
@@ -90,10 +90,14 @@ class CallFlow:
     def _bodies(self) -> Iterator[tuple[int, Any, bytes]]:
         offset = 0
         data = self._job.data
+        size = ChunkSize(1 << 20)
         for chunk in (
-            chunks(data) if isinstance(data, Sized) else pulled(data, self._stop)
+            chunks(data, size)
+            if isinstance(data, Sized)
+            else pulled(data, self._stop, size)
         ):
             records, bad = self._job.plan.inlet.records(chunk)
+            size.learn(len(records), sum(map(len, records)))
             left_out = {one.index: one for one in bad}
             encoded = iter(records)
             for at, value in enumerate(chunk):

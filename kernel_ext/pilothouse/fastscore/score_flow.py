@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from .errors import FastScoreError, FastScoreRefusedError, refused
 from .failures import failure_of
 from .pulling import pulled
-from .records import chunks
+from .records import ChunkSize, chunks
 from .runtime.codec import Reject
 from .wire import mime
 from .wire.controls import Control, ControlRecord
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 __all__ = ["ChunkFlow"]
 
+_CHUNKS_IN_A_LARGE_ONE = 8
+"""Large records go in larger bodies: their number should not become small."""
 _POST_SECONDS = 3600.0
 """The engine holds a body until there is room for it: as long as a model is slow."""
 
@@ -113,13 +115,16 @@ class ChunkFlow:
         parts: list[bytes] = []
         size = count = offset = 0
         at_once = not isinstance(job.data, Sized)
-        found = pulled(job.data, self._stop) if at_once else chunks(job.data)
-        for chunk in found:
+        fit = ChunkSize(self._chunk_bytes * _CHUNKS_IN_A_LARGE_ONE)
+        for chunk in (
+            pulled(job.data, self._stop, fit) if at_once else chunks(job.data, fit)
+        ):
             if self._stop.is_set():
                 return
             self._check(chunk, offset)
             if inlet.is_chunked:
                 block, number, bad = inlet.block(chunk)
+                fit.learn(len(chunk), len(block))
                 parts.append(block)
                 size, count = size + len(block), count + number
                 if size >= self._chunk_bytes or at_once:

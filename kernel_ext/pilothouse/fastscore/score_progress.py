@@ -56,7 +56,7 @@ class Progress:
     def __str__(self) -> str:
         of = "" if self.total is None else f" of {self.total:,}"
         parts = [f"{self.sent:,}{of} sent", f"{self.received:,} received"]
-        if self.in_doubt:
+        if self.in_doubt and self.state != "running":
             parts.append(f"{self.in_doubt:,} in doubt")
         if self.rejected:
             parts.append(f"{self.rejected:,} rejected")
