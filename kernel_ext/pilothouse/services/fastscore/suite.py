@@ -88,12 +88,6 @@ class Suite:
 
         return [Engine(name, self) for name in names]
 
-    def work_dir(self, name: str) -> Path:
-        """Return (and make) the private folder where an instance may write files."""
-        folder = self.data_dir / "work" / name
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        return folder
-
     def report_health(self, instance: Instance) -> None:
         """Tell Pneumo that the health of an instance has changed."""
         self.bus.publish(
