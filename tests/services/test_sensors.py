@@ -104,6 +104,18 @@ def test_readings_are_aggregated_until_the_report(aggregate, data):
     assert run(scene).data == [data]
 
 
+def test_objects_of_numbers_are_summed_key_by_key():
+    """CPU and profile readings; the real CLI sums them and asks for their keys."""
+
+    async def scene(bench):
+        bench.install(Aggregate="sum", Report={"Interval": 0.02})
+        bench.tap.emit({"kernel": 1.5, "user": 2})
+        bench.tap.emit({"kernel": 0.5, "user": 3})
+        await bench.wait()
+
+    assert run(scene).data == [{"kernel": 2.0, "user": 5}]
+
+
 def test_a_sample_holds_no_more_than_its_size():
     async def scene(bench):
         aggregate = {"Type": "accumulate", "SampleSize": 3}

@@ -1,7 +1,8 @@
 """What a sensor makes of its readings between two reports, in bounded memory.
 
 accumulate   the readings: the last ones, or a fair sample of SampleSize
-sum          numbers are added; any other reading counts as what it stands for
+sum          numbers are added, objects of numbers key by key (CPU, profile); any other
+             reading counts as what it stands for
 count        how many
 null         the last reading itself
 """
@@ -10,7 +11,7 @@ from __future__ import annotations
 
 import random
 from collections import deque
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeGuard
 
 from pilothouse.fastscore.wire.values import JSON
 
@@ -49,16 +50,23 @@ class _Sum:
     def __init__(self, *, only_count: bool) -> None:
         self._only_count = only_count
         self._total: float = 0
+        self._totals: dict[str, Any] = {}
         self.is_empty = True
 
     def add(self, reading: JSON, n: int) -> None:
-        is_number = isinstance(reading, int | float) and not isinstance(reading, bool)
-        self._total += reading if is_number and not self._only_count else n
+        if self._only_count:
+            self._total += n
+        elif isinstance(reading, dict) and all(map(_is_number, reading.values())):
+            for key, value in reading.items():
+                self._totals[key] = self._totals.get(key, 0) + value
+        else:
+            self._total += reading if _is_number(reading) else n
         self.is_empty = False
 
     def pop(self) -> JSON:
-        total, self._total, self.is_empty = self._total, 0, True
-        return total
+        total, totals = self._total, self._totals
+        self._total, self._totals, self.is_empty = 0, {}, True
+        return totals or total
 
 
 class _Last:
@@ -110,6 +118,10 @@ class _Sample:
     def pop(self) -> JSON:
         readings, self._readings, self._seen = self._readings, [], 0
         return readings
+
+
+def _is_number(reading: JSON) -> TypeGuard[int | float]:
+    return isinstance(reading, int | float) and not isinstance(reading, bool)
 
 
 def _length(reading: JSON) -> int:
