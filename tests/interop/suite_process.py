@@ -64,6 +64,7 @@ class SuiteProcess:
         late.cancel()
         if not line:
             self._process.wait()
+            self._close()
             raise AssertionError(f"the services did not start:\n{self.said()}")
         return json.loads(line)
 
