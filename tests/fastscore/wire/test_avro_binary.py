@@ -93,3 +93,23 @@ def test_values_follow_each_other_in_a_stream():
 def test_logical_types_are_the_numbers_that_they_stand_for():
     schema = parse_schema({"type": "long", "logicalType": "timestamp-millis"})
     assert schema.from_binary(schema.to_binary(1_000_000)) == 1_000_000
+
+
+@pytest.mark.parametrize(
+    "count", [b"\xfe" + b"\xff" * 7 + b"\x7f", b"\xff" * 8 + b"\x7f\0"]
+)
+@pytest.mark.parametrize(
+    "items",
+    ["null", {"type": "fixed", "size": 0}, {"type": "record", "fields": []}],
+    ids=["null", "fixed", "record"],
+)
+def test_eight_bytes_cannot_claim_values_without_end(count, items):
+    schema = parse_schema({"type": "array", "items": items})
+    with pytest.raises(Mismatch, match="values without bytes"):
+        schema.from_binary(count + b"\0")
+
+
+def test_a_recursive_record_takes_bytes():
+    fields = [{"name": "r", "type": {"type": "array", "items": "R"}}]
+    schema = parse_schema({"type": "record", "name": "R", "fields": fields})
+    assert schema.from_binary(b"\x02\0\0") == {"r": [{"r": []}]}

@@ -16,6 +16,7 @@ import decimal
 import math
 import uuid
 from collections.abc import Sequence
+from typing import Final
 
 import orjson
 
@@ -88,12 +89,8 @@ class JsonCodec:
             array = _dumps(texts, _default, _OPTIONS)
         except TypeError:
             return self._one_by_one(values, separator)
-        if b"null" in array:
-            try:
-                for value in values:
-                    _refuse_nan(value)
-            except CodecError:
-                return self._one_by_one(values, separator)
+        if b"null" in array and _may_hold_nan(values):
+            return self._one_by_one(values, separator)
         # [v,\n,v,\n]: a newline behind each value, and nothing else.
         block = array[1:-3].replace(b",\n,", separator) + separator
         return block, len(values), []
@@ -129,6 +126,26 @@ def _with_any_keys(value: Value) -> bytes:
         return _dumps(value, _default, _ALL_OPTIONS)
     except (TypeError, RecursionError) as exc:
         raise CodecError(f"JSON cannot hold it: {exc}") from exc
+
+
+def _may_hold_nan(values: Sequence[Value]) -> bool:
+    """Tell whether NaN or infinity is among some values, or values of odd types."""
+    waiting: list[Value] = [values]
+    while waiting:
+        holder = waiting.pop()
+        for item in holder.values() if type(holder) is dict else holder:
+            kind = type(item)
+            if kind is float:
+                if item - item != 0.0:  # NaN, for infinity as well
+                    return True
+            elif kind is dict or kind is list:
+                waiting.append(item)
+            elif kind not in _PLAIN:
+                return True
+    return False
+
+
+_PLAIN: Final = frozenset((str, int, bool, type(None)))
 
 
 def _refuse_nan(value: Value) -> None:

@@ -16,7 +16,7 @@ from .avro_infer import infer
 from .avro_parse import SchemaError, parse
 from .avro_read import Mismatch, read
 from .avro_types import Node, Primitive, Record, Union, canonical
-from .avro_walk import Walk
+from .avro_walk import Walk, has_empty_items
 from .values import JSON, Value, unquoted
 
 __all__ = ["Schema", "SchemaError", "accepts", "infer", "parse_schema"]
@@ -39,13 +39,14 @@ class Schema:
         all_fit: The same for a list of values.
     """
 
-    __slots__ = ("_binary", "all_fit", "fits", "json", "root")
+    __slots__ = ("_binary", "_is_suspect", "all_fit", "fits", "json", "root")
 
     def __init__(self, json: JSON, root: Node) -> None:
         self.json = json
         self.root = root
         self.fits, self.all_fit = compile_check(root)
         self._binary: Any = None
+        self._is_suspect = has_empty_items(root)
 
     def __repr__(self) -> str:
         return f"Schema({self.json!r})"
@@ -130,6 +131,10 @@ class Schema:
             Mismatch: If the data are no value of this schema.
         """
         start = stream.tell()
+        if self._is_suspect:
+            if not Walk(self.root).feed(stream.read()):
+                raise EOFError("the data end within a value")
+            stream.seek(start)
         try:
             return self._fastavro().schemaless_reader(stream, self._parsed(), None)
         except Exception as exc:  # fastavro raises what its parts raise

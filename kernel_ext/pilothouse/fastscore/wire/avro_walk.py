@@ -74,6 +74,9 @@ class Walk:
             self._is_done = True
 
 
+_MAX_EMPTY: Final = 1_000_000
+"""Longest array of values that take no bytes."""
+
 _SIZES: Final = {"null": 0, "boolean": 1, "float": 4, "double": 8}
 
 
@@ -99,8 +102,31 @@ def _steps(node: Node) -> _Steps:
         yield from _block_steps(node)
 
 
+def has_empty_items(node: Node, seen: set[int] | None = None) -> bool:
+    """Tell whether a type holds arrays of values that take no bytes.
+
+    Eight bytes can then claim 2**60 values: their count has to be looked at first.
+    """
+    seen = set() if seen is None else seen
+    if id(node) in seen:
+        return False
+    seen.add(id(node))
+    if isinstance(node, Array) and _is_empty(node.items):
+        return True
+    return any(has_empty_items(child, seen) for child in node.children())
+
+
+def _is_empty(node: Node) -> bool:
+    if isinstance(node, Record):
+        return all(_is_empty(field.type) for field in node.fields)
+    return node.tag == "null" or (isinstance(node, Fixed) and not node.size)
+
+
 def _block_steps(node: Array | Map) -> _Steps:
+    is_empty = isinstance(node, Array) and _is_empty(node.items)
     while count := (yield _VARINT):
+        if is_empty and abs(count) > _MAX_EMPTY:
+            raise Mismatch(f"an array of {abs(count)} values without bytes")
         if count < 0:
             yield _checked((yield _VARINT))
             continue
