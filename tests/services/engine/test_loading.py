@@ -268,8 +268,8 @@ BROKEN = {
     "octave": "function action(x)\n  x = = 1;\nend\n",
 }
 RAISES = {
-    "c": 'void action(const char *json, int slot, long seqno) { fail("no \\"good\\""); }',
-    "java": 'class X { static String action(String x) { throw new Error("no good"); } }',
+    "c": 'void action(const char *j, int s, long n) { fail("no \\"good\\""); }',
+    "java": 'class X { static void action(String x) { throw new Error("no good"); } }',
     "R": "action <- function(x) stop('no good')",
     "octave": "function action(x)\n  error('no good');\nend\n",
 }

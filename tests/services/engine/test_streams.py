@@ -484,7 +484,7 @@ def test_detach_in_init(engine):
 def test_input_that_waits_for_room_is_taken_when_there_is_some(engine):
     engine.start(ECHO, stream=CHUNKED)
     engine.call("POST", "2/engine/pause")
-    inlet = engine.flow._inlets[0]
+    inlet = engine.flow.plumbing.inlet(0)
     inlet._limit = 10
     engine.input(b"1234567890\n")
     statuses = []

@@ -94,6 +94,16 @@ class Intake:
             self.read += entry.count
         self._entries.append((entry, self._clock()))
 
+    def take_over(self, other: Intake) -> None:
+        """Take what waits in another queue, which is given up."""
+        self._entries, self._marks = other._entries, other._marks
+        self.size, self.records, self.read = other.size, other.records, other.read
+        self.header, self._seqno = other.header, other._seqno
+        self._has_open_set = other._has_open_set
+        if other.is_closed:  # the new stream goes on where the old one ended
+            self._entries = deque(e for e in self._entries if not isinstance(e[0], End))
+            self._marks -= 1 if not other.is_ended else 0
+
     def close(self) -> None:
         """Add the end."""
         if not self.is_closed:

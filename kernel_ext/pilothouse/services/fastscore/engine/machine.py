@@ -102,6 +102,11 @@ class Machine:
         """Whether records are being dispatched."""
         return self.state in _FLOWING
 
+    @property
+    def is_open(self) -> bool:
+        """Whether a run is under way that has not come to its end."""
+        return self.state in _OPEN and self.state is not INIT
+
     def check(self, operation: Operation) -> None:
         """Let an operation pass that the state allows.
 

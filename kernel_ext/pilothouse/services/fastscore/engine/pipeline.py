@@ -14,6 +14,7 @@ goes out early; if its jet is killed then, that is an error.)
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -84,9 +85,9 @@ class Pipeline:
 
     Args:
         jets: Gives the jets that take work.
-        owner: Who is told.
 
     Attributes:
+        owner: Who is told; set before the first record.
         intakes: Input slot -> its queue.
         outlets: Output slot -> where it goes.
         tickets: What is under way, in order.
@@ -95,9 +96,11 @@ class Pipeline:
         roundtrips: Requests that wait for an answer of their own.
     """
 
-    def __init__(self, jets: Callable[[], list[Jet]], owner: PipelineOwner) -> None:
+    owner: PipelineOwner
+
+    def __init__(self, jets: Callable[[], list[Jet]]) -> None:
         self._jets = jets
-        self._owner = owner
+        self._blocked_since: float | None = None
         self._number = 0
         self._retry: deque[Ticket] = deque()
         self._turn: deque[int] = deque()
@@ -125,6 +128,7 @@ class Pipeline:
         self._turn.clear()
         self._flooding.clear()
         self._end_told = False
+        self._blocked_since = None
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -148,7 +152,7 @@ class Pipeline:
         if call := self.roundtrips.next_call():
             self._send_roundtrips(jet, call)
             return True
-        if any(outlet.is_full for outlet in self.outlets.values()):
+        if self._is_blocked():
             return False
         if self._retry:
             self._hand(jet, self._retry.popleft())
@@ -158,6 +162,19 @@ class Pipeline:
             self._set_timer()
             return False
         self._dispatch(jet, item)
+        return True
+
+    def blocked_seconds(self) -> float:
+        """Return for how long work has waited for a full output slot."""
+        since = self._blocked_since
+        return 0.0 if since is None else time.monotonic() - since
+
+    def _is_blocked(self) -> bool:
+        if not any(outlet.is_full for outlet in self.outlets.values()):
+            self._blocked_since = None
+            return False
+        if self._blocked_since is None:
+            self._blocked_since = time.monotonic()
         return True
 
     def _free_jet(self) -> Jet | None:
@@ -178,7 +195,7 @@ class Pipeline:
                 continue
             item = intake.take(eager=eager)
             if item is not None:
-                self._owner.taken()
+                self.owner.taken()
                 return item
         self.check_ended()
         return None
@@ -188,7 +205,7 @@ class Pipeline:
         if self._end_told or not all(i.is_ended for i in self.intakes.values()):
             return
         self._end_told = True
-        self._owner.inputs_ended()
+        self.owner.inputs_ended()
 
     def _dispatch(self, jet: Jet, item: Due) -> None:
         if isinstance(item, End):
@@ -200,7 +217,7 @@ class Pipeline:
             self._hand(jet, ticket)
         else:
             ticket.is_done = True
-            self._owner.pig_read()
+            self.owner.pig_read()
             self.advance()
 
     def _hand(self, jet: Jet, ticket: Ticket) -> None:
@@ -247,7 +264,7 @@ class Pipeline:
         if outlet is None:
             return
         outlet.write(body, head.get("bounds"))
-        self._owner.emitted(slot, body, head["n"], head.get("bounds"))
+        self.owner.emitted(slot, body, head["n"], head.get("bounds"))
         if outlet.is_full:
             self._flooding.append(jet)
             jet.hold(held=True)
@@ -268,8 +285,12 @@ class Pipeline:
             ticket = self.tickets.popleft()
             self._emit(ticket)
             if isinstance(ticket.item, ControlRecord):
-                self._owner.pig_due(ticket.item)
+                self.owner.pig_due(ticket.item)
         self._release()
+
+    def room_soon(self) -> None:
+        """Note that an output slot has room, in the next turn of the loop."""
+        asyncio.get_running_loop().call_soon(self.room)
 
     def room(self) -> None:
         """Note that an output slot has room again."""
@@ -319,7 +340,7 @@ class Pipeline:
             outlet = self.outlets.get(slot)
             if outlet is not None:
                 outlet.write(data, bounds)
-                self._owner.emitted(slot, data, count, bounds)
+                self.owner.emitted(slot, data, count, bounds)
         ticket.outputs.clear()
         ticket.held = 0
 

@@ -22,7 +22,7 @@ from .options import EngineOptions
 __all__ = ["Plan", "Pool", "PoolOwner"]
 
 WATCH_SECONDS = 0.5
-STOP_SECONDS = 1.0
+STOP_SECONDS = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +50,9 @@ class PoolOwner(Protocol):
     def jet_lost(self, jet: Jet, cause: Cause) -> None:
         """Note that a jet ended unasked; what it held is in ``jet.in_flight``."""
 
+    def jets_watched(self) -> None:
+        """Have a look; called twice a second while there are jets."""
+
     def jet_started(self, jet: Jet) -> None:
         """Note that a jet has come."""
 
@@ -63,17 +66,18 @@ class Pool:
     Args:
         folder: Where jets have their working folders.
         options: Bounds.
-        owner: Who is told.
 
     Attributes:
+        owner: Who is told; set before the first launch.
         jets: The jets that take work, oldest first.
         target: How many are wanted.
     """
 
-    def __init__(self, folder: Path, options: EngineOptions, owner: PoolOwner) -> None:
+    owner: PoolOwner
+
+    def __init__(self, folder: Path, options: EngineOptions) -> None:
         self._folder = folder
         self._options = options
-        self._owner = owner
         self._plan: Plan | None = None
         self._count = 0
         self._retiring: list[Jet] = []
@@ -134,7 +138,7 @@ class Pool:
         """Let a retiring jet go if it holds nothing any more."""
         if jet in self._retiring and not jet.in_flight:
             self._retiring.remove(jet)
-            self._owner.jet_stopped(jet)
+            self.owner.jet_stopped(jet)
             jet.close()
 
     def dismiss(self, jet: Jet) -> None:
@@ -142,7 +146,7 @@ class Pool:
         for jets in (self.jets, self._retiring):
             if jet in jets:
                 jets.remove(jet)
-                self._owner.jet_stopped(jet)
+                self.owner.jet_stopped(jet)
                 jet.close()
 
     async def stop(self) -> None:
@@ -156,31 +160,32 @@ class Pool:
         await asyncio.gather(*self._starts, return_exceptions=True)
         jets, self.jets, self._retiring = self.all_jets, [], []
         for jet in jets:
-            self._owner.jet_stopped(jet)
-        known, self._known = self._known, []
+            self.owner.jet_stopped(jet)
+        known = tuple(self._known)
         for jet in known:  # also those that were dismissed, and are still leaving
             jet.kill()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(STOP_SECONDS):
                 await asyncio.gather(*(jet.gone.wait() for jet in known))
+        self._known = [jet for jet in self._known if not jet.gone.is_set()]
 
     # -- of a jet
 
     def jet_frame(self, jet: Jet, head: dict[str, Any], body: bytes) -> None:
         """Hand a frame on."""
-        self._owner.jet_frame(jet, head, body)
+        self.owner.jet_frame(jet, head, body)
 
     def jet_console(self, jet: Jet, text: str) -> None:
         """Hand console text on."""
-        self._owner.jet_console(jet, text)
+        self.owner.jet_console(jet, text)
 
     def jet_ended(self, jet: Jet, cause: Cause) -> None:
         """Forget a jet that ended unasked."""
         for jets in (self.jets, self._retiring):
             if jet in jets:
                 jets.remove(jet)
-        self._owner.jet_stopped(jet)
-        self._owner.jet_lost(jet, cause)
+        self.owner.jet_stopped(jet)
+        self.owner.jet_lost(jet, cause)
 
     # -- inside
 
@@ -193,7 +198,7 @@ class Pool:
             await self._grow()
         except OSError as exc:
             lost = Jet("0", self._folder / "none", self, self._options)
-            self._owner.jet_lost(lost, Cause(f"could not be started: {exc}"))
+            self.owner.jet_lost(lost, Cause(f"could not be started: {exc}"))
 
     async def _start_one(self, plan: Plan) -> None:
         self._count += 1
@@ -215,7 +220,7 @@ class Pool:
             return
         self.jets.append(jet)
         jet.send(plan.head())
-        self._owner.jet_started(jet)
+        self.owner.jet_started(jet)
 
     def _retire(self, jet: Jet) -> None:
         self._retiring.append(jet)
@@ -224,6 +229,7 @@ class Pool:
     async def _watch(self) -> None:
         while True:
             await asyncio.sleep(WATCH_SECONDS)
+            self.owner.jets_watched()
             for jet in self.all_jets:
                 limit = (
                     self._options.record_timeout

@@ -75,6 +75,15 @@ class AttachedStream:
         """Name of its encoding."""
         return self.stream.encoding.kind.value
 
+    def reads_like(self, other: AttachedStream) -> bool:
+        """Whether records of another stream can be read as if they were its own."""
+        return (
+            self.stream.encoding == other.stream.encoding
+            and self.stream.envelope == other.stream.envelope
+            and self.stream.transport.keeps_bounds
+            == other.stream.transport.keeps_bounds
+        )
+
     def schemas(self, model_schema: Schema | None) -> list[Any]:
         """Return the schemas that records are checked with, as JSON.
 
@@ -92,8 +101,6 @@ class AttachedStream:
                     f"{self.slot}: {clash}"
                 )
         found = [schema for schema in (own, model_schema) if schema is not None]
-        if self.stream.schema is None and self.slot % 2 == 0:
-            found = [schema for schema in (model_schema,) if schema is not None]
         effective = found[0].json if found else None
         if clash := schema_clash(self.stream.encoding.kind, effective):
             raise ProtocolError(f"stream {self.name!r} at slot {self.slot}: {clash}")
