@@ -13,6 +13,7 @@ from .wire.messages import ActiveModel, ActiveStream, VerifyInfo
 
 if TYPE_CHECKING:
     from .engine import Engine
+    from .engine_streams import EngineStreams
 
 __all__ = ["ActiveModelInfo", "ActiveStreamInfo", "ActiveStreams", "verify_info"]
 
@@ -62,7 +63,7 @@ class ActiveModelInfo(InfoDict):
 class ActiveStreamInfo(InfoDict):
     """A stream at a slot: ``slot``, ``name``, ``descriptor`` and ``eof``."""
 
-    def __init__(self, info: ActiveStream, engine: Engine) -> None:
+    def __init__(self, info: ActiveStream, engine: EngineStreams) -> None:
         super().__init__(info.to_wire())
         object.__setattr__(self, "_engine", engine)
 
@@ -75,7 +76,7 @@ class ActiveStreamInfo(InfoDict):
         Raises:
             FastScoreError: If that is not allowed now.
         """
-        engine: Engine = self.__dict__["_engine"]
+        engine: EngineStreams = self.__dict__["_engine"]
         engine.detach_stream(self["slot"])
 
 

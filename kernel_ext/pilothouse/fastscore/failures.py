@@ -12,7 +12,7 @@ from .pneumo import ModelErrorMsg, Pneumo
 if TYPE_CHECKING:
     import datetime
 
-    from .engine import Engine
+    from .instance import Instance
 
 __all__ = ["failure_of", "model_error"]
 
@@ -20,7 +20,7 @@ _FRAME = re.compile(r'File "<model [^>"]*>", line (\d+)')
 
 
 def failure_of(
-    engine: Engine, since: datetime.datetime | None = None
+    engine: Instance, since: datetime.datetime | None = None
 ) -> FastScoreError:
     """Return the error for an engine that is in ERROR.
 
