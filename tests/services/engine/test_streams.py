@@ -162,7 +162,7 @@ def test_bytes_stay_as_they_are_in_simple_mode(engine):
 
     engine.input(b" \xff\n ")
 
-    assert engine.output().body == b" \xff\n "
+    assert engine.next_output() == b" \xff\n "
 
 
 def test_a_file_starts_at_an_offset(engine, tmp_path):
@@ -521,4 +521,16 @@ def test_rest_input_is_simple_by_default(engine):
 
     engine.input(b'{"a":\n 1}')
 
-    assert engine.output().body == b'{"a":1}'
+    assert engine.next_output() == b'{"a":1}'
+
+
+def test_input_that_was_accepted_outlives_a_replaced_stream(engine):
+    engine.start(ECHO, stream=CHUNKED)
+    engine.call("POST", "2/engine/pause")
+    engine.input(b"1\n2\n")
+
+    assert engine.attach(0, {**CHUNKED, "Description": "new"}).status == 204
+    engine.input(b"3\n")
+    engine.call("POST", "2/engine/unpause")
+
+    assert engine.outputs(3) == [b"1", b"2", b"3"]

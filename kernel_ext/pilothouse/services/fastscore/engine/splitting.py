@@ -22,6 +22,8 @@ from .records import Block, Entry, Records
 
 __all__ = ["MAX_RECORD_BYTES", "Splitter", "splitter_of"]
 
+_END = controls.ControlRecord(control=controls.Control.END)
+
 MAX_RECORD_BYTES = 512 * 1024 * 1024
 """Longest record; without such a bound a stream without separators eats the memory."""
 
@@ -49,11 +51,12 @@ def splitter_of(stream: StreamDescriptor, schema: JSON = None) -> Splitter:
             end of a record.
     """
     encoding = stream.encoding.kind.value
+    marker = None if stream.end_marker is None else stream.end_marker.encode()
     if stream.transport.keeps_bounds:
-        return WholeRecords(encoding)
+        return WholeRecords(encoding, marker)
     if isinstance(stream.envelope, Delimited) and encoding != "csv":
-        return Lines(encoding, stream.envelope.separator)
-    return Cut(stream, schema)
+        return Lines(encoding, stream.envelope.separator, marker)
+    return Cut(stream, schema, marker)
 
 
 class WholeRecords:
@@ -61,12 +64,13 @@ class WholeRecords:
 
     header: bytes | None = None
 
-    def __init__(self, encoding: str) -> None:
+    def __init__(self, encoding: str, marker: bytes | None = None) -> None:
         self._encoding = encoding
+        self._marker = marker
 
     def feed(self, pieces: Sequence[bytes]) -> list[Entry]:
         """Return the pieces; control records stand alone."""
-        return grouped(self._encoding, pieces)
+        return grouped(self._encoding, pieces, self._marker)
 
     def finish(self) -> list[Entry]:
         """Return nothing: no record is incomplete."""
@@ -78,8 +82,11 @@ class Lines:
 
     header: bytes | None = None
 
-    def __init__(self, encoding: str, separator: bytes) -> None:
+    def __init__(
+        self, encoding: str, separator: bytes, marker: bytes | None = None
+    ) -> None:
         self._encoding = encoding
+        self._marker = marker
         self._separator = separator
         self._cutter = DelimitedSplitter(separator, max_record_bytes=MAX_RECORD_BYTES)
 
@@ -97,10 +104,12 @@ class Lines:
     def _entries(self, data: bytes, count: int) -> list[Entry]:
         if not count:
             return []
-        if not controls.may_contain(self._encoding, data):
+        is_marked = self._marker is not None and self._marker in data
+        if not is_marked and not controls.may_contain(self._encoding, data):
             return [Block(data, count, self._separator)]
         records = data.split(self._separator)[:count]
-        return [self._block(entry) for entry in grouped(self._encoding, records)]
+        entries = grouped(self._encoding, records, self._marker)
+        return [self._block(entry) for entry in entries]
 
     def _block(self, entry: Entry) -> Entry:
         if not isinstance(entry, Records):
@@ -112,8 +121,11 @@ class Lines:
 class Cut:
     """Other envelopes and self-delimiting encodings: records one by one."""
 
-    def __init__(self, stream: StreamDescriptor, schema: JSON) -> None:
+    def __init__(
+        self, stream: StreamDescriptor, schema: JSON, marker: bytes | None = None
+    ) -> None:
         self._encoding = stream.encoding.kind.value
+        self._marker = marker
         parsed = None if schema is None else parse_schema(schema)
         self._cutter = cutter_of(stream, parsed, max_record_bytes=MAX_RECORD_BYTES)
         self._values = None  # a block of a container file holds several values
@@ -131,22 +143,30 @@ class Cut:
         records = [record for piece in pieces for record in self._cutter.feed(piece)]
         if self._values is not None:
             records = [value for block in records for value in self._values.feed(block)]
-        return grouped(self._encoding, records)
+        return grouped(self._encoding, records, self._marker)
 
     def finish(self) -> list[Entry]:
         """Return what is left at the end."""
         records = self._cutter.finish()
         if self._values is not None:
             records = self._values.finish()
-        return grouped(self._encoding, records)
+        return grouped(self._encoding, records, self._marker)
 
 
-def grouped(encoding: str, records: Sequence[bytes]) -> list[Entry]:
-    """Return records in runs, the control records between them alone."""
+def grouped(
+    encoding: str, records: Sequence[bytes], marker: bytes | None = None
+) -> list[Entry]:
+    """Return records in runs, the control records between them alone.
+
+    Args:
+        encoding: Of the records.
+        records: As bytes.
+        marker: A record that is the same as an ``end`` (``EndMarker`` of a stream).
+    """
     entries: list[Entry] = []
     run: list[bytes] = []
     for record in records:
-        control = controls.recognise(encoding, record)
+        control = _END if record == marker else controls.recognise(encoding, record)
         if control is None:
             run.append(record)
             continue
