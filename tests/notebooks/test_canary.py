@@ -19,17 +19,23 @@ def env(jupyter_home):
     return jupyter_home("canary")
 
 
-@pytest.mark.parametrize("source", CANARIES.values(), ids=CANARIES)
-def test_a_mistake_fails_in_both_runners(source, env, tmp_path, execute, nbval):
-    path = tmp_path / "canary.ipynb"
-    cells = [
-        nbformat.v4.new_code_cell("%load_ext pilothouse"),
-        nbformat.v4.new_code_cell(source),
-    ]
+@pytest.fixture(scope="module")
+def canary(tmp_path_factory):
+    """A notebook in which every cell but the first is wrong."""
+    path = tmp_path_factory.mktemp("canary") / "canary.ipynb"
+    sources = ["%load_ext pilothouse", *CANARIES.values()]
+    cells = [nbformat.v4.new_code_cell(source) for source in sources]
     nbformat.write(nbformat.v4.new_notebook(cells=cells), path)
+    return path
 
+
+def test_nbclient_stops_at_the_first_mistake(canary, env, execute):
     with pytest.raises(CellExecutionError):
-        execute(path, env, tmp_path)
-    status, report = nbval(path, env, "--nbval-lax")
+        execute(canary, env, canary.parent)
+
+
+def test_nbval_fails_each_mistake(canary, env, nbval):
+    status, report = nbval(canary, env, "--nbval-lax")
+
     assert status == 1
-    assert "1 failed, 1 passed" in report
+    assert f"{len(CANARIES)} failed, 1 passed" in report
