@@ -9,18 +9,19 @@ import os
 import threading
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Self
-from urllib.parse import quote, unquote, urlencode
+from urllib.parse import quote, urlencode
 
 from pilothouse.transport.retries import Retries
 
 from .collections import InfoDict, InfoList
+from .credentials import Credentials
 from .errors import (
     FastScoreError,
     FastScoreNotFoundError,
     FastScoreRefusedError,
     FastScoreUsageError,
 )
-from .gateway import SESSION, Gateway, SecretText, json_of, make_newest, reveal
+from .gateway import Gateway, SecretText, json_of, make_newest
 from .instance import Instance
 from .pneumo import Pneumo
 from .savefile import Saved, read_savefile, write_savefile
@@ -40,7 +41,7 @@ class Fleet(InfoList):
     columns = ("name", "api", "health", "release", "built_on", "host", "port")
 
 
-class Connect(Instance):
+class Connect(Credentials):
     """A suite, by its Connect service. Making one sends nothing.
 
     Args:
@@ -80,12 +81,7 @@ class Connect(Instance):
         self._instances: dict[str, Instance] = {}
         self._target: Instance | None = None
         self._target_name: str | None = None
-        self._secrets: dict[str, str] = {}
         self._lock = threading.RLock()
-        if gateway.peer.header("Authorization"):
-            self._secrets["basic-auth-secret"] = (
-                gateway.peer.header("Authorization") or ""
-            )
         if (secret := ldap_secret if auth_secret is None else auth_secret) is not None:
             self.set_ldap_secret(secret)
         if session_cookie is not None:
@@ -113,54 +109,6 @@ class Connect(Instance):
     def close(self) -> None:
         """Close the idle connections; the next call opens one again."""
         self.gateway.peer.close()
-
-    # -- credentials ------------------------------------------------------------------
-
-    def login(self, username: str, password: SecretText) -> None:
-        """Open an LDAP session; later calls carry it.
-
-        Raises:
-            FastScoreNotAuthorizedError: If the suite does not know the pair.
-        """
-        self.gateway.login(username, password)
-        session = self.gateway.peer.cookies.get(SESSION, "")
-        self._keep("session-cookie", None)
-        self._keep("ldap-auth-secret", unquote(session))
-
-    def ldap_login(self, username: str, password: SecretText) -> None:
-        """Open an LDAP session; the real SDK's name of `login`."""
-        self.login(username, password)
-
-    def set_ldap_secret(self, secret: SecretText | None) -> None:
-        """Carry an LDAP session by its secret."""
-        self.gateway.set_session(secret)
-        self._keep("session-cookie", None)
-        self._keep("ldap-auth-secret", secret)
-
-    def set_session_cookie(self, cookie: SecretText | None) -> None:
-        """Send a ``Cookie`` header as it is given."""
-        self.gateway.set_cookie(cookie)
-        self._keep("ldap-auth-secret", None)
-        self._keep("session-cookie", cookie)
-
-    def set_basic_auth_secret(self, secret: SecretText | None) -> None:
-        """Send an ``Authorization`` header as it is given."""
-        self.gateway.set_authorization(secret)
-        self._keep("oauth2-secret", None)
-        self._keep("basic-auth-secret", secret)
-
-    def set_oauth_secret(self, token: SecretText | None) -> None:
-        """Send a token as ``Authorization``."""
-        self.gateway.set_authorization(token)
-        self._keep("basic-auth-secret", None)
-        self._keep("oauth2-secret", token)
-
-    def _keep(self, key: str, secret: SecretText | None) -> None:
-        text = reveal(secret)
-        if text is None:
-            self._secrets.pop(key, None)
-        else:
-            self._secrets[key] = text
 
     # -- configuration ----------------------------------------------------------------
 

@@ -6,21 +6,14 @@ the same checks: what does not fit its schema is rejected, here and there.
 
 from __future__ import annotations
 
-import os
-import sys
-import tarfile
-import tempfile
 import threading
-import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import orjson
 
 from .errors import (
-    FastScoreNotFoundError,
     FastScoreUsageError,
     ModelError,
 )
@@ -33,8 +26,9 @@ from .runtime.recordsets import from_recordset, to_recordset
 from .runtime.sources import ModelSourceError
 from .runtime.state import LocalState
 from .runtime.tracebacks import lines_of, traceback_of
+from .slot_schemas import slot_schemas
 from .wire.annotations import ModelOptions
-from .wire.avro import Schema as AvroSchema
+from .workspace import unpacked
 
 if TYPE_CHECKING:
     from .model import Model
@@ -122,7 +116,7 @@ class _Run:
         self.source = model.source_bytes().decode()
         self.options: ModelOptions = model.options
         self.filename = f"<model {model.name}>"
-        self.schemas = _resolved(model, self.options, schemas)
+        self.schemas = slot_schemas(model, self.options, schemas)
         self.rejected: list[Rejected] = []
         self.count = 0
 
@@ -145,7 +139,7 @@ class _Run:
         good = self._checked_inputs(pairs)
         with ExitStack() as stack:
             stack.enter_context(_ONE_AT_A_TIME)
-            stack.enter_context(_unpacked(self.model))
+            stack.enter_context(unpacked(self.model))
             stack.enter_context(installed(model_module(LocalState())))
             if self.options.explicit:
                 raw = self._explicit(good)
@@ -306,66 +300,3 @@ class _Run:
 def _brief(record: Any) -> str:  # noqa: ANN401 - any record
     text = repr(record)
     return text if len(text) <= 200 else f"{text[:197]}..."
-
-
-def _resolved(
-    model: Model, options: ModelOptions, given: Mapping[str, Any]
-) -> dict[int, AvroSchema]:
-    """Return the schema of each slot that has one."""
-    from .schema import Schema
-
-    known: dict[str, Any] = {**model.schemas, **given}
-    found: dict[int, AvroSchema] = {}
-    for slot, slot_options in options.slots.items():
-        name = slot_options.schema_name
-        if name is None:
-            if slot_options.schema is not None:
-                found[slot] = Schema(f"slot {slot}", slot_options.schema).check()
-            continue
-        schema = known.get(name)
-        if schema is None and model.model_manage is not None:
-            schema = model.model_manage.schemata.get(name)
-        if schema is None:
-            raise FastScoreNotFoundError(
-                f"Schema {name!r} of slot {slot} not found",
-                hint="pass schemas={name: schema}, or save it in Model Manage",
-            )
-        if not isinstance(schema, Schema):
-            schema = Schema(name, schema)
-        found[slot] = schema.check()
-    return found
-
-
-@contextmanager
-def _unpacked(model: Model) -> Iterator[None]:
-    """Run in a folder that holds the model's attachments, if it has any."""
-    attachments = model.all_attachments()
-    if not attachments:
-        yield
-        return
-    with tempfile.TemporaryDirectory(prefix="pilothouse-") as folder:
-        for attachment in attachments:
-            if attachment.atype == "zip":
-                with zipfile.ZipFile(attachment.datafile) as archive:
-                    archive.extractall(folder)
-            else:
-                with tarfile.open(attachment.datafile) as archive:
-                    archive.extractall(folder, filter="data")
-        before = Path.cwd()
-        os.chdir(folder)
-        sys.path.insert(0, folder)
-        try:
-            yield
-        finally:
-            os.chdir(before)
-            sys.path.remove(folder)
-            _forget_modules(folder)
-
-
-def _forget_modules(folder: str) -> None:
-    """Let the next run import its own modules, not those of a folder that is gone."""
-    for name, module in list(sys.modules.items()):
-        file = getattr(module, "__file__", None)
-        if isinstance(file, str) and file.startswith(folder + os.sep):
-            del sys.modules[name]
-    sys.path_importer_cache.pop(folder, None)
