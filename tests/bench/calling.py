@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 
-from bench.figures import Figure, in_turn, times_the_peer
+from bench.figures import Figure, Rounds, in_turn, times_the_peer
 from bench.pipelines import SIMPLE, engine_of, run, suite
 from bench.running import PEERS, talking
 from interop.environments import FASTSCORE
@@ -29,7 +29,7 @@ def measure(*, quick: bool) -> Iterator[Figure]:
         services = stack.enter_context(suite())
         script = PEERS / "client_calls.py"
 
-        def calls(at: str, token: str, call: str) -> dict[str, float]:
+        def calls(at: str, token: str, call: str) -> Rounds:
             """Calls a second of each client; the real one keeps its first address."""
             with ExitStack() as running:
                 started = {
@@ -44,9 +44,12 @@ def measure(*, quick: bool) -> Iterator[Figure]:
 
         for call, factor in CALLS:
             rates = calls(f"http://127.0.0.1:{port}", "t", call)
+            ratio = rates.ratio("pilothouse", "real SDK")
             ours = rates.pop("pilothouse")
             what = f"{call} calls, one after another, stub"
-            yield times_the_peer(factor, "real SDK", what, ours, "/s", peers=rates)
+            yield times_the_peer(
+                factor, "real SDK", what, ours, "/s", ratio=ratio, peers=rates
+            )
         run(engine_of(services), SIMPLE)
         rates = calls(services.url, services.token, "health")
         ours = rates.pop("pilothouse")

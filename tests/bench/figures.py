@@ -63,23 +63,57 @@ def at_least(
 
 
 def times_the_peer(
-    factor: float, who: str, what: str, measured: float, unit: str, **more: Any
+    factor: float,
+    who: str,
+    what: str,
+    measured: float,
+    unit: str,
+    *,
+    ratio: float | None = None,
+    **more: Any,
 ) -> Figure:
-    """A figure that must be so many times a peer's, which is among ``peers``."""
+    """A figure that must be so many times a peer's, which is among ``peers``.
+
+    Args:
+        factor: How many times.
+        who: The peer.
+        what: As `Figure`.
+        measured: As `Figure`.
+        unit: As `Figure`.
+        ratio: Ours to theirs, where the rounds were compared one by one.
+        more: As `Figure`.
+    """
+    if ratio is None:
+        ratio = measured / more["peers"][who]
     return Figure(
         what=what,
         measured=measured,
         unit=unit,
-        budget=f"{factor:g} times {who}",
-        reached=measured >= factor * more["peers"][who],
+        budget=f"{factor:g} times {who}: {_short(ratio)}",
+        reached=ratio >= factor,
         **more,
     )
 
 
-def in_turn(
-    contestants: dict[str, Callable[[], float]], rounds: int
-) -> dict[str, float]:
-    """Measure several in turn, so often; the median of each.
+class Rounds(dict[str, float]):
+    """The median of each contestant, and how two of them compare round by round.
+
+    Args:
+        taken: What was measured, by contestant, one value for each round.
+    """
+
+    def __init__(self, taken: dict[str, list[float]]) -> None:
+        super().__init__({who: statistics.median(v) for who, v in taken.items()})
+        self._taken = taken
+
+    def ratio(self, one: str, other: str) -> float:
+        """The median of one to the other in the same round."""
+        pairs = zip(self._taken[one], self._taken[other], strict=True)
+        return statistics.median(a / b for a, b in pairs)
+
+
+def in_turn(contestants: dict[str, Callable[[], float]], rounds: int) -> Rounds:
+    """Measure several in turn, so often.
 
     Taking turns lets a machine that is busy for a while slow all of them down.
     """
@@ -87,7 +121,7 @@ def in_turn(
     for _ in range(rounds):
         for who, measure in contestants.items():
             taken[who].append(measure())
-    return {who: statistics.median(values) for who, values in taken.items()}
+    return Rounds(taken)
 
 
 def table(figures: Iterable[Figure]) -> str:

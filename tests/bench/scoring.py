@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 import time
 from collections.abc import Callable, Iterator
 
@@ -23,6 +22,8 @@ from bench.pipelines import (
 from bench.running import PEERS, talking
 from interop.environments import FASTSCORE
 from interop.suite_process import SuiteProcess
+from pilothouse.fastscore import Schema
+from pilothouse.fastscore.suite import Connect
 
 _TYPED = "# fastscore.schema.0: bench-in\n# fastscore.schema.1: bench-out\n" + MODEL
 _FIELDS = [
@@ -89,10 +90,6 @@ def measure(*, quick: bool) -> Iterator[Figure]:
     """One jet and two, without and with schemas; memory after many records."""
     count = 50_000 if quick else 200_000
     with suite() as services:
-        from pilothouse.fastscore.suite import Connect
-
-        from pilothouse.fastscore import Schema
-
         connect = Connect(services.url, oauth_secret=services.token)
         mm = connect.lookup("model-manage")
         Schema("bench-in", _IN).update(mm)
@@ -110,8 +107,10 @@ def measure(*, quick: bool) -> Iterator[Figure]:
         loop = {"plain loop": rates["plain loop"]}
         one = rates["one jet"]
         work = f"{count:,} records, client to client"
+        ratio = rates.ratio("one jet", "plain loop")
+        what = f"{work}, one jet"
         yield times_the_peer(
-            0.5, "plain loop", f"{work}, one jet", one, "/s", peers=loop
+            0.5, "plain loop", what, one, "/s", ratio=ratio, peers=loop
         )
         yield times_the_peer(
             100,
@@ -142,8 +141,3 @@ def _memory(services: SuiteProcess, count: int) -> Iterator[Figure]:
         what = f"{who}: memory grown after {count:,} records"
         note = f"{now / 2**20:.0f} MB in all"
         yield at_most(50, what, grown, "MB", note=note)
-
-
-if __name__ == "__main__":
-    for figure in measure(quick="--quick" in sys.argv):
-        sys.stdout.write(f"{figure}\n")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,9 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.environments import BENTOML, MLSERVER, RAY, available
-from bench.figures import Figure, at_least, in_turn
+from bench.figures import Figure, at_least, in_turn, times_the_peer
 from bench.pipelines import RECORD, SIMPLE, engine_of, run, suite
 from bench.running import PEERS, free_port, load, serving
+from bench.scoring import scored_by
 from interop.environments import Environment
 
 _V2_INPUT = {"name": "input", "shape": [1], "datatype": "BYTES", "data": [RECORD]}
@@ -87,6 +87,11 @@ def measure(*, quick: bool) -> Iterator[Figure]:
                 except RuntimeError as error:
                     note += f" {name}: {error}"
         ours.append(_roundtrips(seconds, rounds))
+    if "bentoml" in peers:
+        with suite() as services:
+            rate = in_turn({"": scored_by(services, 200_000)}, rounds)[""]
+        what = "200,000 records, client to client, against one a request"
+        yield times_the_peer(200, "bentoml", what, rate, "/s", peers=peers)
     yield at_least(
         3000,
         "roundtrips, 32 clients, one record each",
@@ -111,8 +116,3 @@ def _roundtrips(seconds: float, rounds: int) -> float:
         path = "/api/1/service/engine-1/2/active/model/roundtrip/0/1"
         server = Server(services.url + path, RECORD)
         return _rate(server, seconds, rounds, Authorization=services.token)
-
-
-if __name__ == "__main__":
-    for figure in measure(quick="--quick" in sys.argv):
-        sys.stdout.write(f"{figure}\n")
