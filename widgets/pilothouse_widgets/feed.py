@@ -238,7 +238,9 @@ class Feed:
     def _settle(
         self, sub: Subscription[Any], value: object, again: float | None
     ) -> None:
-        sub._next = time.monotonic() + (again or sub._interval)
+        now = time.monotonic()
+        # Counted from when it was due: a source as fast as the rate loses nothing.
+        sub._next = now + again if again else max(sub._next + sub._interval, now)
         if again and not sub._closed:
             newer = sub._waiting
             sub._waiting = value if newer is _NOTHING else sub._merge(value, newer)

@@ -1,8 +1,8 @@
 """When to repeat everything, until a browser has said that it sees the view.
 
 A message that comes before the browser has loaded a view's module is lost, and while a
-cell runs the browser's question for it waits. So the whole is repeated after half a
-second, one, two, ..., sixteen with what is new, until the first answer.
+cell runs the browser's question for it waits. So the whole is repeated four times,
+after half a second, one, two and four, until the first answer.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Final
 __all__ = ["FirstSight"]
 
 _FIRST_SECONDS: Final = 0.5
-_LONGEST_SECONDS: Final = 16.0
+_LONGEST_SECONDS: Final = 4.0
 
 
 class FirstSight:
@@ -26,8 +26,9 @@ class FirstSight:
 
     def is_due(self) -> bool:
         """Return whether to repeat now; the next time is then twice as far away."""
-        if self.seen or time.monotonic() < self._at:
+        over = self.seen or self._wait > _LONGEST_SECONDS
+        if over or time.monotonic() < self._at:
             return False
-        self._wait = min(self._wait * 2, _LONGEST_SECONDS)
+        self._wait *= 2
         self._at = time.monotonic() + self._wait
         return True
