@@ -534,3 +534,48 @@ def test_input_that_was_accepted_outlives_a_replaced_stream(engine):
     engine.call("POST", "2/engine/unpause")
 
     assert engine.outputs(3) == [b"1", b"2", b"3"]
+
+
+def test_a_record_may_give_far_more_than_a_queue_holds(engine):
+    source = (
+        "def action(x):\n    for n in range(x):\n        yield str(n) + 'x' * 5000\n"
+    )
+    engine.start(source, stream=CHUNKED)
+    engine.flow.pipeline.outlets[1]._limit = 1_000_000
+
+    engine.input(b"8000\n3\n")
+
+    found = engine.outputs(8003)
+    assert [int(row.strip(b'"x')) for row in found] == [*range(8000), 0, 1, 2]
+
+
+def test_a_model_is_replaced_under_load_and_nothing_is_lost(engine):
+    batching = {"Batching": {"Watermark": 50, "NagleTime": 10}}
+    tag = "import time\ndef action(x):\n    time.sleep(0.0002)\n    yield [NAME, x]\n"
+    engine.start(tag.replace("NAME", "1"), stream={**CHUNKED, **batching})
+    engine.input(b"".join(b"%d\n" % n for n in range(3000)))
+    assert engine.next_output()
+
+    assert engine.load(tag.replace("NAME", "2")).status == 204
+    engine.input(b"3000\n")
+
+    rows = []
+    while not rows or rows[-1][1] != 3000:
+        rows += [json.loads(row) for row in engine.next_output().splitlines()]
+    numbers = [number for _, number in rows]
+    assert numbers == list(range(numbers[0], 3001))
+    assert sorted(name for name, _ in rows) == [name for name, _ in rows]
+    assert rows[-1] == [2, 3000]
+
+
+def test_an_output_that_nobody_fetches_is_told(engine):
+    engine.start(ECHO, stream=CHUNKED)
+    tap = {"Tap": "manifold.deadlock", "Aggregate": None, "Report": {"Interval": 0.0}}
+    watch = engine.json("POST", "2/active/sensor", tap).json["id"]
+    engine.flow.pipeline.outlets[1]._limit = 10
+
+    engine.input(b"1\n" * 50_000)
+
+    (report, *_) = engine.wait_for("sensor-report", id=watch)
+    assert "slots [1]" in report["data"]
+    engine.call("DELETE", f"2/active/sensor/{watch}")

@@ -20,6 +20,9 @@ __all__ = ["Events"]
 MAX_DEATHS = 2
 """Jets that may be killed from outside over one batch."""
 
+MAX_LINE = 2000
+"""How much of a printed line is kept."""
+
 BLOCKED_SECONDS = 5.0
 """How long an output may be full before that is told as a deadlock."""
 
@@ -52,7 +55,7 @@ class Events:
 
     def jet_console(self, jet: Jet, text: str) -> None:
         """Report what a model has printed."""
-        self._core.console.extend(text.splitlines())
+        self._core.console.extend(line[:MAX_LINE] for line in text.splitlines())
         self._core.report.console(text)
 
     def jet_lost(self, jet: Jet, cause: Cause) -> None:

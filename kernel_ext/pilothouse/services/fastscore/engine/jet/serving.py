@@ -15,6 +15,9 @@ from .slots import Input, InputSlot, OutputSlot, Rejects, slots_of
 
 __all__ = ["options_of", "serve"]
 
+VALUES_IN_FRAME = 5000
+"""Outputs that travel in one frame."""
+
 
 def serve(link: Link) -> None:
     """Run a model until the engine ends it; does not return."""
@@ -150,13 +153,14 @@ class Server:
         count = size = 0
         rejects: list[Rejects] = []
         for slot, values in outputs.items():
-            if not values:
-                continue
-            output, bad = self._outputs[slot].write(values)
-            rejects += bad
-            if output.data or output.count:
-                self._link.send(output.head(number), output.data)
-                count, size = count + output.count, size + len(output.data)
+            # In parts: a batch may give far more than a frame should hold.
+            for start in range(0, len(values), VALUES_IN_FRAME):
+                part = values[start : start + VALUES_IN_FRAME]
+                output, bad = self._outputs[slot].write(part)
+                rejects += bad
+                if output.data or output.count:
+                    self._link.send(output.head(number), output.data)
+                    count, size = count + output.count, size + len(output.data)
         return [count, size], rejects
 
     def _score_singles(self, head: dict[str, Any], body: bytes) -> None:
