@@ -15,9 +15,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from pilothouse.errors import LineError
+from pilothouse.nearest import did_you_mean
 
 from ._line import Word
-from ._readers import IDENTIFIER, Reader, Scope, did_you_mean
+from ._readers import IDENTIFIER, Reader, Scope
 
 __all__ = ["REQUIRED", "Argument", "Command", "Option", "Parsed", "Subcommand"]
 

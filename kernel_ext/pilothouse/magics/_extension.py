@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from IPython.core.completer import CompletionContext, SimpleMatcherResult
     from IPython.core.interactiveshell import InteractiveShell
 
-__all__ = ["load", "unload"]
+__all__ = ["Thin", "load", "unload"]
 
 _PACKAGE = "pilothouse."
 _LINE = re.compile(r"^(?P<lead>\s*(?:[^%'\"#]*=\s*)?)%(?P<name>\w+)\s+(?P<rest>.*)$")

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 from pilothouse.errors import LineError
 
-__all__ = ["Word", "is_silenced", "split"]
+__all__ = ["Word", "is_silenced", "split", "unsilenced"]
 
 _OPEN = {"[": "]", "{": "}", "(": ")"}
 

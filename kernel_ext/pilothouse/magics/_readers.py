@@ -7,7 +7,6 @@ is replaced by the value of the name; single quotes keep everything as typed.
 
 from __future__ import annotations
 
-import difflib
 import importlib
 import json
 import re
@@ -16,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pilothouse.errors import LineError
+from pilothouse.nearest import did_you_mean
 
 from ._line import Word
 
@@ -29,7 +29,6 @@ __all__ = [
     "Reader",
     "Scope",
     "choice",
-    "did_you_mean",
     "live",
     "live_or_text",
     "text",
@@ -107,12 +106,6 @@ class Reader:
     metavar: str
     names: tuple[str, ...] = ()
     choices: tuple[str, ...] = ()
-
-
-def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """Return ``"; did you mean 'x'?"``, or nothing when no word is close."""
-    close = difflib.get_close_matches(word, list(known), 1)
-    return f"; did you mean {close[0]!r}?" if close else ""
 
 
 def _text(word: Word, scope: Scope) -> str:

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from pilothouse import secrets
 from pilothouse.errors import LineError, NotAuthorizedError, NotFoundError
+from pilothouse.nearest import did_you_mean
+from pilothouse.profiles import Endpoint, Setting
 from pilothouse.secrets import Secret
-from pilothouse.settings import Endpoint, Setting
 
 from ._asking import ask_of
 from ._names import Name
-from ._readers import did_you_mean
 from ._session import Session
 
 if TYPE_CHECKING:

@@ -219,7 +219,7 @@ class AssetMagics(HouseMagics):
         return _suite.pick(getattr(manage, collection), name)
 
 
-def _inspector(model: object) -> object:
+def _inspector(model: Any) -> object:  # noqa: ANN401  a Model, here or there
     from pilothouse_widgets import ModelInspector
 
     return ModelInspector(model)
