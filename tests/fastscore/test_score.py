@@ -458,3 +458,12 @@ def test_a_connection_that_breaks_ends_the_job_and_keeps_what_came(running, suit
     assert job.state == "failed"
     assert job.partial() == list(range(job.received))
     assert "outputs came back" in str(caught.value.__notes__)
+
+
+def test_two_jobs_do_not_share_an_output(running):
+    engine = running(SLOW, stream=EAGER)
+    job = engine.submit([1, 2, 3])
+    with pytest.raises(FastScoreError, match="still scoring"):
+        engine.score([4])
+    assert job.result(20) == [1, 2, 3]
+    assert engine.score([4]) == [4]

@@ -15,7 +15,8 @@ import requests.exceptions
 import urllib3.exceptions
 
 from pilothouse import errors
-from pilothouse.transport.http import TRANSLATIONS, HttpPeer, TlsError, translate
+from pilothouse.transport.failure import TlsError
+from pilothouse.transport.http import TRANSLATIONS, HttpPeer, translate
 from pilothouse.transport.retries import NO_RETRIES, Retries
 
 QUICK = Retries(attempts=4, base=0.01, ceiling=0.02, total=5.0)
@@ -284,7 +285,7 @@ def test_secrets_stay_out_of_what_is_shown(raw_peer, caplog):
     assert b"Basic dXNlcjpodW50ZXIy" in peer.seen[0]
     shown = repr(http) + str(caught.value) + repr(caught.value) + caplog.text
     cause = caught.value.__cause__
-    shown += repr(cause) + repr(vars(cause))
+    shown += repr(cause) + repr(vars(cause)) + repr(vars(http))
     assert "hunter2" not in shown
     assert "dXNlcjpodW50ZXIy" not in shown
     http.close()

@@ -313,7 +313,7 @@ class Connect(Credentials):
                 proxy_prefix=self.proxy_prefix,
                 preferred=self._preferred,
                 target_name=self._target_name,
-                secrets=self._secrets,
+                secrets={key: one.reveal() for key, one in self._secrets.items()},
             ),
         )
 

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from urllib.parse import unquote
 
+from pilothouse.secrets import Secret
+
 from .gateway import SESSION, Gateway, SecretText, reveal
 from .instance import Instance
 
@@ -23,10 +25,8 @@ class Credentials(Instance):
 
     def __init__(self, name: str, gateway: Gateway) -> None:
         super().__init__(name, gateway)
-        self._secrets: dict[str, str] = {}
-        given = gateway.peer.header("Authorization")
-        if given is not None:
-            self._secrets["basic-auth-secret"] = given
+        self._secrets: dict[str, Secret] = {}
+        self._keep("basic-auth-secret", gateway.peer.header("Authorization"))
 
     def login(self, username: str, password: SecretText) -> None:
         """Open an LDAP session; later calls carry it.
@@ -72,4 +72,4 @@ class Credentials(Instance):
         if text is None:
             self._secrets.pop(key, None)
         else:
-            self._secrets[key] = text
+            self._secrets[key] = Secret(text)

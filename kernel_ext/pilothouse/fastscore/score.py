@@ -74,6 +74,17 @@ def submit(
         raise FastScoreUsageError(f"chunk_bytes must be at least 1, got {chunk_bytes}")
     count_of(data)
     found = plan(engine, input_slot, output_slot, schema)
+    before = engine.last_job
+    if (
+        before is not None
+        and before.state == "running"
+        and before.plan.outlet.slot == output_slot
+        and not found.is_roundtrip
+    ):
+        raise FastScoreUsageError(
+            f"{engine.name} is still scoring for another job: outputs would mix",
+            hint="engine.last_job.wait(), or cancel() it",
+        )
     watcher = Watch(engine, found) if watch and not found.is_roundtrip else None
     job = ScoreJob(
         engine,

@@ -14,8 +14,10 @@ from typing import BinaryIO
 from pilothouse import errors
 
 from .answer import HttpAnswer, range_start
-from .http import HttpPeer, HttpStream, TlsError
+from .failure import TlsError
+from .http import HttpPeer
 from .retries import Retries
+from .stream import HttpStream
 
 __all__ = ["download"]
 

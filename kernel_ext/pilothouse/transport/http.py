@@ -34,7 +34,9 @@ from pilothouse import errors
 
 from .answer import HttpAnswer, retry_after
 from .endpoint import Endpoint
+from .failure import ConnectTimedOutError, TlsError, causes, reason, told
 from .retries import NO_RETRIES, Retries
+from .stream import HttpStream
 
 __all__ = ["IDEMPOTENT", "Body", "HttpPeer", "HttpStream", "TlsError", "translate"]
 
@@ -45,14 +47,6 @@ _BUSY = frozenset({502, 503, 504})
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _MAX_REDIRECTS = 5
 _CHUNK = 1 << 16
-
-
-class TlsError(errors.ConnectError):
-    """The TLS handshake failed, most often at the check of the certificate."""
-
-
-class ConnectTimedOutError(errors.ConnectError, errors.AnswerTimeoutError):
-    """No connection could be made within the timeout."""
 
 
 _R, _U = requests_errors, urllib3_errors
@@ -134,39 +128,10 @@ def translate(
     if isinstance(exc, requests_errors.RequestException):
         exc.request = None  # it holds the headers, and so the credentials
     leaf = next(TRANSLATIONS[c] for c in type(exc).__mro__ if c in TRANSLATIONS)
-    chain = list(_causes(exc))
+    chain = list(causes(exc))
     if leaf is errors.ConnectionLostError and any(_never_connected(e) for e in chain):
         leaf = errors.ConnectError
-    why = _reason(chain)
-    wait = "in time" if timeout is None else f"within {timeout:g} s"
-    hint: str | None = None
-    if leaf is TlsError:
-        text = f"TLS with {peer} failed: {why}"
-        hint = "verify= takes the path of a CA file, or False to trust any certificate"
-    elif issubclass(leaf, ConnectTimedOutError):
-        text = f"no connection to {peer} {wait}"
-    elif issubclass(leaf, errors.AnswerTimeoutError):
-        text = f"no answer from {peer} {wait}"
-    elif issubclass(leaf, errors.ConnectError):
-        text = f"no connection to {peer}: {why}"
-    elif issubclass(leaf, errors.ConnectionLostError):
-        text = f"the connection to {peer} broke: {why}"
-    else:
-        text = f"the call to {peer} failed: {why}"
-    return leaf(text, protocol=protocol, hint=hint)
-
-
-def _causes(exc: BaseException) -> Iterator[BaseException]:
-    """Yield an exception and those wrapped in it, the outermost first."""
-    todo, seen = [exc], set[int]()
-    while todo:
-        one = todo.pop(0)
-        if id(one) in seen:
-            continue
-        seen.add(id(one))
-        yield one
-        inner = [getattr(one, "reason", None), *one.args, one.__cause__]
-        todo += [e for e in inner if isinstance(e, BaseException)]
+    return told(leaf, reason(chain), peer=peer, protocol=protocol, timeout=timeout)
 
 
 def _never_connected(exc: BaseException) -> bool:
@@ -174,14 +139,11 @@ def _never_connected(exc: BaseException) -> bool:
     return isinstance(exc, kinds)
 
 
-def _reason(chain: list[BaseException]) -> str:
-    """Return what the innermost exception says, in a few words."""
-    for exc in reversed(chain):
-        if isinstance(exc, OSError) and exc.strerror:
-            return exc.strerror[:1].lower() + exc.strerror[1:]
-    last = chain[-1]
-    words = [str(a) for a in last.args if isinstance(a, str)]
-    return (words[0] if words else type(last).__name__).rstrip(". ")
+class _Headers(dict[str, str]):
+    """Headers that show their names only, also in a traceback that shows variables."""
+
+    def __repr__(self) -> str:
+        return f"<headers {', '.join(self)}>"
 
 
 class _Prepared(PreparedRequest):
@@ -262,52 +224,6 @@ class _Adapter(HTTPAdapter):
         return Tracked
 
 
-class HttpStream:
-    """An answer whose body is still on its way.
-
-    Attributes:
-        status: For instance 200.
-        reason: The peer's words for it.
-        headers: Looked up without regard to case.
-    """
-
-    def __init__(self, raw: HTTPResponse, peer: HttpPeer, timeout: float) -> None:
-        self.status = raw.status
-        self.reason = raw.reason or ""
-        self.headers: Mapping[str, str] = raw.headers
-        self._raw = raw
-        self._peer = peer
-        self._timeout = timeout
-
-    @property
-    def ok(self) -> bool:
-        """Whether the status is one of success."""
-        return 200 <= self.status < 300
-
-    def chunks(self, size: int = _CHUNK) -> Iterator[bytes]:
-        """Yield the body as it comes, at most ``size`` bytes at a time.
-
-        Raises:
-            TransportError: If it stops before its end.
-        """
-        with self._peer._translated(self._timeout):
-            while data := self._raw.read1(size, decode_content=True):
-                yield data
-
-    def read(self, limit: int = _CHUNK) -> bytes:
-        """Return the body, of which at most ``limit`` bytes are taken."""
-        kept = bytearray()
-        for chunk in self.chunks():
-            kept += chunk[: limit - len(kept)]
-            if len(kept) >= limit:
-                break
-        return bytes(kept)
-
-    def answer(self) -> HttpAnswer:
-        """Return the whole as an answer; meant for a refusal, whose text is short."""
-        return HttpAnswer(self.status, self.reason, self.headers, self.read())
-
-
 class HttpPeer:
     """One endpoint, spoken to over kept-alive connections.
 
@@ -360,7 +276,7 @@ class HttpPeer:
         self._connections: weakref.WeakSet[HTTPConnection] = weakref.WeakSet()
         self._aborted = False
         self._cookies: dict[str, str] = {}
-        self._headers: dict[str, str] = {"User-Agent": user_agent}
+        self._headers = _Headers({"User-Agent": user_agent})
         if self.endpoint.userinfo:
             self._headers["Authorization"] = self.endpoint.userinfo
 
@@ -390,7 +306,9 @@ class HttpPeer:
     def set_header(self, name: str, value: str | None) -> None:
         """Send a header with every request from now on; None stops that."""
         with self._lock:
-            kept = {k: v for k, v in self._headers.items() if k.lower() != name.lower()}
+            kept = _Headers(self._headers)
+            for given in [key for key in kept if key.lower() == name.lower()]:
+                del kept[given]
             if value is not None:
                 kept[name] = value
             self._headers = kept
@@ -490,7 +408,7 @@ class HttpPeer:
         wait = self.timeout if timeout is None else timeout
         raw = self._send(self._prepare(method, target, headers, body), wait)
         try:
-            yield HttpStream(raw, self, wait)
+            yield HttpStream(raw, lambda: self._translated(wait))
         except BaseException:
             raw.close()
             raise
@@ -530,8 +448,9 @@ class HttpPeer:
         request.method = method
         request.path_and_query = self.endpoint.path + target or "/"
         request.url = self.endpoint.origin + request.path_and_query
-        own = self._headers
-        merged = {**own, **headers} if headers else dict(own)
+        merged = _Headers(self._headers)
+        if headers:
+            merged.update(headers)
         if isinstance(body, bytes):
             merged["Content-Length"] = str(len(body))
         request.body = cast("Any", body)
