@@ -8,7 +8,15 @@ from __future__ import annotations
 import datetime as dt
 import math
 
-__all__ = ["count", "duration", "number", "plural", "rate", "size"]
+__all__ = [
+    "clock",
+    "count",
+    "duration",
+    "number",
+    "plural",
+    "rate",
+    "size",
+]
 
 _NONE = "\N{EN DASH}"
 _STEPS = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))

@@ -29,7 +29,10 @@ from .wire.messages import EngineState
 if TYPE_CHECKING:
     from .score_job import ScoreJob
 
-__all__ = ["ChunkFlow"]
+__all__ = [
+    "ChunkFlow",
+    "maker",
+]
 
 _CHUNKS_IN_A_LARGE_ONE = 8
 """Large records go in larger bodies: their number should not become small."""

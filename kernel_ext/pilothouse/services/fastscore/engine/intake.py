@@ -20,7 +20,12 @@ from pilothouse.fastscore.wire.streams import Batching
 
 from .records import Batch, Block, Chunk, Entry, Records, cut, joined
 
-__all__ = ["END", "Due", "Intake"]
+__all__ = [
+    "END",
+    "Due",
+    "End",
+    "Intake",
+]
 
 MAX_PART_BYTES = 4 * 1024 * 1024
 MAX_SET_BYTES = 1024 * 1024 * 1024

@@ -36,7 +36,11 @@ from .policy import Policies, Verdict, is_available
 from .runnable import why_not
 from .unpacking import Archive
 
-__all__ = ["PreparedModel", "prepare"]
+__all__ = [
+    "PreparedModel",
+    "prepare",
+    "resolve_schema",
+]
 
 MAX_SLOTS = 64
 

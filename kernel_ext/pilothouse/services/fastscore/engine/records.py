@@ -14,7 +14,14 @@ from typing import TypeAlias
 
 from pilothouse.fastscore.wire.controls import ControlRecord
 
-__all__ = ["Batch", "Block", "Chunk", "Records", "cut"]
+__all__ = [
+    "Batch",
+    "Block",
+    "Chunk",
+    "Records",
+    "cut",
+    "joined",
+]
 
 
 @dataclass(slots=True)

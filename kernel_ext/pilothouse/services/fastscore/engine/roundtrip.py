@@ -11,7 +11,12 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import Any
 
-__all__ = ["Call", "Group", "Roundtrips"]
+__all__ = [
+    "Call",
+    "Group",
+    "RejectedError",
+    "Roundtrips",
+]
 
 MAX_IN_GROUP = 64
 MAX_GROUP_BYTES = 4 * 1024 * 1024

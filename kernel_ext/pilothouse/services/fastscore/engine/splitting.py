@@ -20,7 +20,15 @@ from pilothouse.fastscore.wire.values import JSON
 
 from .records import Block, Entry, Records
 
-__all__ = ["MAX_RECORD_BYTES", "Splitter", "splitter_of"]
+__all__ = [
+    "MAX_RECORD_BYTES",
+    "Cut",
+    "Lines",
+    "Splitter",
+    "WholeRecords",
+    "grouped",
+    "splitter_of",
+]
 
 _END = controls.ControlRecord(control=controls.Control.END)
 

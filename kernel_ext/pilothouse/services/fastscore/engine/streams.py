@@ -29,7 +29,12 @@ from .intake import Intake
 from .splitting import Splitter, splitter_of
 from .transports.base import Reader, StreamError
 
-__all__ = ["AttachedStream", "Feed", "open_descriptor"]
+__all__ = [
+    "AttachedStream",
+    "Feed",
+    "open_descriptor",
+    "splitter_for",
+]
 
 
 @dataclass(slots=True, kw_only=True)

@@ -44,7 +44,14 @@ from .link import Link
 from .r_values import r_expression
 from .state import EngineBackend
 
-__all__ = ["ForeignError", "ForeignScorer", "check_command"]
+__all__ = [
+    "ForeignError",
+    "ForeignScorer",
+    "build",
+    "check_command",
+    "java_class",
+    "write_source",
+]
 
 WATCH_SECONDS = 0.2
 READ_BYTES = 1024 * 1024

@@ -11,7 +11,13 @@ import signal
 import sys
 from collections.abc import Callable
 
-__all__ = ["lift_memory_limit", "limit_memory", "on_fork", "protect"]
+__all__ = [
+    "die_with_parent",
+    "lift_memory_limit",
+    "limit_memory",
+    "on_fork",
+    "protect",
+]
 
 _PR_SET_PDEATHSIG = 1
 

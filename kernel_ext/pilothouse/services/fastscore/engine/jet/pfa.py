@@ -20,7 +20,12 @@ from typing import Any, Final
 from pilothouse.fastscore.runtime.callbacks import ModelFailure
 from pilothouse.fastscore.wire.values import Value
 
-__all__ = ["PfaScorer", "main"]
+__all__ = [
+    "PfaScorer",
+    "main",
+    "titus_module",
+    "to_json",
+]
 
 _ALIASES: Final = {
     "bool": bool,

@@ -15,7 +15,15 @@ from pilothouse.fastscore.wire.annotations import ModelOptions
 from .link import Link
 from .state import EngineBackend
 
-__all__ = ["CallbackScorer", "Scorer", "console_of", "scorer_of"]
+__all__ = [
+    "CallbackScorer",
+    "Scorer",
+    "console_of",
+    "exit_now",
+    "filename_of",
+    "flush_console",
+    "scorer_of",
+]
 
 
 class Scorer(Protocol):

@@ -13,7 +13,11 @@ from .link import LOST_STATUS, Gone, Link
 from .scorers import Scorer, console_of, exit_now, flush_console, scorer_of
 from .slots import Input, InputSlot, OutputSlot, Rejects, slots_of
 
-__all__ = ["options_of", "serve"]
+__all__ = [
+    "Server",
+    "options_of",
+    "serve",
+]
 
 VALUES_IN_FRAME = 5000
 """Outputs that travel in one frame."""

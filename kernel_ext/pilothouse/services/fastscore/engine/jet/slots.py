@@ -18,7 +18,16 @@ from pilothouse.fastscore.wire.streams import (
 )
 from pilothouse.fastscore.wire.values import Value
 
-__all__ = ["InputSlot", "Output", "OutputSlot", "Rejects", "slots_of"]
+__all__ = [
+    "Input",
+    "InputSlot",
+    "Output",
+    "OutputSlot",
+    "Rejects",
+    "parted",
+    "shown",
+    "slots_of",
+]
 
 MAX_TEXTS = 100
 MAX_TEXT = 2000

@@ -22,7 +22,12 @@ from .inline import InlineReader
 from .tcp import TcpReader, TcpWriter
 from .udp import UdpReader, UdpWriter
 
-__all__ = ["check_supported", "reader_of", "writer_of"]
+__all__ = [
+    "check_direction",
+    "check_supported",
+    "reader_of",
+    "writer_of",
+]
 
 _SUPPORTED = (
     wire.Rest,
