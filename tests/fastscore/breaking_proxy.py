@@ -50,6 +50,12 @@ class BreakingProxy:
                 one.shutdown(socket.SHUT_RDWR)
             one.close()
 
+    def cut(self):
+        """Break what is open now."""
+        for one in self._open:
+            with suppress(OSError):
+                one.shutdown(socket.SHUT_RDWR)
+
     def close(self):
         for one in (self._server, *self._open):
             with suppress(OSError):

@@ -14,7 +14,9 @@ from pilothouse.fastscore.pneumo import (
     ModelConsoleMsg,
     ModelErrorMsg,
 )
+from pilothouse.fastscore.suite import Connect
 
+from .breaking_proxy import BreakingProxy
 from .conftest import ECHO, REST
 
 
@@ -148,7 +150,6 @@ def test_a_forgotten_socket_is_closed(connect):
 
 
 def test_a_socket_finds_its_way_back(tmp_path):
-    from pilothouse.fastscore.suite import Connect
     from pilothouse.services.host import ServiceHost
 
     with ServiceHost(["fastscore"], options={"fastscore": {"engines": ()}}) as host:
@@ -166,3 +167,40 @@ def test_a_socket_finds_its_way_back(tmp_path):
     socket.close()
     assert states[:2] == ["connected", "lost"]
     assert states[-1] == "closed"
+
+
+@pytest.mark.parametrize("heard", [0, 1, 3])
+def test_what_was_told_while_the_connection_was_lost_is_made_up_for(
+    suite, connect, engine, heard
+):
+    proxy = BreakingProxy(int(suite.url.rpartition(":")[2]), [])
+    again = threading.Event()
+    with Connect(proxy.url, oauth_secret=suite.token) as through:
+        states = []
+
+        def on_state(state):
+            states.append(state)
+            if state == "lost":
+                for _ in range(3):
+                    Model("m", "python3", ECHO).deploy(engine)
+                    engine.unload_model()
+            if states.count("connected") == 2:
+                again.set()
+
+        socket = through.pneumo.socket(
+            src="engine-1", type="engine-config", timeout=20, on_state=on_state
+        )
+        for _ in range(heard):
+            Model("m", "python3", ECHO).deploy(engine)
+            engine.unload_model()
+        before = [socket.recv().op for _ in range(2 * heard)]
+        assert before == ["load", "unload"] * heard
+        proxy.cut()
+        assert [socket.recv().op for _ in range(6)] == ["load", "unload"] * 3
+        assert again.wait(10)
+        Model("m", "python3", ECHO).deploy(engine)
+        assert socket.recv().op == "load"
+        with pytest.raises(TimeoutError):
+            socket.recv(0.2)
+        socket.close()
+    proxy.close()

@@ -16,6 +16,7 @@ from pilothouse.errors import PilothouseError, ProtocolError
 from pilothouse.transport.retries import Retries
 from pilothouse.transport.websocket import FOREVER, Socket, SocketState
 
+from .catching_up import CatchUp
 from .errors import FastScoreProtocolError, FastScoreUsageError, of_branch
 from .gateway import Gateway, SecretText
 from .tables import table
@@ -56,6 +57,9 @@ _WHAT = "Unable to receive Pneumo messages"
 
 class PneumoSock:
     """The Pneumo websocket; connected when made, and again when it gets lost.
+
+    What was told while the connection was lost is taken from the history, as far as
+    that reaches back.
 
     Args:
         proxy_prefix: The suite, for instance ``"https://localhost:8000"``.
@@ -104,6 +108,9 @@ class PneumoSock:
         self.src = src
         self.type = type
         self._on_message = on_message
+        self._catch_up = CatchUp(gateway, src, type)
+        # A socket with a callback lives on; another one ends when it is forgotten.
+        owner = weakref.ref(self) if on_message is None else lambda: self
         query = urlencode([(k, v) for k, v in (("src", src), ("type", type)) if v])
         route = gateway.route("connect", _ROUTE)
         url = gateway.endpoint.websocket(route) + (f"?{query}" if query else "")
@@ -112,8 +119,9 @@ class PneumoSock:
             headers=gateway.pneumo_headers,
             origin=gateway.endpoint.origin,
             verify=gateway.peer.verify,
-            on_text=self._deliver if on_message is not None else None,
+            on_text=lambda text: _handed_to(owner(), text),
             on_state=on_state,
+            on_open=lambda socket: _opened(owner(), socket),
             max_queue=max_queue,
             reconnect=reconnect,
             protocol="FastScore",
@@ -178,9 +186,27 @@ class PneumoSock:
         """End the connection; may be called twice."""
         self._socket.close()
 
-    def _deliver(self, text: str) -> None:
-        if self._on_message is not None:
+    def _arrived(self, text: str) -> None:
+        if self._catch_up.is_new(text):
+            self._take(text)
+
+    def _take(self, text: str) -> None:
+        if self._on_message is None:
+            self._socket.put(text)
+        else:
             self._on_message(_read(text))
+
+
+def _handed_to(owner: PneumoSock | None, text: str) -> None:
+    if owner is not None:
+        owner._arrived(text)
+
+
+def _opened(owner: PneumoSock | None, socket: Socket) -> None:
+    """After a loss, take from the history what was missed."""
+    if owner is not None and socket.connections > 1:
+        for text in owner._catch_up.missed():
+            owner._take(text)
 
 
 class PneumoHistory(list[PneumoMsg]):

@@ -373,12 +373,16 @@ class Socket:
             raise websocket.WebSocketTimeoutException("no sign of life")
 
     def _deliver(self, text: str) -> None:
-        if self._on_text is not None:
-            try:
-                self._on_text(text)
-            except Exception:
-                _LOG.exception("a callback for websocket messages failed")
+        if self._on_text is None:
+            self.put(text)
             return
+        try:
+            self._on_text(text)
+        except Exception:
+            _LOG.exception("a callback for websocket messages failed")
+
+    def put(self, text: str) -> None:
+        """Hand a text to whoever calls `recv`, as if it had come in."""
         with self._changed:
             if len(self._queue) >= self._max_queue:
                 if self._overflow == "drop-oldest":
