@@ -100,7 +100,9 @@ def lab_server(home):
         ],
         env=environment(home), stdout=log, stderr=log, cwd=root,
     )  # fmt: skip
-    lab = LabServer(f"http://127.0.0.1:{port}", root, home / "lab.log")
+    lab = LabServer(
+        f"http://127.0.0.1:{port}", root, home / "lab.log", environment(home)
+    )
     try:
         until(lambda: server.poll() is not None or lab.answers(), 90, "JupyterLab")
         assert server.poll() is None, lab.log.read_text()
@@ -116,10 +118,11 @@ def lab_server(home):
 
 
 class LabServer:
-    def __init__(self, url, root, log):
+    def __init__(self, url, root, log, variables):
         self.url = url
         self.root = root
         self.log = log
+        self.variables = variables
 
     def rest(self, method, path):
         request = urllib.request.Request(f"{self.url}/api/{path}", method=method)
@@ -142,6 +145,17 @@ class LabServer:
         path = self.root / f"{name}.ipynb"
         nbformat.write(notebook, path)
         return path
+
+    def pilothouse(self, *words):
+        """Run the command in the surroundings of the notebooks."""
+        return subprocess.run(
+            [sys.executable, "-m", "pilothouse", *words],
+            env=self.variables,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
 
     def end_sessions(self):
         for session in self.rest("GET", "sessions"):
