@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import keyring
 import pytest
+from keyring.backend import KeyringBackend
+from keyring.backends.fail import Keyring
 
 from pilothouse.errors import (
     ConnectError,
@@ -93,6 +96,65 @@ def test_login_changes_the_credentials(run, connected, monkeypatch):
         run("%fastscore login pilothouse")
     with pytest.raises(LineError, match="USER is missing"):
         run("%fastscore login")
+
+
+def test_login_takes_a_token_too(run, connected, monkeypatch):
+    assert run("%fastscore login --token").check_health()
+
+    monkeypatch.setenv("PILOTHOUSE_FASTSCORE_TOKEN", "wrong")
+    with pytest.raises(NotAuthorizedError):
+        run("%fastscore login --token")
+    monkeypatch.delenv("PILOTHOUSE_FASTSCORE_TOKEN")
+    monkeypatch.setattr("sys.stdin", None)
+    with pytest.raises(LineError, match="nobody can be asked"):
+        run("%fastscore login --token")
+
+
+class Memory(KeyringBackend):
+    """A keyring backend that keeps its entries in memory."""
+
+    priority = 1
+
+    def __init__(self):
+        super().__init__()
+        self.entries = {}
+
+    def get_password(self, service, username):
+        return self.entries.get((service, username))
+
+    def set_password(self, service, username, password):
+        self.entries[service, username] = password
+
+
+@pytest.fixture
+def ring():
+    before = keyring.get_keyring()
+    keyring.set_keyring(Memory())
+    yield keyring.get_keyring()
+    keyring.set_keyring(before)
+
+
+def test_login_remembers_in_the_keyring_when_told_to(run, connected, ring, monkeypatch):
+    monkeypatch.setenv("PILOTHOUSE_FASTSCORE_PASSWORD", connected.token)
+    run("%fastscore login pilothouse")
+    assert not ring.entries
+
+    run("%fastscore login pilothouse --remember")
+    monkeypatch.delenv("PILOTHOUSE_FASTSCORE_PASSWORD")
+    monkeypatch.delenv("PILOTHOUSE_FASTSCORE_TOKEN")
+
+    assert run(f"%fastscore connect {connected.url} --user pilothouse").fleet()
+
+
+def test_without_a_keyring_remembering_is_an_error(run, connected, monkeypatch):
+    monkeypatch.setenv("PILOTHOUSE_FASTSCORE_PASSWORD", connected.token)
+    before = keyring.get_keyring()
+    keyring.set_keyring(Keyring())
+    try:
+        with pytest.raises(LineError, match="no keyring to remember it"):
+            run("%fastscore login pilothouse --remember")
+    finally:
+        keyring.set_keyring(before)
 
 
 def test_an_address_where_nobody_listens_is_an_error_soon(run):

@@ -19,6 +19,7 @@ PACKAGES = (
     "ipython==8.12.3",
     "ipykernel>=6.29,<7",
     "ipywidgets",
+    "keyring",
     "nbclient",
     "pytest",
     "pytest-timeout",

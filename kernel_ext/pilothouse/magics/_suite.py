@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pilothouse import secrets
-from pilothouse.errors import LineError, NotAuthorizedError, NotFoundError
+from pilothouse.errors import (
+    LineError,
+    NotAuthorizedError,
+    NotFoundError,
+    PilothouseError,
+)
 from pilothouse.nearest import did_you_mean
 from pilothouse.profiles import Endpoint, Setting
 from pilothouse.secrets import Secret
@@ -217,25 +223,42 @@ def _made(
 
 
 def _names(connected: Connect) -> Mapping[str, Sequence[Name]]:
-    fleet: list[Any] = list(connected.fleet())
-    found: dict[str, list[Name]] = {
-        "instance": [Name("connect", "connect")],
-        "engine": [],
-    }
-    for each in fleet:
-        found["instance"].append(Name(each["name"], each["api"]))
-        if each["api"] == "engine":
-            found["engine"].append(Name(each["name"], each["health"]))
-    manage = connected.lookup("model-manage")
-    found["model"] = [Name(m.name, m.mtype) for m in manage.models]
-    found["schema"] = [Name(n) for n in manage.schemata.names()]
-    found["stream"] = [Name(n) for n in manage.streams.names()]
-    found["sensor"] = [Name(n) for n in manage.sensors.names()]
-    if found["engine"]:
-        running = connected.lookup("engine")
-        found["tap"] = [Name(tap) for tap in running.tapping_points]
-        active = running.active_model
-        slots = [str(s.slot) for s in active.slots] if active else ["0", "1"]
-        kinds = {slot: "output" if int(slot) % 2 else "input" for slot in slots}
-        found["slot"] = [Name(slot, kinds[slot]) for slot in slots]
+    """Ask a suite for all its names; a part that fails leaves the others."""
+    found: dict[str, Sequence[Name]] = {}
+    for part in (_fleet_names, _saved_names, _engine_names):
+        with suppress(PilothouseError):
+            found.update(part(connected))
     return found
+
+
+def _fleet_names(connected: Connect) -> Mapping[str, Sequence[Name]]:
+    fleet = connected.fleet()
+    instances = [Name(each["name"], each["api"]) for each in fleet]
+    return {
+        "instance": [Name("connect", "connect"), *instances],
+        "engine": [
+            Name(each["name"], each["health"])
+            for each in fleet
+            if each["api"] == "engine"
+        ],
+    }
+
+
+def _saved_names(connected: Connect) -> Mapping[str, Sequence[Name]]:
+    manage: ModelManage = connected.lookup("model-manage")
+    return {
+        "model": [Name(model.name, model.mtype) for model in manage.models],
+        "schema": [Name(name) for name in manage.schemata.names()],
+        "stream": [Name(name) for name in manage.streams.names()],
+        "sensor": [Name(name) for name in manage.sensors.names()],
+    }
+
+
+def _engine_names(connected: Connect) -> Mapping[str, Sequence[Name]]:
+    engine: Engine = connected.lookup("engine")
+    active = engine.active_model
+    slots = [int(used.slot) for used in active.slots] if active else [0, 1]
+    return {
+        "tap": [Name(tap) for tap in engine.tapping_points],
+        "slot": [Name(str(n), "output" if n % 2 else "input") for n in slots],
+    }
