@@ -32,7 +32,8 @@ def token_of_services(env: dict[str, str]) -> str:
         capture_output=True,
         timeout=60,
     )
-    return json.loads(status.stdout)["fastscore"]["token"]
+    (running,) = json.loads(status.stdout)
+    return running["fastscore"]["token"]
 
 
 def test_it_is_committed_without_outputs(path):
