@@ -64,6 +64,13 @@ def test_a_frame_goes_in_and_comes_out():
     assert list(python(source).score(frame.iloc[:0]).columns) == ["value"]
 
 
+def test_rows_of_a_frame_look_as_they_do_on_an_engine():
+    frame = pd.DataFrame({"at": pd.to_datetime(["2026-01-02"]), "x": [np.nan]})
+    assert python(ECHO).score(frame, as_frame=False) == [
+        {"at": "2026-01-02T00:00:00", "x": None}
+    ]
+
+
 def test_what_does_not_fit_its_schema_is_rejected_on_both_sides():
     source = (
         "# fastscore.schema.0: in\n# fastscore.schema.1: out\n"

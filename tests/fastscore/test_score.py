@@ -123,6 +123,24 @@ def test_what_json_cannot_hold_is_rejected_here(running):
         assert engine.score([1.0, float("nan"), 2.0]) == [1.0, 2.0]
 
 
+def test_a_record_is_judged_as_it_is_sent(running):
+    fields = [{"name": "at", "type": "string"}, {"name": "n", "type": "long"}]
+    schema = {"type": "record", "name": "R", "fields": fields}
+    engine = running("# fastscore.schema.0: in\n" + ECHO, schemas={"in": schema})
+    frame = pd.DataFrame(
+        {"at": pd.date_range("2026-01-01", periods=3), "n": np.arange(3)}
+    )
+    assert list(engine.score(frame)["at"]) == [
+        "2026-01-01T00:00:00",
+        "2026-01-02T00:00:00",
+        "2026-01-03T00:00:00",
+    ]
+    mixed = [{"at": "x", "n": 1}, {"at": "x", "n": float("nan")}, {"at": 1, "n": 1}]
+    with pytest.warns(RejectedWarning, match="2 of 3"):
+        assert len(engine.score(mixed)) == 1
+    assert [r.index for r in engine.last_job.rejected] == [1, 2]
+
+
 def test_rejected_outputs_are_told(running):
     source = "# fastscore.schema.1: out\ndef action(x):\n    yield x\n"
     engine = running(source, schemas={"out": "long"})

@@ -21,6 +21,7 @@ from .records import Scorable, chunks, count_of
 from .results import Rejected, is_frame, tell, typed
 from .runtime.callbacks import CallbackModel, ModelFailure
 from .runtime.explicit import ListSlots, run_explicit
+from .runtime.json_codec import JsonCodec
 from .runtime.module import installed, model_module
 from .runtime.recordsets import from_recordset, to_recordset
 from .runtime.sources import ModelSourceError
@@ -103,9 +104,16 @@ def _pairs(
     inputs: Scorable, slot: int, multi_stream: bool, encoding: str | None
 ) -> Iterator[tuple[int, Any]]:
     for chunk in chunks(inputs):
-        for item in chunk:
+        for item in _as_read(chunk) if is_frame(inputs) else chunk:
             at, record = item if multi_stream else (slot, item)
             yield at, orjson.loads(record) if encoding == "json" else record
+
+
+def _as_read(rows: list[Any]) -> list[Any]:
+    """Return rows of a DataFrame as an engine would read them: a date is a text."""
+    codec = JsonCodec()
+    records, bad = codec.encode_batch(rows)
+    return rows if bad else codec.decode_batch(records)[0]
 
 
 class _Run:

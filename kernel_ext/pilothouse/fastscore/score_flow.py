@@ -124,7 +124,6 @@ class ChunkFlow:
         ):
             if self._stop.is_set():
                 return
-            self._check(chunk, offset)
             if inlet.is_chunked:
                 block, number, bad = inlet.block(chunk)
                 fit.learn(len(chunk), len(block))
@@ -137,6 +136,7 @@ class ChunkFlow:
                 records, bad = inlet.records(chunk)
                 self._post_singly(records)
             self._note(bad, offset)
+            self._check(chunk, offset, bad)
             offset += len(chunk)
         if parts and not self._stop.is_set():
             self._post(b"".join(parts), count)
@@ -163,13 +163,17 @@ class ChunkFlow:
             raise refused(f"Unable to write to slot {slot}", answer)
         job.accepted(count)
 
-    def _check(self, chunk: list[Any], offset: int) -> None:
-        """Note which records the engine is going to reject, and why."""
-        schema = self._job.plan.inlet.schema
+    def _check(self, chunk: list[Any], offset: int, bad: Sequence[Reject]) -> None:
+        """Note which records the engine rejects, and why."""
+        inlet = self._job.plan.inlet
+        schema = inlet.schema
         if schema is None or schema.all_fit(chunk):
             return
-        for at, reason in schema.sift(chunk)[1]:
-            self._job.reject(offset + at, reason, chunk[at])
+        left_out = {one.index for one in bad}
+        places = [at for at in range(len(chunk)) if at not in left_out]
+        sent = inlet.as_read([chunk[at] for at in places])
+        for at, reason in schema.sift(sent)[1]:
+            self._job.reject(offset + places[at], reason, chunk[places[at]])
 
     def _note(self, bad: Sequence[Reject], offset: int) -> None:
         for one in bad:

@@ -303,6 +303,7 @@ class ScoreJob:
                 self.rejected += [
                     one for one in self.watch.rejected if one.slot != slot or not known
                 ]
+            self.rejected.sort(key=lambda one: (one.index is None, one.index or 0))
             self.outcome = outcome
             self.state = state
             self._changed.notify_all()

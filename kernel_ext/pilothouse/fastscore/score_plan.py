@@ -53,6 +53,12 @@ class Inlet:
         """Return records one by one, and those left out."""
         return self._codec.encode_batch(values)
 
+    def as_read(self, values: Sequence[Any]) -> list[Any]:
+        """Return records as the engine will read them: a date has become a text."""
+        records, bad = self._codec.encode_batch(values)
+        decoded, unread = self._codec.decode_batch(records)
+        return list(values) if bad or unread else decoded
+
     def control(self, control: Control, number: int) -> bytes:
         """Return a control record as it is sent."""
         record = ControlRecord(control=control, id=number)
