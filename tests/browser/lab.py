@@ -36,6 +36,7 @@ CHROMIUM_ARGS = [
 KNOWN_NOISE = (
     "reading 'schema'",
     "RUNTIME-012",
+    "'filebrowser:open-path' not registered",
     "the server responded with a status of 404",
     "net::ERR_NAME_NOT_RESOLVED",
 )
@@ -95,6 +96,7 @@ def lab_server(home):
             "--ip=127.0.0.1", f"--port={port}", "--IdentityProvider.token=",
             "--ServerApp.password=", "--ServerApp.disable_check_xsrf=True",
             "--ServerApp.port_retries=0", "--expose-app-in-browser",
+            "--JupyterNotebookApp.expose_app_in_browser=True",
             "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
             f"--ServerApp.root_dir={root}",
         ],
@@ -174,18 +176,28 @@ class NotebookPage:
         self.errors = []
         page.on("request", self._asked)
         page.on("console", self._said)
-        page.on("pageerror", lambda error: self.errors.append(str(error)))
+        page.on("pageerror", lambda error: self._note(str(error)))
 
     def _asked(self, request):
         if not request.url.startswith((self.lab.url, "data:", "blob:")):
             self.outside.append(request.url)
 
     def _said(self, message):
-        if message.type == "error" and not any(n in message.text for n in KNOWN_NOISE):
-            self.errors.append(message.text)
+        if message.type == "error":
+            self._note(message.text)
+
+    def _note(self, text):
+        if not any(noise in text for noise in KNOWN_NOISE):
+            self.errors.append(text)
 
     def open(self, query="?reset"):
         self.page.goto(f"{self.lab.url}/lab/tree/{self.path.name}{query}")
+        self.wait_for_kernel()
+        return self
+
+    def open_in_notebook_7(self):
+        """Open it in Notebook 7, which the same server has."""
+        self.page.goto(f"{self.lab.url}/notebooks/{self.path.name}")
         self.wait_for_kernel()
         return self
 

@@ -155,3 +155,17 @@ def test_a_finished_progress_is_static_and_a_running_one_can_be_cancelled(notebo
         lambda: opened.find(".ph-progress").get_attribute("data-state") == "cancelling"
     )
     opened.shoot("progress")
+
+
+def test_the_views_work_in_notebook_7(notebook):
+    opened = notebook(
+        "import pilothouse_widgets as w\n"
+        "chart = w.LiveChart(['a'], axis='number', window=0)\n"
+        "for i in range(20):\n    chart.append(i, x=i)\nchart",
+        TABLE,
+    )
+    opened.open_in_notebook_7().run_all()
+
+    until(lambda: "19" in (opened.find(".ph-legend").all_inner_texts() or [""])[0], 60)
+    until(lambda: "10,000 rows" in opened.find(".ph-table").inner_text(), 60)
+    opened.shoot("notebook-7")

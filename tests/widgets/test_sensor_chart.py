@@ -52,3 +52,13 @@ def test_a_list_of_readings_is_drawn_one_by_one(engine):
 def test_an_unknown_tap_is_refused_at_once(engine):
     with pytest.raises(FastScoreError):
         SensorChart(engine, "no.such.tap")
+
+
+def test_silence_is_drawn_as_nothing(deployed):
+    """A counter sends no report when nothing happens."""
+    chart = SensorChart(deployed, "manifold.0.records.count", interval=0.2)
+    until(lambda: chart.link == "live")
+    deployed.input(b"1\n" * 100, 0)
+
+    until(lambda: len(y := chart.column("records.count")[1]) > 3 and y[-1] == 0)
+    assert chart.column("records.count")[1][0] > 0

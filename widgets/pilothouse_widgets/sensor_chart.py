@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from contextlib import suppress
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Final, cast
 
 import traitlets
 
@@ -11,6 +13,7 @@ from pilothouse.errors import PilothouseError
 
 from .chart import LiveChart, Series
 from .pneumo_watch import PneumoWatch
+from .tally import Tally
 
 if TYPE_CHECKING:
     from pilothouse.fastscore.instance import Instance
@@ -18,6 +21,9 @@ if TYPE_CHECKING:
     from pilothouse.fastscore.sensor import Sensor
 
 __all__ = ["SensorChart"]
+
+_UNKNOWN_SECONDS: Final = 60.0
+_SHORTEST_SECONDS: Final = 0.25
 
 _UNITS = (
     ("sys.memory", "bytes"),
@@ -61,8 +67,8 @@ class SensorChart(LiveChart):
         window: float = 120.0,
     ) -> None:
         self._instance = instance
-        self._own: int | None = None
         self.sensor_id, tap, summed = self._resolve(sensor, interval)
+        self._own = None if isinstance(sensor, int) else self.sensor_id
         unit = next((unit for end, unit in _UNITS if end in tap), "")
         labels = ["kernel", "user"] if "cpu.util" in tap else [_label(tap)]
         shown = f"{unit}/s" if summed and unit else unit
@@ -75,6 +81,11 @@ class SensorChart(LiveChart):
         )
         self.tap = tap
         self._summed = summed
+        self._tally = Tally(interval if self._own is not None else _UNKNOWN_SECONDS)
+        self._ended = threading.Event()
+        self._quiet = threading.Thread(
+            target=self._tell_silence, name="pilothouse-watch-silence", daemon=True
+        )
         self._links = self._subscribe(self._show_link)
         from pilothouse.fastscore.pneumo import Pneumo
 
@@ -85,6 +96,8 @@ class SensorChart(LiveChart):
             on_message=self.show,
             on_link=lambda link, why: self._links.put((link, why)),
         )
+        if summed:
+            self._quiet.start()
 
     def _resolve(
         self, sensor: int | str | Sensor, interval: float
@@ -98,31 +111,41 @@ class SensorChart(LiveChart):
         if isinstance(sensor, str):
             aggregate = "sum" if _counts(sensor) else None
             sensor = Described.prep(sensor, aggregate=aggregate, interval=interval)
-        self._own = self._instance.install_sensor(sensor)
+        installed = self._instance.install_sensor(sensor)
         folded = {str(key).lower(): value for key, value in sensor.desc.items()}
         aggregate = folded.get("aggregate", "accumulate")
         if isinstance(aggregate, dict):
             aggregate = {str(k).lower(): v for k, v in aggregate.items()}.get("type")
-        return self._own, str(sensor.tap), str(aggregate).lower() in ("sum", "count")
+        return installed, str(sensor.tap), str(aggregate).lower() in ("sum", "count")
 
     def show(self, message: PneumoMsg) -> None:
         """Take a sensor report, from any thread; other sensors' are ignored."""
-        if getattr(message, "sid", None) != self.sensor_id:
-            return
-        self._draw(cast("SensorReportMsg", message))
+        if getattr(message, "sid", None) == self.sensor_id:
+            report = cast("SensorReportMsg", message)
+            with self._lock:
+                self._draw(report.data, report.delta_time)
 
-    def _draw(self, message: SensorReportMsg) -> None:
-        at = message.timestamp.timestamp()
-        data = message.data
+    def _draw(self, data: object, delta_time: float | None) -> None:
         if self._summed:
-            span = message.delta_time or 1.0
-            readings = [data / span] if isinstance(data, int | float) else []
-        else:
-            readings = data if isinstance(data, list) else [data]
+            now = time.monotonic()
+            if self._own is None and delta_time:
+                known = min(self._tally.interval, delta_time)
+                self._tally.interval = max(known, _SHORTEST_SECONDS)
+            self._tally.add(self.tap, data, delta_time, now)
+            data = self._tally.rate(self.tap, now)
+        readings = data if isinstance(data, list) else [data]
         points = [point for point in map(self._point, readings) if point]
         if points:
             columns = {label: [p[label] for p in points] for label in self._index}
-            self.append(columns, x=[at] * len(points))
+            self.append(columns, x=[time.time()] * len(points))
+
+    def _tell_silence(self) -> None:
+        """Draw nothing as nothing: a sensor of events is silent when there are none."""
+        while not self._ended.wait(min(self._tally.interval, 1.0)):
+            with self._lock:
+                idle = self._tally.rate(self.tap, time.monotonic()) == 0.0
+                if idle and self._tally.total(self.tap):
+                    self.append(dict.fromkeys(self._index, 0.0))
 
     def _point(self, reading: object) -> dict[str, float]:
         """Return the value of each line; empty when it cannot be drawn."""
@@ -139,7 +162,10 @@ class SensorChart(LiveChart):
 
     def stop(self) -> None:
         """Stop listening; uninstall the sensor if it was installed here."""
+        self._ended.set()
         self._watch.close()
+        if self._quiet.is_alive():
+            self._quiet.join(2.0)
         if self._own is not None:
             with suppress(PilothouseError):
                 self._instance.uninstall_sensor(self._own)

@@ -138,8 +138,8 @@ def svg(lines: Sequence[tuple[str, Floats, Floats]], *, unit: str, about: str) -
         f'<line x1="{_LEFT}" x2="{_WIDTH}" y1="{y:.1f}" y2="{y:.1f}" '
         'stroke="currentColor" stroke-opacity=".15"/>'
         f'<text x="{_LEFT - 6}" y="{y + 4:.1f}" text-anchor="end" font-size="11" '
-        f'fill="currentColor">{escape(words.number(value))}</text>'
-        for value, y in _ticks(low, high)
+        f'fill="currentColor">{escape(text)}</text>'
+        for text, y in _ticks(low, high)
     )
     return (
         f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" '
@@ -162,13 +162,16 @@ def _range(columns: Sequence[Floats]) -> tuple[float, float]:
     return (low, high) if high > low else (low - 0.5, high + 0.5)
 
 
-def _ticks(low: float, high: float) -> list[tuple[float, float]]:
+def _ticks(low: float, high: float) -> list[tuple[str, float]]:
+    """Return words and places of round values, with digits that tell them apart."""
     step = 10.0 ** math.floor(math.log10((high - low) / 3))
     step *= next(m for m in (1, 2, 5, 10) if (high - low) / (step * m) <= 4)
-    first = math.ceil(low / step)
+    marks = range(math.ceil(low / step), math.floor(high / step) + 1)
+    scale, sign = words.scale(max(abs(low), abs(high)))
+    places = max(0, math.ceil(-math.log10(step / scale) - 1e-9))
     return [
-        (i * step, _y(i * step, low, high))
-        for i in range(first, math.floor(high / step) + 1)
+        (f"{i * step / scale:.{places}f}{sign if i else ''}", _y(i * step, low, high))
+        for i in marks
     ]
 
 

@@ -32,12 +32,12 @@ class Tally:
     rate is 0 once no report came for two and a half intervals, and the time told by the
     first report after a silence is taken as one interval.
 
-    Args:
+    Attributes:
         interval: Seconds between two reports of a sensor.
     """
 
     def __init__(self, interval: float) -> None:
-        self._interval = interval
+        self.interval = interval
         self._counts: dict[str, _Count] = {}
 
     def add(self, tap: str, data: object, delta_time: float | None, now: float) -> None:
@@ -45,8 +45,8 @@ class Tally:
         if isinstance(data, bool) or not isinstance(data, int | float):
             return
         count = self._counts.setdefault(tap, _Count())
-        longest = self._interval * 1.5
-        span = min(delta_time or self._interval, longest) or self._interval
+        longest = self.interval * 1.5
+        span = min(delta_time or self.interval, longest) or self.interval
         count.total += int(data)
         count.rate = data / span
         count.at = now
@@ -58,6 +58,6 @@ class Tally:
     def rate(self, tap: str, now: float) -> float:
         """Return events a second by the newest report."""
         count = self._counts.get(tap)
-        if count is None or now - count.at > self._interval * _SILENT_AFTER:
+        if count is None or now - count.at > self.interval * _SILENT_AFTER:
             return 0.0
         return count.rate

@@ -8,15 +8,7 @@ from __future__ import annotations
 import datetime as dt
 import math
 
-__all__ = [
-    "clock",
-    "count",
-    "duration",
-    "number",
-    "plural",
-    "rate",
-    "size",
-]
+__all__ = ["clock", "count", "duration", "number", "plural", "rate", "scale", "size"]
 
 _NONE = "\N{EN DASH}"
 _STEPS = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
@@ -41,6 +33,13 @@ def _digits(value: float) -> str:
     )
     text = f"{value:.{places + (1 if magnitude < 1 and places else 0)}f}"
     return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def scale(value: float) -> tuple[float, str]:
+    """Return the step and its sign that a number of this size is told in."""
+    return next(
+        ((step, sign) for step, sign in _STEPS if abs(value) >= step), (1.0, "")
+    )
 
 
 def count(value: float) -> str:

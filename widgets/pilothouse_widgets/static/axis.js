@@ -31,14 +31,25 @@ export function ticks(low, high, by, offset = 0) {
   return found;
 }
 
-/** A y range with round ends around what is visible; from 0 when that is near. */
-export function roundRange(low, high, most) {
+/** A y range with round ends around what is visible; from 0 when that is near or asked. */
+export function roundRange(low, high, most, zero = false) {
   if (!(high >= low)) return { low: 0, high: 1, by: 0.5 };
-  if (low >= 0 && low <= high * 0.6) low = 0;
+  if (low >= 0 && (zero || low <= high * 0.6)) low = 0;
   if (high === low) {
     const margin = Math.abs(high) * 0.5 || 1;
     [low, high] = low >= 0 ? [Math.max(0, low - margin), high + margin] : [low - margin, high + margin];
   }
   const by = step(high - low, most);
   return { low: Math.floor(low / by + 1e-9) * by, high: Math.ceil(high / by - 1e-9) * by, by };
+}
+
+const SCALES = [[1e12, "T"], [1e9, "G"], [1e6, "M"], [1e3, "k"], [1, ""]];
+
+/** Words for marks that are `by` apart: as many digits as tell them apart. */
+export function markWords(marks, by) {
+  const most = Math.max(...marks.map(Math.abs), by);
+  const [scale, sign] = SCALES.find(([one]) => most >= one) ?? [1, ""];
+  const places = Math.max(0, Math.ceil(-Math.log10(by / scale) - 1e-9));
+  if (places > 6) return marks.map((mark) => mark.toExponential(1));
+  return marks.map((mark) => (Math.abs(mark) < by / 2 ? "0" : (mark / scale).toFixed(places) + sign));
 }

@@ -1,8 +1,8 @@
 // What a plot draws on its canvas: grid, axis marks, lines, dots.
 // A frame is {left, top, width, height, low, high, y: {low, high, by}}.
 
-import { step, ticks, timeStep } from "./axis.js";
-import { clock, number } from "./format.js";
+import { markWords, step, ticks, timeStep } from "./axis.js";
+import { clock } from "./format.js";
 
 export const RIGHT = 14;
 
@@ -10,7 +10,10 @@ export const RIGHT = 14;
 export function xMarks({ low, high, width }, axis) {
   const most = Math.max(2, Math.floor(width / 90));
   if (axis === "number") {
-    return ticks(low, high, step(high - low, most)).map((x) => [x, number(x)]);
+    const by = step(high - low, most);
+    const marks = ticks(low, high, by);
+    const words = markWords(marks, by);
+    return marks.map((x, i) => [x, words[i]]);
   }
   const by = timeStep(high - low, most);
   const offset = -new Date(high * 1000).getTimezoneOffset() * 60;
@@ -18,17 +21,17 @@ export function xMarks({ low, high, width }, axis) {
   return ticks(low, high, by, offset).map((x) => [x, clock(x, decimals)]);
 }
 
-/** Horizontal lines at round values, and the words at both axes. */
-export function drawGrid(pen, frame, marks, xs, tokens) {
+/** Horizontal lines at round values, and the words at both axes: [value, text]. */
+export function drawGrid(pen, frame, ys, xs, tokens) {
   pen.strokeStyle = tokens.grid;
   pen.fillStyle = tokens.muted;
   pen.lineWidth = 1;
   pen.textBaseline = "middle";
   pen.textAlign = "right";
-  for (const one of marks) {
-    const at = Math.round(toY(frame, one)) + 0.5;
+  for (const [y, text] of ys) {
+    const at = Math.round(toY(frame, y)) + 0.5;
     rule(pen, frame.left, at, frame.left + frame.width, at);
-    pen.fillText(number(one), frame.left - 8, at);
+    pen.fillText(text, frame.left - 8, at);
   }
   pen.textBaseline = "alphabetic";
   pen.textAlign = "center";

@@ -1,6 +1,6 @@
 // A line plot on a canvas: axes, legend, readout, zoom, pause, keyboard, table.
 
-import { roundRange, ticks } from "./axis.js";
+import { markWords, roundRange, ticks } from "./axis.js";
 import { button, h, perFrame, relabel, say, show } from "./dom.js";
 import { clock, count, duration, number, quantity } from "./format.js";
 import { dot, drawGrid, linePath, RIGHT, rule, toX, toY, xMarks } from "./paint.js";
@@ -307,12 +307,14 @@ export class Plot {
   #lines(pen, box) {
     const [low, high] = this.#range();
     const inner = box.height - TOP - BOTTOM;
-    const y = roundRange(...this.#yExtent(low, high), Math.max(2, Math.floor(inner / 34)));
+    const most = Math.max(2, Math.floor(inner / 34));
+    const y = roundRange(...this.#yExtent(low, high), most, this.unit.endsWith("/s"));
     const marks = ticks(y.low, y.high, y.by);
-    const left = Math.max(...marks.map((one) => pen.measureText(number(one)).width), 18) + 12;
+    const words = markWords(marks, y.by);
+    const left = Math.max(...words.map((text) => pen.measureText(text).width), 18) + 12;
     const frame = { left, top: TOP, width: box.width - left - RIGHT, height: inner, low, high, y };
     this.frame = frame;
-    drawGrid(pen, frame, marks, xMarks(frame, this.axis), this.tokens);
+    drawGrid(pen, frame, marks.map((one, i) => [one, words[i]]), xMarks(frame, this.axis), this.tokens);
     pen.save();
     pen.beginPath();
     pen.rect(left, 0, frame.width + RIGHT, box.height - BOTTOM + 2);
@@ -344,7 +346,7 @@ export class Plot {
     const path = linePath(ring, frame);
     if (!path) return;
     pen.strokeStyle = this.#colour(i);
-    pen.lineWidth = i === 0 ? 2.6 : 1.5; // two lines of the same values stay both visible
+    pen.lineWidth = i === 0 ? 3 : 1.5; // two lines of the same values stay both visible
     pen.lineJoin = "round";
     pen.lineCap = "round";
     pen.stroke(path);
