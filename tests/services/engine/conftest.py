@@ -228,7 +228,9 @@ def engine(session_rig: Rig) -> Iterator[Rig]:
 
 @pytest.fixture(scope="session")
 def quick_suite() -> Iterator[LocalSuite]:
-    with started(record_timeout=1.0, jet_memory_bytes=1024**3) as host:
+    with started(
+        record_timeout=1.0, begin_timeout=4.0, jet_memory_bytes=1024**3
+    ) as host:
         yield LocalSuite(host)
 
 

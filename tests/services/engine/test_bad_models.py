@@ -1,8 +1,12 @@
 """Models that misbehave take their own jet down, and nothing else."""
 
+import json
 import os
 import signal
+import subprocess
+import sys
 import threading
+import urllib.request
 
 import psutil
 import pytest
@@ -17,9 +21,7 @@ LOOPS = "def action(x):\n    while True:\n        pass\n"
 SLEEPS = "import time\ndef action(x):\n    time.sleep(1000)\n"
 GIL_HELD = "import re\ndef action(x):\n    re.match('(a+)+$', 'a' * 60 + 'b')\n"
 YIELDS_FOR_EVER = "def action(x):\n    while True:\n        yield 'x' * 1000\n"
-ALLOCATES = (
-    "def action(x):\n    held = []\n    while True:\n        held.append(' ' * 10**7)\n"
-)
+ALLOCATES = "def action(x):\n    held = []\n    while True:\n        held.append(bytes(10**8))\n"
 CLOSES = "import os\ndef action(x):\n    os.closerange(0, 100)\n    yield x\n"
 DEEP = "def action(x):\n    action(x)\n"
 
@@ -215,3 +217,56 @@ def test_stopping_the_service_leaves_no_process(tmp_path):
 
     process.wait(2.0)
     assert list((tmp_path / "data").rglob("jet-*")) == []
+
+
+def test_a_model_that_never_starts_is_reported(quick_engine):
+    quick_engine.start("def begin():\n    while True:\n        pass\n" + ECHO)
+
+    (error,) = quick_engine.wait_for("model-error")
+
+    assert "begin took longer than 4 s" in error["console"]
+    quick_engine.wait("ERROR")
+
+
+def test_a_model_whose_end_never_ends_is_reported(quick_engine):
+    quick_engine.load(ECHO + "def end():\n    while True:\n        pass\n")
+    quick_engine.attach(1)
+    quick_engine.attach(
+        0, {"Transport": {"Type": "inline", "Data": ["1"]}, "Encoding": "json"}
+    )
+
+    (error,) = quick_engine.wait_for("model-error")
+
+    assert "took longer than 1 s" in error["console"]
+    quick_engine.wait("ERROR")
+    assert quick_engine.drain() == b"1"
+
+
+def test_jets_die_with_a_service_that_is_killed(tmp_path):
+    command = [sys.executable, "-m", "pilothouse", "up", "--service", "fastscore"]
+    service = subprocess.Popen(
+        [*command, "--data-dir", str(tmp_path / "data"), "--json"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+    )
+    with service:
+        info = json.loads(service.stdout.readline())["fastscore"]
+        engine = f"{info['url']}/api/1/service/engine-1"
+        mime = "application/vnd.fastscore.model-python3"
+        names = {"Content-Type": mime, "Content-Disposition": 'x-model; name="m"'}
+        put(f"{engine}/1/job/model", LOOPS.encode(), info["token"], names)
+        for slot in (0, 1):
+            stream = json.dumps(CHUNKED).encode()
+            put(f"{engine}/2/active/stream/{slot}", stream, info["token"], {})
+        jets = psutil.Process(service.pid).children()
+        service.kill()
+
+    assert jets
+    assert psutil.wait_procs(jets, 10)[1] == []
+
+
+def put(url, body, token, headers):
+    sent = {"Authorization": token, **headers}
+    request = urllib.request.Request(url, body, sent, method="PUT")
+    with urllib.request.urlopen(request, timeout=30) as answer:
+        assert answer.status == 204

@@ -579,3 +579,21 @@ def test_an_output_that_nobody_fetches_is_told(engine):
     (report, *_) = engine.wait_for("sensor-report", id=watch)
     assert "slots [1]" in report["data"]
     engine.call("DELETE", f"2/active/sensor/{watch}")
+
+
+def test_an_input_that_ended_is_shown_so_while_others_go_on(engine):
+    source = "# fastscore.slot.2: in-use\n" + ECHO
+    engine.load(source)
+    engine.attach(1, CHUNKED)
+    engine.attach(2, CHUNKED)
+    engine.attach(0, CHUNKED)
+
+    engine.input(b'1\n{"$fastscore":"end"}\n2\n')
+    engine.input(b"3\n", slot=2)
+
+    assert sorted(engine.outputs(2)) == [b"1", b"3"]
+    shown = engine.call("GET", "2/active/stream").json
+    assert [info["eof"] for info in shown] == [True, False, False]
+    assert engine.input(b"4\n").status == 403
+    engine.input(b'{"$fastscore":"eof"}\n', slot=2)
+    engine.wait("FINISHED")

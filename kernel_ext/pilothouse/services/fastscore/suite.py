@@ -30,6 +30,7 @@ class SuiteOptions:
         max_attachment_bytes: Longest attachment.
         python: Interpreter of the jets; ``None`` for the one running.
         record_timeout: Longest time a model may take for one record, in seconds.
+        begin_timeout: Longest time a model may take to start, in seconds.
         jet_memory_bytes: Address space of a jet; 0 for a share of the machine's.
     """
 
@@ -38,6 +39,7 @@ class SuiteOptions:
     max_attachment_bytes: int = 16 * 1024**3
     python: str | None = None
     record_timeout: float = 60.0
+    begin_timeout: float = 300.0
     jet_memory_bytes: int = 0
 
 

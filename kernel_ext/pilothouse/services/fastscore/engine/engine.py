@@ -45,6 +45,7 @@ class Engine(Instance):
         super().__init__(name, suite)
         self.options = EngineOptions(
             record_timeout=suite.options.record_timeout,
+            begin_timeout=suite.options.begin_timeout,
             memory_bytes=suite.options.jet_memory_bytes,
             allow_exec=suite.options.allow_exec,
             python=suite.options.python,

@@ -169,7 +169,10 @@ class Plumbing:
     # -- running
 
     def check_room(self) -> None:
-        """Let inputs go on whose queues have room again."""
+        """Let inputs go on whose queues have room again; note those that ended."""
+        for slot, intake in self._pipeline.intakes.items():
+            if intake.is_ended and slot in self.streams:
+                self.streams[slot].eof = True
         for inlet in self._inlets.values():
             inlet.check_room()
         for feed in self._feeds.values():
