@@ -68,6 +68,11 @@ class Gateway:
         timeout: Longest wait for one answer, in seconds.
         retries: For idempotent calls.
 
+    Attributes:
+        peer: The connections, and the headers that go with every request.
+        has_pneumo: False once no websocket could be opened, so that a score does not
+            wait for one each time.
+
     Raises:
         FastScoreUsageError: If the prefix is no URL.
     """
@@ -90,7 +95,7 @@ class Gateway:
             )
         except ValueError as exc:
             raise FastScoreUsageError(str(exc)) from None
-        self.verify_wish = verify
+        self.has_pneumo = True
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.prefix}>"

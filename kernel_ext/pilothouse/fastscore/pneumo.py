@@ -242,7 +242,9 @@ class Pneumo:
         Raises:
             FastScoreError: If there is no connection, or it is refused.
         """
-        return PneumoSock(self._gateway.prefix, gateway=self._gateway, **options)
+        socket = PneumoSock(self._gateway.prefix, gateway=self._gateway, **options)
+        self._gateway.has_pneumo = True
+        return socket
 
     def history(
         self,

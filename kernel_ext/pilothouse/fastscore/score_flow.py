@@ -232,15 +232,16 @@ class ChunkFlow:
                 continue
             self._deliver(items[start:at])
             start = at + 1
-            if item.control is Control.PIG and item.id in {
-                None,
-                self._pigs[self._pigs_seen],
-            }:
+            if item.control is Control.PIG and self._is_ours(item):
                 self._pigs_seen += 1
             if self._pigs_seen == 2:
                 self._all_back = True
                 return
         self._deliver(items[start:])
+
+    def _is_ours(self, pig: ControlRecord) -> bool:
+        """Tell whether a mark is the next of ours; some engines return no number."""
+        return pig.id is None or str(pig.id) == str(self._pigs[self._pigs_seen])
 
     def _has_marks(self, items: list[Any]) -> bool:
         return any(type(item) is ControlRecord for item in items)

@@ -57,8 +57,12 @@ class Watch:
             on_error: Called with the model's error, on the socket's thread.
         """
         self._on_error = on_error
+        gateway = self._engine.gateway
+        if not gateway.has_pneumo:
+            return
         with suppress(FastScoreError):
-            self._socket = Pneumo(self._engine.gateway).socket(
+            gateway.has_pneumo = False
+            self._socket = Pneumo(gateway).socket(
                 src=self._engine.name, on_message=self._take
             )
             for slot in self.counts:
