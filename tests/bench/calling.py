@@ -48,13 +48,13 @@ def measure(*, quick: bool) -> Iterator[Figure]:
             ours = rates.pop("pilothouse")
             what = f"{call} calls, one after another, stub"
             yield times_the_peer(
-                factor, "real SDK", what, ours, "/s", ratio=ratio, peers=rates
+                factor, "real SDK", what, ours, "/s", ratio=ratio, peers=dict(rates)
             )
         run(engine_of(services), SIMPLE)
         rates = calls(services.url, services.token, "health")
         ours = rates.pop("pilothouse")
         yield Figure(
-            what="health calls, our suite", measured=ours, unit="/s", peers=rates
+            what="health calls, our suite", measured=ours, unit="/s", peers=dict(rates)
         )
 
 

@@ -35,7 +35,7 @@ def measure(*, quick: bool) -> Iterator[Figure]:
             contestants[name] = loading(environment.python, extensions[name])
     took = in_turn(contestants, rounds=3 if quick else 7)
     ours = took.pop("pilothouse")
-    yield at_most(30, "%load_ext pilothouse", ours, "ms", peers=took, note=note)
+    yield at_most(30, "%load_ext pilothouse", ours, "ms", peers=dict(took), note=note)
     yield at_most(40, "  new modules", told["modules"], "modules")
     opened = told["files"] + told["sockets"] + told["widgets"]
     yield at_most(0, "  files, sockets, widgets opened", opened, "in all")

@@ -34,4 +34,4 @@ def measure(*, quick: bool) -> Iterator[Figure]:
             contestants["dask LocalCluster"] = lambda: float(said_by([python, script]))
     took = in_turn(contestants, rounds=3 if quick else 5)
     ours = took.pop("pilothouse")
-    yield at_most(1.0, "up, to a healthy suite", ours, "s", peers=took, note=note)
+    yield at_most(1.0, "up, to a healthy suite", ours, "s", peers=dict(took), note=note)
