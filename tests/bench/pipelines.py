@@ -8,10 +8,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from pilothouse.fastscore.suite import Connect, Engine
-
 from interop.suite_process import SuiteProcess
 from pilothouse.fastscore import Model, Stream
+from pilothouse.fastscore.suite import Connect, Engine
 
 MODEL = """\
 def action(record):
