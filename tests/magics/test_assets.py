@@ -196,6 +196,16 @@ def test_score_shows_scores_before_anything_is_saved(run, connected, shell):
     assert shell.user_ns["scorer"].name == "scorer"
 
 
+def test_rows_that_do_not_fit_are_told_in_a_note(run, shown):
+    run("%%schema numbers\nint")
+
+    text = shown('%%model scorer --score [1,"a",3]\n' + MODEL)
+
+    assert "1 of 3 records rejected" in text
+    assert "Int expected" in text
+    assert "Warning" not in text
+
+
 def test_a_model_that_fails_here_shows_its_line_of_the_cell(run, shown):
     text = shown("%%model bad --score [1]\n\ndef action(x):\n    yield x / 0\n")
 

@@ -7,7 +7,8 @@ import pytest
 from pilothouse import services
 from pilothouse.errors import LineError, SettingsError
 from pilothouse.fastscore.suite import Connect
-from pilothouse.magics._doctor import State, _clock, _tls, redact
+from pilothouse.magics._doctor import _clock, _tls
+from pilothouse.magics._report import State, redact
 from pilothouse.magics._session import Session
 from pilothouse.settings import FILE_NAME
 

@@ -40,7 +40,7 @@ class HouseMagics(Magics):
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
-        members = [f for f in vars(cls).values() if callable(f)]
+        members = [f for c in cls.__mro__ for f in vars(c).values() if callable(f)]
         subcommands = [s for f in members if (s := getattr(f, "subcommand", None))]
         commands: dict[str, Command] = {}
         for function in members:

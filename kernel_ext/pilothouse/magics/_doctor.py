@@ -6,19 +6,14 @@ a host that is not this machine shows as ``<host>``, a home folder as ``~``.
 
 from __future__ import annotations
 
-import enum
-import html
 import importlib.util
 import os
 import platform
-import re
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -32,19 +27,18 @@ from pilothouse.errors import (
 
 from . import _suite
 from ._asking import ask_of
-from ._show import text_table
+from ._report import LOOPBACK, Check, Report, State, redact
 
 if TYPE_CHECKING:
     from pilothouse.fastscore.suite import Connect
 
     from ._session import Session
 
-__all__ = ["Check", "Report", "State", "examine", "redact"]
+__all__ = ["examine"]
 
 _BAD_IPYKERNEL = {"7.0.0", "7.0.1"}
 _SKEW_SECONDS = 30.0
 _PATIENCE = 5.0
-_LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 _PACKAGES = (
     "ipython",
     "ipykernel",
@@ -57,77 +51,6 @@ _PACKAGES = (
 )
 
 
-class State(enum.Enum):
-    """How a check came out."""
-
-    OK = "ok"
-    NOTE = "note"
-    FAULT = "FAULT"
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """One thing that was looked at.
-
-    Attributes:
-        name: What.
-        state: How it came out.
-        found: What was seen, safe to show.
-        fix: What to do about a fault; empty otherwise.
-    """
-
-    name: str
-    state: State
-    found: str
-    fix: str = ""
-
-
-class Report:
-    """What the doctor found; a table in a notebook, text elsewhere.
-
-    Attributes:
-        checks: All of them, in order.
-    """
-
-    def __init__(self, checks: list[Check]) -> None:
-        self.checks = tuple(checks)
-
-    @property
-    def ok(self) -> bool:
-        """Whether there is no fault."""
-        return not self.faults
-
-    @property
-    def faults(self) -> tuple[Check, ...]:
-        """The checks that found a fault."""
-        return tuple(c for c in self.checks if c.state is State.FAULT)
-
-    def __repr__(self) -> str:
-        rows = [[c.state.value, c.name, c.found] for c in self.checks]
-        lines = [text_table(("", "check", "found"), rows), ""]
-        lines += [f"fix for {c.name}: {c.fix}" for c in self.checks if c.fix]
-        lines.append(self._summary())
-        return "\n".join(lines)
-
-    def _repr_html_(self) -> str:
-        cells = "".join(
-            f"<tr><td>{c.state.value}</td><th scope='row'>{html.escape(c.name)}</th>"
-            f"<td>{html.escape(c.found)}</td><td>{html.escape(c.fix)}</td></tr>"
-            for c in self.checks
-        )
-        head = "".join(
-            f"<th scope='col'>{n}</th>" for n in ("", "check", "found", "fix")
-        )
-        return (
-            f"<table><caption>{html.escape(self._summary())}</caption>"
-            f"<thead><tr>{head}</tr></thead><tbody>{cells}</tbody></table>"
-        )
-
-    def _summary(self) -> str:
-        count = len(self.faults)
-        return "no fault found" if not count else f"{count} fault(s) found"
-
-
 def examine(session: Session) -> Report:
     """Look at everything and report; a check that breaks is a fault of its own."""
     checks: list[Check] = []
@@ -135,26 +58,6 @@ def examine(session: Session) -> Report:
         checks += _guarded(look, session)
     checks += _guarded(_fastscore, session)
     return Report(checks)
-
-
-def redact(text: str) -> str:
-    """Return ``text`` without hosts, users and home folders."""
-    home = str(Path.home())
-    if len(home) > 1:
-        text = text.replace(home, "~")
-
-    def host(found: re.Match[str]) -> str:
-        parts = urlsplit(found[0])
-        if (parts.hostname or "") in _LOOPBACK:
-            return found[0]
-        try:
-            port = f":{parts.port}" if parts.port else ""
-        except ValueError:
-            port = ""
-        return f"{parts.scheme}://<host>{port}"
-
-    text = re.sub(r"\b(?:https?|wss?)://[^\s'\"<>]+", host, text)
-    return re.sub(r"/(home|Users)/[^/\s]+", r"/\1/<user>", text)
 
 
 def _guarded(
@@ -220,7 +123,7 @@ def _proxies(session: Session) -> Iterator[Check]:
     excepted = os.environ.get("no_proxy") or os.environ.get("NO_PROXY") or ""
     if not given:
         yield Check("proxies", State.OK, "none set")
-    elif _LOOPBACK.intersection(part.strip() for part in excepted.split(",")):
+    elif LOOPBACK.intersection(part.strip() for part in excepted.split(",")):
         yield Check("proxies", State.OK, f"{', '.join(sorted(given))} set")
     else:
         yield Check(
@@ -320,7 +223,7 @@ def _transport_fix(exc: TransportError, url: str) -> str:
     text = str(exc)
     if "TLS" in text or "certificate" in text:
         return "%fastscore connect ADDRESS --ca FILE trusts the suite's own authority"
-    if urlsplit(url).hostname in _LOOPBACK:
+    if urlsplit(url).hostname in LOOPBACK:
         return "%pilot up, then %fastscore connect"
     return "check the address, the network and the proxies"
 
@@ -329,10 +232,10 @@ def _tls(url: str, verify: object) -> Iterator[Check]:
     parts = urlsplit(url)
     if parts.scheme == "https":
         checked = "checked" if verify else "NOT checked"
-        is_far = parts.hostname not in _LOOPBACK
+        is_far = parts.hostname not in LOOPBACK
         state = State.NOTE if is_far and not verify else State.OK
         yield Check("TLS", state, f"certificates are {checked}")
-    elif parts.hostname not in _LOOPBACK:
+    elif parts.hostname not in LOOPBACK:
         yield Check(
             "TLS",
             State.NOTE,

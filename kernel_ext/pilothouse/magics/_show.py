@@ -36,18 +36,26 @@ class Note(str):
 @contextmanager
 def showing(kind: type[Warning]) -> Iterator[None]:
     """Show warnings of one kind as notes, without the place in the code."""
-    with warnings.catch_warnings(record=True) as seen:
-        warnings.simplefilter("always", kind)
-        yield
-    for each in seen:
-        if issubclass(each.category, kind):
-            from IPython.display import display
+    seen: list[warnings.WarningMessage] = []
+    try:
+        with warnings.catch_warnings(record=True) as caught:
+            seen = caught
+            warnings.simplefilter("always", kind)
+            yield
+    finally:
+        for each in seen:
+            _tell(each, kind)
 
-            display(Note(each.message))
-        else:
-            warnings.showwarning(
-                each.message, each.category, each.filename, each.lineno
-            )
+
+def _tell(warning: warnings.WarningMessage, kind: type[Warning]) -> None:
+    if issubclass(warning.category, kind):
+        from IPython.display import display
+
+        display(Note(warning.message))
+        return
+    warnings.showwarning(
+        warning.message, warning.category, warning.filename, warning.lineno
+    )
 
 
 class Table(Sequence[Mapping[str, object]]):

@@ -21,9 +21,10 @@ from ._model_errors import show_on_cells
 from ._names import Name
 from ._readers import DATA, PATH, choice, live, text
 from ._schemata import schemata_of, variable_of
+from ._show import showing
 
 if TYPE_CHECKING:
-    from pilothouse.fastscore import Schema, Sensor, Stream
+    from pilothouse.fastscore import Model, Schema, Sensor, Stream
 
 __all__ = ["AssetMagics"]
 
@@ -101,7 +102,7 @@ class AssetMagics(HouseMagics):
         session.shell.user_ns[variable_of(args.name)] = model
         for path in args.attach:
             model.attach(path)
-        scores = None if args.score is None else model.score(args.score)
+        scores = None if args.score is None else _scores(model, args.score)
         self._save("model", model, args.save)
         if args.deploy is not None:
             model.deploy(_suite.engine(session, args.deploy))
@@ -223,3 +224,10 @@ def _inspector(model: Any) -> object:  # noqa: ANN401  a Model, here or there
     from pilothouse_widgets import ModelInspector
 
     return ModelInspector(model)
+
+
+def _scores(model: Model, rows: Any) -> object:  # noqa: ANN401  any rows
+    from pilothouse.fastscore.results import RejectedWarning
+
+    with showing(RejectedWarning):
+        return model.score(rows)

@@ -17,7 +17,7 @@ from ._show import Page, Table
 if TYPE_CHECKING:
     from pilothouse.services import Local
 
-    from ._doctor import Report
+    from ._report import Report
 
 __all__ = ["PilotMagics"]
 
