@@ -158,7 +158,7 @@ class Rig:
 
     def wait_for(self, kind, count=1, **fields) -> list[dict]:
         """Wait for messages of a type whose fields have some values."""
-        self.run(self._until(lambda: len(self.told(kind, **fields)) >= count))
+        self.run(self._until(lambda: len(self._told(kind, **fields)) >= count))
         return self.told(kind, **fields)
 
     def until(self, condition) -> None:
@@ -167,6 +167,10 @@ class Rig:
 
     def told(self, kind, **fields) -> list[dict]:
         """Return the messages of a type so far."""
+        self.run(self._settle())
+        return self._told(kind, **fields)
+
+    def _told(self, kind, **fields) -> list[dict]:
         return [
             message
             for message in self.messages
@@ -176,6 +180,7 @@ class Rig:
 
     def told_in_order(self) -> list[str]:
         """Return configuration and state messages in short."""
+        self.run(self._settle())
         found = []
         for message in self.messages:
             if message["type"] == "engine-config":
@@ -195,6 +200,11 @@ class Rig:
                 self._news.set()
 
         return subscription, asyncio.create_task(collect())
+
+    async def _settle(self):
+        """Let what was published arrive."""
+        for _ in range(10):
+            await asyncio.sleep(0)
 
     async def _until(self, condition):
         while not condition():
