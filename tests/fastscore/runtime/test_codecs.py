@@ -165,7 +165,7 @@ def test_values_of_numpy_and_pandas_become_json(value, plain):
         [1, [math.nan]],
         np.float32("nan"),
         np.array([1, np.nan]),
-        object(),
+        len,
         {1, 2},
         2**70,
         {"a": 1j},
