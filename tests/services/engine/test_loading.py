@@ -475,3 +475,20 @@ def test_the_last_lines_of_the_console(engine):
     engine.until(lambda: len(engine.flow.console) == 2)
 
     assert engine.call("GET", "1/debug/output").json == ["one", "two"]
+
+
+@pytest.mark.parametrize(("mtype", "source"), FOREIGN)
+def test_a_source_without_its_action_is_refused(engine, mtype, source):
+    mark = "//" if mtype in ("c", "java") else "#"
+    answer = engine.load(f"{mark} fastscore.action.0: score\n{source}", mtype=mtype)
+
+    assert (answer.status, "no function 'score'" in answer.text) == (400, True)
+
+
+@pytest.mark.parametrize(("mtype", "source"), FOREIGN)
+def test_another_function_may_be_the_action(engine, mtype, source):
+    mark = "//" if mtype in ("c", "java") else "#"
+    named = source.replace("action", "score")
+    engine.start(f"{mark} fastscore.action.0: score\n{named}", mtype=mtype)
+
+    assert json.loads(engine.roundtrip(b"2", timeout=20_000).body) == [2, 0, 1]

@@ -21,7 +21,7 @@ from pathlib import Path
 from pilothouse.errors import ProtocolError
 from pilothouse.fastscore.wire.load import LoadRequest
 
-from .jet.foreign import check_command
+from .jet.languages import check_command
 
 __all__ = ["check_foreign"]
 

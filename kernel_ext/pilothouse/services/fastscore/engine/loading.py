@@ -31,9 +31,10 @@ from pilothouse.fastscore.wire.messages import SlotInfo, VerifyInfo
 from pilothouse.services.fastscore.store import Store
 
 from .foreign_check import check_foreign
+from .jet.languages import mentions
 from .needs import needs_of
 from .policy import Policies, Verdict, is_available
-from .runnable import why_not
+from .runnable import FOREIGN_TOOLS, why_not
 from .unpacking import Archive
 
 __all__ = [
@@ -105,6 +106,7 @@ async def prepare(
     run_source, run_type = await check_foreign(request)
     options = _options(run_source or request.source, run_type or request.mtype)
     schemas = await _schemas(options, request.schemas, store)
+    _check_names(request, options)
     archives = await _archives(request.attachments, store)
     members = [name for archive in archives for name in await _members(archive)]
     verdict = _imports(request, options, members, policies)
@@ -131,6 +133,15 @@ def _options(source: str, mtype: str) -> ModelOptions:
     if len(options.slots) > MAX_SLOTS:
         raise ProtocolError(f"the model uses more than {MAX_SLOTS} slots")
     return options
+
+
+def _check_names(request: LoadRequest, options: ModelOptions) -> None:
+    """Let a model in another language pass that has its action functions."""
+    if request.mtype in FOREIGN_TOOLS:
+        for slot in options.inputs:
+            name = options.slots[slot].action or "action"
+            if not mentions(request.source, name):
+                raise ProtocolError(f"no function '{name}' for input slot {slot}")
 
 
 def _slot_info(

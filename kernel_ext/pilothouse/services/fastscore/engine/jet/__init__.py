@@ -11,6 +11,8 @@
     state         cells and pools, which the engine holds
     pfa           PFA models, by titus
     foreign       models in C, Java, R and Octave: one line protocol for all
+    languages     their files, checks and commands
+    r_values      values as expressions of R
 
 It must start fast: nothing heavy is imported before the model asks for it.
 """

@@ -24,7 +24,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
 import select
 import signal
 import subprocess
@@ -34,92 +33,20 @@ from typing import IO, Any
 
 import orjson
 
-from pilothouse.errors import ProtocolError
 from pilothouse.fastscore.runtime.callbacks import ModelFailure
 from pilothouse.fastscore.runtime.state import pack, unpack
 from pilothouse.fastscore.wire.values import Value
 
 from .guard import die_with_parent, lift_memory_limit
+from .languages import FIFOS, ForeignError, built, write_source
 from .link import Link
 from .r_values import r_expression
 from .state import EngineBackend
 
-__all__ = [
-    "ForeignError",
-    "ForeignScorer",
-    "build",
-    "check_command",
-    "java_class",
-    "write_source",
-]
+__all__ = ["ForeignScorer"]
 
 WATCH_SECONDS = 0.2
 READ_BYTES = 1024 * 1024
-HARNESS = Path(__file__).with_name("harness")
-_SOURCES = {"c": "model.c", "R": "model.R", "octave": "model.m"}
-_JAVAC = (
-    "javac",
-    "-J-XX:TieredStopAtLevel=1",  # a short run: compile fast, not well
-    "-J-XX:+UseSerialGC",
-    "-encoding",
-    "UTF-8",
-)
-_FIFOS = ("requests.fifo", "replies.fifo")
-
-
-class ForeignError(Exception):
-    """What a model in another language says about its failure."""
-
-
-def check_command(mtype: str, source: str, folder: Path) -> list[str]:
-    """Write a source into an empty folder and return what checks it.
-
-    Args:
-        mtype: ``"c"``, ``"java"``, ``"R"`` or ``"octave"``.
-        source: The model.
-        folder: The working folder of the command.
-    """
-    written = write_source(mtype, source, folder)
-    name = written.name
-    if mtype == "c":
-        header = str(HARNESS / "fastscore.h")
-        return ["gcc", "-fsyntax-only", "-x", "c", "-include", header, name]
-    if mtype == "java":
-        harness = str(HARNESS / "FastScore.java")
-        return [*_JAVAC, "-d", "classes", name, harness]
-    if mtype == "R":
-        return ["Rscript", "--vanilla", "-e", f"invisible(parse({name!r}))"]
-    checked = (
-        f"if (! exist('jsondecode')) error('Octave 7 is needed'); end; source {name}"
-    )
-    return ["octave-cli", "-q", "--no-init-file", "--no-history", "--eval", checked]
-
-
-def write_source(mtype: str, source: str, folder: Path) -> Path:
-    """Write a source under the name that its language wants.
-
-    Raises:
-        ProtocolError: If a Java source has no class.
-    """
-    name = _SOURCES.get(mtype) or f"{java_class(source).rpartition('.')[2]}.java"
-    path = folder / name
-    path.write_text(f"1;{source}" if mtype == "octave" else source)
-    return path
-
-
-def java_class(source: str) -> str:
-    """Return the full name of the class of a Java model: the public one, or the first.
-
-    Raises:
-        ProtocolError: If there is none.
-    """
-    found = re.search(r"\bpublic\s+(?:\w+\s+)*class\s+(\w+)", source) or re.search(
-        r"\bclass\s+(\w+)", source
-    )
-    if found is None:
-        raise ProtocolError("a Java model is a class with a static method action")
-    package = re.search(r"^\s*package\s+([\w.]+)\s*;", source, re.MULTILINE)
-    return f"{package[1]}.{found[1]}" if package else found[1]
 
 
 class ForeignScorer:
@@ -151,7 +78,7 @@ class ForeignScorer:
         """Build the model, start it, and run its ``begin``."""
         folder = Path.cwd()
         write_source(self._mtype, self._source, folder)
-        command = self._built()
+        command = built(self._mtype, self._source, self._actions, self._memory)
         if self._mtype == "java":
             # The JVM reserves far more than it uses; -Xmx bounds it instead.
             lift_memory_limit()
@@ -185,52 +112,10 @@ class ForeignScorer:
 
     # -- the process
 
-    def _built(self) -> list[str]:
-        if self._mtype == "c":
-            self._compile_c()
-            return ["./model"]
-        if self._mtype == "java":
-            return self._compile_java()
-        actions = [f"{slot}={name}" for slot, name in self._actions.items()]
-        if self._mtype == "R":
-            harness = str(HARNESS / "harness.R")
-            return ["Rscript", "--vanilla", harness, *_FIFOS, "model.R", *actions]
-        harness = str(HARNESS / "harness.m")
-        quiet = ["octave-cli", "-q", "--no-init-file", "--no-history"]
-        return [*quiet, harness, *_FIFOS, "model.m", *actions]
-
-    def _compile_c(self) -> None:
-        names = sorted(set(self._actions.values()))
-        declared = " ".join(
-            f"extern void {name}(const char *, int, long);" for name in names
-        )
-        cases = " ".join(
-            f"case {slot}: {name}(json, slot, seqno); break;"
-            for slot, name in self._actions.items()
-        )
-        harness = (HARNESS / "main.c").read_text()
-        made = harness.replace("\nACTIONS\n", f"\n{declared}\n")
-        Path("main.c").write_text(made.replace("DISPATCH\n", f"{cases}\n"))
-        header = str(HARNESS / "fastscore.h")
-        include = ["-I", str(HARNESS), "-include", header]
-        build(["gcc", "-O2", "-g", *include, "-o", "model", "main.c", "model.c", "-lm"])
-
-    def _compile_java(self) -> list[str]:
-        name = java_class(self._source)
-        file = f"{name.rpartition('.')[2]}.java"
-        harness = str(HARNESS / "FastScore.java")
-        build([*_JAVAC, "-d", "classes", file, harness])
-        heap = [f"-Xmx{max(64, self._memory // 2 // 1024**2)}m"] if self._memory else []
-        java = ["java", *heap, "-XX:+UseSerialGC", "-cp", f"classes{os.pathsep}."]
-        actions = [f"{slot}={action}" for slot, action in self._actions.items()]
-        return [*java, "FastScore", "IN", "OUT", name, *actions]
-
     def _start_on_handles(self, command: list[str]) -> None:
         their_in, our_out = os.pipe()
         our_in, their_out = os.pipe()
         handles = {"IN": str(their_in), "OUT": str(their_out)}
-        if self._mtype == "c":
-            command = [*command, "IN", "OUT"]
         self._process = subprocess.Popen(
             [handles.get(word, word) for word in command],
             stdin=subprocess.DEVNULL,
@@ -243,14 +128,14 @@ class ForeignScorer:
         self._replies = our_in
 
     def _start_on_fifos(self, command: list[str]) -> None:
-        for name in _FIFOS:
+        for name in FIFOS:
             os.mkfifo(name, 0o600)
         self._process = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, preexec_fn=die_with_parent
         )
         # Opened for both directions, so that a child that dies at once blocks nobody.
-        writing = os.open(_FIFOS[0], os.O_RDWR)
-        reading = os.open(_FIFOS[1], os.O_RDWR)
+        writing = os.open(FIFOS[0], os.O_RDWR)
+        reading = os.open(FIFOS[1], os.O_RDWR)
         self._requests = os.fdopen(writing, "wb")
         self._replies = reading
 
@@ -341,17 +226,6 @@ class ForeignScorer:
         if code < 0:
             return ForeignError(f"the model was killed by {signal.Signals(-code).name}")
         return ForeignError(f"the model exited with status {code}")
-
-
-def build(command: list[str]) -> None:
-    """Run a compiler.
-
-    Raises:
-        ForeignError: With its messages, if it refuses.
-    """
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise ForeignError((done.stderr or done.stdout).strip())
 
 
 def _plain(value: Value) -> Value:
