@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from pilothouse.errors import LineError, NotFoundError, PilothouseError, SettingsError
+from pilothouse.errors import (
+    FastScoreError,
+    LineError,
+    NotFoundError,
+    PilothouseError,
+    SettingsError,
+)
 from pilothouse.magics._errors import make_brief, short_text
 
 
@@ -82,6 +88,10 @@ def test_the_short_form_has_the_detail_between_message_and_hint():
     assert short_text(error, "a\nb") == (
         "NotFoundError: no model 'x'\n\n  a\n  b\n\n  Hint: look"
     )
+
+
+def test_the_short_form_says_once_that_it_is_an_error():
+    assert short_text(FastScoreError("no")) == "FastScoreError: no"
 
 
 def test_colours_follow_the_shell():

@@ -265,7 +265,7 @@ class Progress(View):
         colour = _COLOURS.get(self.state, "#2f81f7")
         return (
             f'<div role="img" aria-label="{escape(f"{fraction:.0%}")}" '
-            'style="height:6px;max-width:480px;border-radius:3px;margin:6px 0;'
+            'style="height:6px;border-radius:3px;margin:6px 0;'
             'background:rgba(128,128,128,.25)">'
             f'<div style="height:6px;border-radius:3px;width:{fraction * 100:.1f}%;'
             f'background:{colour}"></div></div>'

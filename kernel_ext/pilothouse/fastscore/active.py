@@ -8,7 +8,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from .collections import IdMapping, InfoDict
-from .tables import facts
+from .schema import in_words
+from .tables import Code, facts
 from .wire.messages import ActiveModel, ActiveStream, VerifyInfo
 
 if TYPE_CHECKING:
@@ -46,7 +47,8 @@ class ActiveModelInfo(InfoDict):
 
     def _repr_html_(self) -> str:
         slots = "\n".join(
-            f"{s.slot}: {s.schema}" + (", record sets" if s.recordsets else "")
+            f"{s.slot}: {in_words(s.schema)}"
+            + (", record sets" if s.recordsets else "")
             for s in self["slots"]
         )
         pairs: list[tuple[str, Any]] = [
@@ -54,8 +56,8 @@ class ActiveModelInfo(InfoDict):
             ("slots", slots),
             ("attachments", ", ".join(self["attachments"])),
             ("snapshots", self["snapshots"]),
-            ("jets", ", ".join(jet.sandbox for jet in self["jets"])),
-            ("source", self["source"]),
+            ("jets", ", ".join(f"process {jet.pid}" for jet in self["jets"])),
+            ("source", Code(self["source"])),
         ]
         return facts(f"Model {self['name']}", pairs)
 

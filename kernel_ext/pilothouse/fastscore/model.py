@@ -75,10 +75,12 @@ class Model:
         return f"<Model {self.name}, {self.mtype}>"
 
     def _repr_html_(self) -> str:
-        from .tables import facts
+        from .tables import Code, facts, json_code
 
         names = ", ".join(self.schemas)
-        pairs = [("type", self.mtype), ("schemas", names), ("source", self.source)]
+        source = self.source
+        code = Code(source) if isinstance(source, str) else json_code(source)
+        pairs = [("type", self.mtype), ("schemas", names), ("source", code)]
         return facts(f"Model {self.name}", pairs)
 
     @property

@@ -5,7 +5,6 @@ Source: developer interface, "Schemata".
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +18,32 @@ if TYPE_CHECKING:
     from .model_manage import ModelManage
     from .wire.avro import Schema as AvroSchema
 
-__all__ = ["Schema"]
+__all__ = ["Schema", "in_words"]
+
+
+def in_words(schema: Any) -> str:  # noqa: ANN401 - a JSON value
+    """Return what an Avro schema describes, in a few words; ``any`` for none."""
+    schema = unquoted(schema)
+    if schema is None:
+        return "any"
+    if isinstance(schema, list):
+        return " or ".join(map(in_words, schema))
+    if not isinstance(schema, dict):
+        return str(schema)
+    kind = schema.get("type")
+    if isinstance(kind, dict | list):
+        return in_words(kind)
+    if kind in ("array", "map"):
+        return f"{kind} of {in_words(schema.get('items', schema.get('values')))}"
+    return f"{kind} {schema['name']}" if "name" in schema else str(kind)
+
+
+def _fields_in_words(schema: Any) -> str | None:  # noqa: ANN401 - a JSON value
+    fields = schema.get("fields") if isinstance(schema, dict) else None
+    if not isinstance(fields, list):
+        return None
+    known = [each for each in fields if isinstance(each, dict)]
+    return ", ".join(f"{f.get('name')}: {in_words(f.get('type'))}" for f in known)
 
 
 class Schema:
@@ -45,11 +69,13 @@ class Schema:
         return f"<Schema {self.name}>"
 
     def _repr_html_(self) -> str:
-        from .tables import facts
+        from .tables import facts, json_code
 
-        return facts(
-            f"Schema {self.name}", [("source", json.dumps(self.json(), indent=2))]
-        )
+        schema = self.json()
+        pairs: list[tuple[str, Any]] = [("type", in_words(schema))]
+        if fields := _fields_in_words(schema):
+            pairs.append(("fields", fields))
+        return facts(f"Schema {self.name}", [*pairs, ("source", json_code(schema))])
 
     def json(self) -> Any:  # noqa: ANN401 - a JSON value
         """Return the schema as a JSON value."""

@@ -5,7 +5,6 @@ Source: developer interface, "Sensors".
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 from .errors import FastScoreUsageError
@@ -41,11 +40,9 @@ class Sensor:
         return f"<Sensor {self.name} on {self.tap}>"
 
     def _repr_html_(self) -> str:
-        from .tables import facts
+        from .tables import facts, json_code
 
-        return facts(
-            f"Sensor {self.name}", [("descriptor", json.dumps(self.desc, indent=2))]
-        )
+        return facts(f"Sensor {self.name}", [("descriptor", json_code(self.desc))])
 
     @property
     def tap(self) -> str | None:

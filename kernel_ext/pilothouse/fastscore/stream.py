@@ -5,7 +5,6 @@ Source: developer interface, "Streams".
 
 from __future__ import annotations
 
-import json
 import secrets
 from typing import TYPE_CHECKING, Any
 
@@ -45,9 +44,9 @@ class Stream:
         return f"<Stream {self.name} {self.summary()}>"
 
     def _repr_html_(self) -> str:
-        from .tables import facts
+        from .tables import facts, json_code
 
-        shown = json.dumps(_masked(self.desc), indent=2)
+        shown = json_code(_masked(self.desc))
         return facts(f"Stream {self.name}", [("descriptor", shown)])
 
     def summary(self) -> str:

@@ -6,10 +6,11 @@ light and in dark.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Sequence
 from html import escape
 
-__all__ = ["MAX_ROWS", "facts", "table"]
+__all__ = ["MAX_ROWS", "Code", "facts", "json_code", "table"]
 
 MAX_ROWS = 100
 """Rows that a table shows; it says how many more there are."""
@@ -23,7 +24,36 @@ _CELL = (
     "border-bottom:1px solid var(--jp-border-color2,rgba(128,128,128,.3));"
     "white-space:pre-wrap;max-width:40em;overflow-wrap:anywhere"
 )
+_CODE = "font-family:var(--jp-code-font-family,monospace);font-size:92%"
+_JSON_WIDTH = 76
+_OPEN_LINES = 8
 _NOTE = "color:var(--jp-content-font-color2,inherit);font-size:90%"
+
+
+class Code(str):
+    """Text in which each column counts; a long one opens on a click."""
+
+    __slots__ = ()
+
+
+def json_code(value: object, width: int = _JSON_WIDTH) -> Code:
+    """Return JSON with as few lines as fit into ``width`` characters."""
+    return Code("\n".join(_json_lines(value, "", "", width)))
+
+
+def _json_lines(value: object, label: str, end: str, width: int) -> list[str]:
+    flat = f"{label}{json.dumps(value, default=str)}{end}"
+    if len(flat) <= width or not isinstance(value, dict | list) or not value:
+        return [flat]
+    if isinstance(value, dict):
+        inner = [(f"{json.dumps(str(key))}: ", item) for key, item in value.items()]
+    else:
+        inner = [("", item) for item in value]
+    lines = [label + ("{" if isinstance(value, dict) else "[")]
+    for at, (name, item) in enumerate(inner, 1):
+        comma = "," if at < len(inner) else ""
+        lines += (f"  {x}" for x in _json_lines(item, name, comma, width - 2))
+    return [*lines, ("}" if isinstance(value, dict) else "]") + end]
 
 
 def table(
@@ -74,4 +104,10 @@ def _text(cell: object) -> str:
     if cell is None:
         return ""
     text = str(cell)
-    return escape(text if len(text) <= 2000 else f"{text[:2000]} …")
+    shown = escape(text if len(text) <= 2000 else f"{text[:2000]} …")
+    if not isinstance(cell, Code):
+        return shown
+    count = text.count("\n") + 1
+    if count > _OPEN_LINES:
+        shown = f"<details><summary>{count} lines</summary>{shown}</details>"
+    return f'<div style="{_CODE}">{shown}</div>'

@@ -54,6 +54,7 @@ def short_text(exc: BaseException, detail: str = "", *, colored: bool = False) -
         hint = exc.hint
         if hint and message.endswith(f"\n  Hint: {hint}"):
             message = message[: -len(f"\n  Hint: {hint}")]
+        message = message.removeprefix("Error: ")  # the real SDK's; the type says it
     name = type(exc).__name__
     if colored:
         name = f"{_RED}{name}{_PLAIN}"
