@@ -10,6 +10,7 @@ import pytest
 from IPython.core.completer import provisionalcompleter
 from IPython.core.interactiveshell import InteractiveShell
 
+from pilothouse.fastscore import ModelError
 from pilothouse.magics import MAGICS
 from pilothouse.magics._session import Session
 
@@ -149,6 +150,15 @@ def test_unloading_closes_what_is_open_and_reloading_does_not(shell):
 
     shell.run_line_magic("unload_ext", "pilothouse")
     assert thing.closed == 1
+
+
+def test_unloading_takes_the_short_form_of_model_errors_away(shell, run):
+    run("%%model m\ndef action(x): yield x\n")
+    assert hasattr(ModelError, "_render_traceback_")
+
+    shell.run_line_magic("unload_ext", "pilothouse")
+
+    assert not hasattr(ModelError, "_render_traceback_")
 
 
 def test_two_shells_do_not_mix(shell):

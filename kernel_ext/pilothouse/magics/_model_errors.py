@@ -15,6 +15,8 @@ from ._session import Session
 
 __all__ = ["detail_of", "show_on_cells"]
 
+_HOOK = "model errors"
+
 
 def detail_of(session: Session, exc: PilothouseError) -> str:
     """Return the model's traceback that an error carries, on the cells' lines."""
@@ -25,11 +27,23 @@ def detail_of(session: Session, exc: PilothouseError) -> str:
     return session.cells.relocate(text) if text else ""
 
 
-def show_on_cells() -> None:
-    """Let every `ModelError` show in short, with the cells' lines."""
+def show_on_cells(session: Session) -> None:
+    """Let every `ModelError` show in short, with the cells' lines, while loaded."""
     from pilothouse.fastscore.errors import ModelError
 
+    if session.kept(_HOOK) is None:
+        session.keep(_HOOK, _Hook())
     ModelError._render_traceback_ = _render  # type: ignore[attr-defined]
+
+
+class _Hook:
+    """Takes the short form away again when the extension goes."""
+
+    def close(self) -> None:
+        from pilothouse.fastscore.errors import ModelError
+
+        if "_render_traceback_" in vars(ModelError):
+            del ModelError._render_traceback_  # type: ignore[attr-defined]
 
 
 def _render(exc: PilothouseError) -> list[str]:

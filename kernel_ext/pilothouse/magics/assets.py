@@ -97,7 +97,7 @@ class AssetMagics(HouseMagics):
         session = self.session
         schemata = schemata_of(session, cell, args.mtype)
         model = Model(args.name, args.mtype, cell, schemas=schemata)
-        show_on_cells()
+        show_on_cells(session)
         session.cells.note(args.name, session.execution, cell)
         session.shell.user_ns[variable_of(args.name)] = model
         for path in args.attach:
