@@ -1,7 +1,7 @@
 """The only sockets of the clients.
 
 `http` holds one kept-alive requests session for each endpoint (`answer`, `stream` and
-`failure` are what comes of a call, `download` one that resumes), `websocket` one
+`failure` are what comes of a call, `quick_response` reads its head, `download` resumes), `websocket` one
 websocket-client connection with a reading thread; `endpoint` and `retries` are what
 both are told. May import `pilothouse.errors`, nothing else of pilothouse. Only `http`
 imports requests, only `websocket` websocket-client.

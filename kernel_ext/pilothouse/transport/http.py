@@ -35,6 +35,7 @@ from pilothouse import errors
 from .answer import HttpAnswer, retry_after
 from .endpoint import Endpoint
 from .failure import ConnectTimedOutError, TlsError, causes, reason, told
+from .quick_response import QuickResponse
 from .retries import NO_RETRIES, Retries
 from .stream import HttpStream
 
@@ -197,7 +198,8 @@ class _Adapter(HTTPAdapter):
         return cast("_Prepared", request).path_and_query
 
     def build_response(self, req: PreparedRequest, resp: BaseHTTPResponse) -> Response:
-        response = Response()
+        # Not made in the usual way: jars and dicts that nobody asks for.
+        response = Response.__new__(Response)
         response.raw = resp
         return response
 
@@ -212,6 +214,8 @@ class _Adapter(HTTPAdapter):
 
             Where not to verify was chosen, it is no reason for a warning.
             """
+
+            response_class = QuickResponse
 
             def connect(self) -> None:
                 super().connect()
@@ -275,6 +279,7 @@ class HttpPeer:
         self._lock = threading.Lock()
         self._connections: weakref.WeakSet[HTTPConnection] = weakref.WeakSet()
         self._aborted = False
+        self._last_wait = timeout, Timeout(connect=connect_timeout, read=timeout)
         self._cookies: dict[str, str] = {}
         self._headers = _Headers({"User-Agent": user_agent})
         if self.endpoint.userinfo:
@@ -466,9 +471,7 @@ class HttpPeer:
                 response = self._adapter.send(
                     request,
                     stream=True,
-                    timeout=cast(
-                        "Any", Timeout(connect=self._connect_timeout, read=wait)
-                    ),
+                    timeout=cast("Any", self._timeout_of(wait)),
                     verify=self._verify,
                     proxies=self._proxies,
                 )
@@ -481,6 +484,13 @@ class HttpPeer:
             raise requests_errors.TooManyRedirects(
                 f"more than {_MAX_REDIRECTS} redirects"
             )
+
+    def _timeout_of(self, wait: float) -> Timeout:
+        known, timeout = self._last_wait
+        if wait != known:
+            timeout = Timeout(connect=self._connect_timeout, read=wait)
+            self._last_wait = wait, timeout
+        return timeout
 
     def _follow(self, request: _Prepared, raw: HTTPResponse) -> bool:
         """Turn the request to where a redirect points; only a read, on this origin."""
