@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from pilothouse_widgets import LiveChart, Series
+from pilothouse_widgets.busy import the_cell_clock
 from pilothouse_widgets.feed import the_feed
 from waiting import until
 from widgets.frames import points_of
@@ -198,3 +199,16 @@ def test_numbers_that_are_none_break_nothing(chart):
 
     assert "a 1 " in repr(chart)
     assert "<svg" in chart._repr_mimebundle_()[0]["text/html"]
+
+
+def test_answers_that_wait_behind_a_cell_hold_nothing_back(chart, comms, monkeypatch):
+    """While a cell runs the browser's silence means nothing: the chart moves on."""
+    monkeypatch.setattr(type(the_cell_clock()), "busy_for", 2.0)
+    channel(chart, comms).hear({"ask": "painted", "seq": 0})
+
+    def sent_past_the_limit():
+        chart.append([1, 1])
+        return len(appends(chart, comms)) > 50
+
+    until(sent_past_the_limit, timeout=20)
+    assert not chart.merging

@@ -3,6 +3,7 @@ import time
 
 from pilothouse.fastscore import Model
 from pilothouse.fastscore.suite import Connect
+from pilothouse.services.host import ServiceHost
 from pilothouse_widgets import EngineMonitor
 from pilothouse_widgets.engine_report import EngineError, EngineReport, SlotReport
 from pilothouse_widgets.feed import the_feed
@@ -206,6 +207,32 @@ def test_a_lost_suite_is_shown(fresh_suite):
         fresh_suite.host.stop()
         until(lambda: monitor.link == "lost", what="the loss")
         monitor.close()
+
+
+def test_a_suite_that_comes_back_is_found_again(tmp_path):
+    """Its sensors are installed anew, and the numbers go on."""
+    with ServiceHost(["fastscore"], data_dir=tmp_path / "data") as host:
+        url, token = host.fastscore.url, host.fastscore.token
+        connect = Connect(url, oauth_secret=token, timeout=5.0)
+        monitor = EngineMonitor(connect.get("engine-1"), interval=0.2)
+        until(lambda: monitor.state == "INIT")
+    until(lambda: monitor.link == "lost")
+    port = int(url.rpartition(":")[2])
+
+    with ServiceHost(
+        ["fastscore"],
+        data_dir=tmp_path / "data",
+        ports={"fastscore": port},
+        token=token,
+    ):
+        until(lambda: monitor.link == "live", 30, "the connection")
+        monitor.updated = 0.0
+        until(lambda: monitor.updated > 0)
+        taps = [s.tap for s in connect.get("engine-1").active_sensors.values()]
+        until(lambda: "sys.memory" in taps)
+        until(lambda: monitor.memory > 0)
+        monitor.close()
+    connect.close()
 
 
 def test_the_token_is_in_no_message(deployed, suite, comms):

@@ -165,9 +165,10 @@ class EngineWatch:
             for what in (RECORDS, REJECTED_BY_SCHEMA, REJECTED_BY_ENCODING):
                 tap = tap_of(slot, what)
                 wanted[tap] = prep(tap, aggregate="sum", interval=self._interval)
-        installed = set(self._engine.active_sensors.keys())
+        installed = self._engine.active_sensors
         for tap, sensor in list(self._sensors.items()):
-            if sensor not in installed:
+            # An engine that was started anew gives the same ids to others.
+            if sensor not in installed or installed[sensor].tap != tap:
                 del self._sensors[tap]
         for tap, descriptor in wanted.items():
             if tap in self._sensors:

@@ -293,6 +293,7 @@ export class Plot {
     if (!this.table.hidden) this.#fillTable();
     const seq = this.stream.points.seq;
     this.el.dataset.seq = seq;
+    this.el.dataset.points = this.stream.points.rings.map((ring) => ring.total ?? 0).join(" ");
     this.el.dataset.painted = Number(this.el.dataset.painted ?? 0) + 1;
     this.stream.painted?.(seq);
   }
