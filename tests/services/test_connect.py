@@ -133,6 +133,7 @@ def _laughs():
         pytest.param(b"{a: " * 200 + b"1" + b"}" * 200, id="rather deep"),
         pytest.param(_laughs(), id="a billion laughs"),
         pytest.param(b"? [1, 2]\n: 3", id="odd key"),
+        pytest.param(b'{"a": "\\ud800"}', id="half of a surrogate pair"),
         pytest.param(b"a: 2020-99-99", id="no such date"),
     ],
 )

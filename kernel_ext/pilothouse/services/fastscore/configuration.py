@@ -76,7 +76,9 @@ class _Reader:
             return value.isoformat()
         if isinstance(value, int) and abs(value) >= _LARGEST_INTEGER:
             raise ProtocolError("the configuration holds an integer beyond 64 bits")
-        if value is None or isinstance(value, bool | int | float | str):
+        if isinstance(value, str):
+            return _text(value)
+        if value is None or isinstance(value, bool | int | float):
             return value
         raise ProtocolError(
             f"the configuration holds a {type(value).__name__}, which JSON has not"
@@ -85,5 +87,11 @@ class _Reader:
 
 def _key(key: JSON) -> str:
     if isinstance(key, str | int | float | bool) or key is None:
-        return str(key)
+        return _text(str(key))
     raise ProtocolError("a key of the configuration is not a word")
+
+
+def _text(text: str) -> str:
+    if not text.isascii() and any("\ud800" <= letter <= "\udfff" for letter in text):
+        raise ProtocolError("the configuration holds half of a surrogate pair")
+    return text
