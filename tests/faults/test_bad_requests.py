@@ -24,7 +24,7 @@ pytestmark = pytest.mark.faults
 
 REQUESTS = 10_400
 WORKERS = 8
-SEED = int(os.environ.get("PILOTHOUSE_SEED", "20261122"))
+SEED = int(os.environ.get("PILOTHOUSE_SEED", "22"))
 INSTANCES = ("connect", "model-manage-1", "engine-1", "engine-2")
 
 

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 from jupyter_client import BlockingKernelClient, KernelManager
-from pilothouse.fastscore.suite import Connect, Engine
 
 from interop.suite_process import SuiteProcess
+from pilothouse.fastscore.suite import Connect, Engine
 
 pytestmark = [pytest.mark.faults, pytest.mark.slow]
 
