@@ -32,7 +32,7 @@ CHROMIUM_ARGS = [
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
 ]
 
-#: What Lab itself says on the console, whatever the widget (see `widgets.md`).
+#: What the front ends themselves say on the console, whatever the widget.
 KNOWN_NOISE = (
     "reading 'schema'",
     "RUNTIME-012",

@@ -2,7 +2,8 @@
 
 The kernel keeps the newest points and sends only what is new; the browser draws one
 minimum and one maximum for each pixel, at most once a frame, and has the axes, the
-hover readout, zoom, pause and a table of the same numbers. Budgets: `design.md` §9.
+hover readout, zoom, pause and a table of the same numbers. Budget:
+100 points, 20 times a second, in under 2 kB and 1.2 ms of kernel CPU each.
 """
 
 from __future__ import annotations

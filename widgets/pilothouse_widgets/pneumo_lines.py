@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 __all__ = ["LEVELS", "line_of"]
 
-#: Level number -> name, most severe last. Source: contract §5.3.
+#: Level number -> name, most severe last. Source: vendor manual, "Pneumo".
 LEVELS: Final = {
     128: "debug",
     64: "info",

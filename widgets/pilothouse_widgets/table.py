@@ -1,7 +1,8 @@
 """A live table: cell deltas, sorted, filtered and scrolled in the browser.
 
 The kernel keeps the rows and sends only the cells that changed; the browser builds only
-the rows that are in sight. Budgets: `design.md` §9.
+the rows that are in sight. Budget: 60 changed
+cells in under 1.8 kB.
 """
 
 from __future__ import annotations

@@ -28,7 +28,7 @@ class _Count:
 class Tally:
     """Counts and rates by tapping point.
 
-    A sensor that counts events is silent when there are none (contract §10.1). So a
+    A sensor that counts events is silent when there are none. So a
     rate is 0 once no report came for two and a half intervals, and the time told by the
     first report after a silence is taken as one interval.
 
