@@ -106,15 +106,14 @@ def test_no_made_up_request_is_answered_with_a_fault(
         told = list(pool.map(ask_some, range(WORKERS)))
 
     faults = [fault for _, some in told for fault in some]
-    assert not faults, "\n".join(
-        [f"{len(faults)} faults", *faults[:8], services.said()]
-    )
+    trouble = [line for line in services.said().splitlines() if " 400, " not in line]
+    assert not faults, "\n".join([f"{len(faults)} faults", *faults[:8], *trouble[:99]])
     statuses = sum((counted for counted, _ in told), collections.Counter())
     assert statuses.total() >= 10_000
     assert len(statuses) > 8, statuses
     assert statuses[200] + statuses[201] + statuses[204] > 1000, statuses
     assert statuses[0] < 500, statuses
-    assert "Traceback" not in services.said(), services.said()
+    assert not [line for line in trouble if "Traceback" in line], "\n".join(trouble)
     assert_in_step(services)
 
 
