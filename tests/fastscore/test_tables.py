@@ -5,6 +5,7 @@ import json
 import pytest
 
 from pilothouse.fastscore import Model, Schema, Sensor, Stream
+from pilothouse.fastscore.collections import InfoDict
 from pilothouse.fastscore.schema import in_words
 from pilothouse.fastscore.tables import Code, facts, json_code
 
@@ -54,7 +55,14 @@ def test_json_takes_as_few_lines_as_fit():
 
 def test_long_code_opens_on_a_click_and_short_code_is_seen():
     assert "<details>" not in facts("x", [("source", Code("a\nb"))])
-    assert "<summary>9 lines</summary>" in facts("x", [("source", Code("\n" * 8))])
+    assert "<summary>6 lines</summary>" in facts("x", [("source", Code("\n" * 5))])
+
+
+def test_numbers_have_as_many_digits_as_one_reads():
+    html = InfoDict(rps=47244.61696235513, mbps=0.644199)._repr_html_()
+
+    assert "47,244.6<" in html
+    assert "0.644199<" in html
 
 
 @pytest.mark.parametrize(

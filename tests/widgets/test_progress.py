@@ -45,6 +45,16 @@ def test_the_end_stays_as_a_static_snapshot():
     assert "application/vnd.jupyter.widget-view+json" not in bundle
 
 
+def test_work_that_gives_fewer_results_is_done_all_the_same():
+    progress = Progress(178)
+    with progress:
+        progress.update()
+
+    bundle = progress._repr_mimebundle_()[0]
+    assert bundle["text/plain"].startswith("done, 178 records, 1 out")
+    assert "width:100.0%" in bundle["text/html"]
+
+
 def test_an_error_inside_is_shown_and_goes_on():
     progress = Progress(10)
     with pytest.raises(ValueError, match="broken"), progress:

@@ -244,6 +244,9 @@ class Progress(View):
         count = words.count(self.done)
         amount = f"{count} of {words.count(self.total)}" if self.total else count
         parts = [f"{amount} {self.unit}".rstrip()]
+        if self.total and self.state == "done" and self.done != self.total:
+            # Record sets, or a model that does not answer one to one.
+            parts = [f"{words.count(self.total)} {self.unit}".rstrip(), f"{count} out"]
         if self.fraction is not None and self.state == "running":
             parts.insert(0, f"{self.fraction:.0%}")
         if self.rate:
@@ -259,7 +262,7 @@ class Progress(View):
 
     def body_html(self) -> str:
         """Return the bar."""
-        fraction = self.fraction
+        fraction = 1.0 if self.state == "done" else self.fraction
         if fraction is None:
             return ""
         colour = _COLOURS.get(self.state, "#2f81f7")

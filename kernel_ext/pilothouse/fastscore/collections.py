@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import Any, Generic, NoReturn, TypeVar
 
 from .errors import FastScoreNotFoundError, FastScoreUsageError
-from .tables import table
+from .tables import facts, table
 
 __all__ = ["IdMapping", "InfoDict", "InfoList", "RemoteMapping"]
 
@@ -148,7 +148,7 @@ class InfoDict(dict[str, Any]):
         return dict(self)
 
     def _repr_html_(self) -> str:
-        return table(["", ""], [[k, v] for k, v in self.items()])
+        return facts("", self.items())
 
 
 class InfoList(list[InfoDict]):

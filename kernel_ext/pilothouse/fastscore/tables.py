@@ -26,7 +26,7 @@ _CELL = (
 )
 _CODE = "font-family:var(--jp-code-font-family,monospace);font-size:92%"
 _JSON_WIDTH = 76
-_OPEN_LINES = 8
+_OPEN_LINES = 5
 _NOTE = "color:var(--jp-content-font-color2,inherit);font-size:90%"
 
 
@@ -97,13 +97,14 @@ def facts(title: str, pairs: Iterable[tuple[str, object]]) -> str:
         f'<td style="{_CELL}">{_text(value)}</td></tr>'
         for name, value in pairs
     )
-    return f'<div><b>{escape(title)}</b><table style="{_TABLE}">{body}</table></div>'
+    head = f"<b>{escape(title)}</b>" if title else ""
+    return f'<div>{head}<table style="{_TABLE}">{body}</table></div>'
 
 
 def _text(cell: object) -> str:
     if cell is None:
         return ""
-    text = str(cell)
+    text = f"{cell:,.6g}" if isinstance(cell, float) else str(cell)
     shown = escape(text if len(text) <= 2000 else f"{text[:2000]} …")
     if not isinstance(cell, Code):
         return shown
