@@ -125,6 +125,7 @@ def test_it_begins_with_what_the_engine_is_now(deployed):
     until(lambda: monitor.state == "RUNNING")
     assert (monitor.model, monitor.link, len(monitor.jets)) == ("root", "live", 1)
     assert [slot["transport"] for slot in monitor.slots] == ["REST chunked"] * 2
+    assert [slot["stream"] for slot in monitor.slots] == ["literal"] * 2
     until(lambda: monitor.memory > 0)
 
 

@@ -10,6 +10,7 @@ A suite that cannot be reached is a state, reported and tried again; it never ra
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -270,7 +271,7 @@ class EngineWatch:
         stream = self._streams.get(slot)
         return SlotReport(
             slot=slot,
-            stream=stream.name if stream is not None else "",
+            stream=_name(stream.name) if stream is not None else "",
             transport=_transport(stream.descriptor) if stream is not None else "",
             eof=bool(stream.eof) if stream is not None else False,
             rate=self._tally.rate(tap_of(slot, RECORDS), now),
@@ -285,6 +286,11 @@ class EngineWatch:
             for slot in self._slots()
             for what in (REJECTED_BY_SCHEMA, REJECTED_BY_ENCODING)
         )
+
+
+def _name(name: str) -> str:
+    """Return a stream's name; that of a literal is made up, so say what it is."""
+    return "literal" if re.fullmatch(r"inline-\d+", name) else name
 
 
 def _transport(descriptor: Mapping[str, Any]) -> str:
