@@ -11,6 +11,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 PIP_INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+# JupyterLab asks for its news at the first start, and would call out for them.
+QUIET_LAB = @$(BIN)/jupyter labextension disable @jupyterlab/apputils-extension:announcements 2>/dev/null
 
 .PHONY: demo test bench lint clean chromium
 .DELETE_ON_ERROR:
@@ -42,10 +44,12 @@ $(VENV)/bin/python:
 
 $(VENV)/.installed-demo: pyproject.toml constraints.txt | $(VENV)/bin/python
 	$(PIP_INSTALL) -e '.[demo]'
+	$(QUIET_LAB)
 	@touch $@
 
 $(STAMP): pyproject.toml constraints.txt | $(VENV)/bin/python
 	$(PIP_INSTALL) -e '.[test]'
+	$(QUIET_LAB)
 	@touch $@ $(VENV)/.installed-demo
 
 # The browser tests need Chromium, which no Python package brings along.

@@ -1,4 +1,4 @@
-"""What goes wrong in a notebook must turn both runners red; else their green is empty."""
+"""What goes wrong in a notebook turns both runners red; else their green is empty."""
 
 from __future__ import annotations
 

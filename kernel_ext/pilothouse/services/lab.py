@@ -89,7 +89,7 @@ def _run(
     open_browser: bool,
     say: Callable[[str], None],
 ) -> int:
-    command = [sys.executable, "-m", "jupyterlab"]
+    command = [sys.executable, "-m", "jupyterlab", "--log-level=WARN"]
     if target is not None:
         command.append(str(target))
     if not open_browser:
