@@ -96,8 +96,8 @@ def submit(
         watch=watcher,
         progress=progress,
     )
-    engine.last_job = job
-    return job.start()
+    engine.last_job = job.start()
+    return job
 
 
 def score(

@@ -10,6 +10,7 @@ import time
 from collections import deque
 from collections.abc import Iterator, Sized
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from .errors import FastScoreError, FastScoreRefusedError, HttpRefusal, refused
@@ -148,10 +149,11 @@ class CallFlow:
             failure.caused_by, HttpRefusal
         ):
             deadline = time.monotonic() + 1.0
-            while time.monotonic() < deadline:
-                if engine.state is EngineState.ERROR:
-                    return failure_of(engine)
-                if failure.caused_by.status == 504:
-                    break
-                time.sleep(0.05)
+            with suppress(FastScoreError):  # it may be gone meanwhile
+                while time.monotonic() < deadline:
+                    if engine.state is EngineState.ERROR:
+                        return failure_of(engine)
+                    if failure.caused_by.status == 504:
+                        break
+                    time.sleep(0.05)
         return failure

@@ -14,6 +14,7 @@ from __future__ import annotations
 import random
 import threading
 import time
+import uuid
 from collections.abc import Callable, Sequence, Sized
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +23,7 @@ from .failures import failure_of
 from .pulling import pulled
 from .records import ChunkSize, chunks
 from .runtime.codec import Reject
+from .score_claim import Claim, is_idle, mixed
 from .wire import mime
 from .wire.controls import Control, ControlRecord
 from .wire.messages import EngineState
@@ -38,6 +40,8 @@ _CHUNKS_IN_A_LARGE_ONE = 8
 """Large records go in larger bodies: their number should not become small."""
 _POST_SECONDS = 3600.0
 """The engine holds a body until there is room for it: as long as a model is slow."""
+_QUIET_SECONDS = 5.0
+"""How long nothing comes, with nothing left to send, before the engine is asked."""
 
 
 class ChunkFlow:
@@ -57,6 +61,9 @@ class ChunkFlow:
         self.model_failure: FastScoreError | None = None
         self._pigs = random.sample(range(1, 1 << 30), 2)
         self._pigs_seen = 0
+        self._claim = Claim(job.engine, job.plan.outlet.slot, uuid.uuid4().hex)
+        self._quiet_since = 0.0
+        self._was_idle = False
         peer = job.engine.gateway.peer
         self._send_peer, self._read_peer = peer.clone(), peer.clone()
         self._threads = [
@@ -65,7 +72,12 @@ class ChunkFlow:
         ]
 
     def start(self) -> None:
-        """Begin."""
+        """Begin.
+
+        Raises:
+            FastScoreError: If another job takes the outputs of the slot.
+        """
+        self._claim.take()
         if self._job.watch is not None:
             self._job.watch.open(self._model_failed)
         for thread in self._threads:
@@ -187,6 +199,7 @@ class ChunkFlow:
             while not self._all_back and job.state == "running":
                 self._read_once()
             self._settle()
+            self._claim.give_back()
             if self.model_failure is not None:
                 job.fail(self.model_failure)
             elif self._send_failure is not None:
@@ -197,6 +210,7 @@ class ChunkFlow:
             job.fail(exc)
         finally:
             self._stop.set()
+            self._claim.give_back()
             if job.watch is not None:
                 job.watch.close()
             self._read_peer.close()
@@ -205,14 +219,16 @@ class ChunkFlow:
     def _read_once(self) -> None:
         job = self._job
         slot = job.plan.outlet.slot
+        self._claim.keep()
         answer = self._read_peer.call(
             "GET", job.engine.route(f"1/job/output/{slot}"), repeat=False
         )
         if answer.status == 200:
+            self._quiet_since, self._was_idle = 0.0, False
             self._sort(job.plan.outlet.read(answer.body))
         elif answer.status == 202:
-            if self._send_failure is not None and not self._threads[0].is_alive():
-                raise self._explained(self._send_failure)
+            if not self._threads[0].is_alive():
+                self._nothing_came()
         else:
             what = f"Unable to read from slot {slot}"
             raise self._explained(
@@ -224,6 +240,20 @@ class ChunkFlow:
                 )
             )
 
+    def _nothing_came(self) -> None:
+        """Look whether outputs can still come, all records having been sent."""
+        if self._send_failure is not None:
+            raise self._explained(self._send_failure)
+        now = time.monotonic()
+        if not self._quiet_since:
+            self._quiet_since = now
+        elif now > self._quiet_since + _QUIET_SECONDS:
+            engine, slot = self._job.engine, self._job.plan.outlet.slot
+            if self._was_idle and is_idle(engine, slot):
+                raise mixed(engine, slot)
+            self._was_idle = is_idle(engine, slot)
+            self._quiet_since = now
+
     def _sort(self, items: list[Any]) -> None:
         """Tell outputs, those of somebody else, and the two marks apart."""
         start = 0
@@ -232,16 +262,24 @@ class ChunkFlow:
                 continue
             self._deliver(items[start:at])
             start = at + 1
-            if item.control is Control.PIG and self._is_ours(item):
-                self._pigs_seen += 1
+            if item.control is Control.PIG:
+                self._pig_seen(item)
             if self._pigs_seen == 2:
                 self._all_back = True
                 return
         self._deliver(items[start:])
 
-    def _is_ours(self, pig: ControlRecord) -> bool:
-        """Tell whether a mark is the next of ours; some engines return no number."""
-        return pig.id is None or str(pig.id) == str(self._pigs[self._pigs_seen])
+    def _pig_seen(self, pig: ControlRecord) -> None:
+        """Note a mark that is the next of ours; some engines return no number.
+
+        Raises:
+            FastScoreUsageError: If it tells of another job amid this one.
+        """
+        ours = [str(number) for number in self._pigs]
+        if pig.id is None or str(pig.id) == ours[self._pigs_seen]:
+            self._pigs_seen += 1
+        elif self._pigs_seen or str(pig.id) in ours:
+            raise mixed(self._job.engine, self._job.plan.outlet.slot)
 
     def _has_marks(self, items: list[Any]) -> bool:
         return any(type(item) is ControlRecord for item in items)

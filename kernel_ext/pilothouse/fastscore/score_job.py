@@ -168,7 +168,7 @@ class ScoreJob:
         """
         if self.state == "running":
             confirmed = self._flow.drain(CANCEL_SECONDS)
-            self._end("cancelled", self._cancelled(confirmed))
+            self._end("cancelled", lambda: self._cancelled(confirmed))
             self._flow.cut()
         return self.outcome
 
@@ -261,6 +261,8 @@ class ScoreJob:
                 self._changed.wait_for(
                     lambda: len(self._outputs) < _MAX_PARTS or self.state != "running"
                 )
+            if self.state == "cancelled":  # what came back has been told
+                return
             self._outputs.append(values)
             self.received += len(values)
             self._changed.notify_all()
@@ -292,7 +294,7 @@ class ScoreJob:
             self.failure = exc
         self._end("failed", f"failed: {exc}")
 
-    def _end(self, state: str, outcome: str) -> None:
+    def _end(self, state: str, outcome: str | Callable[[], str]) -> None:
         with self._changed:
             if self.state != "running":
                 return
@@ -304,7 +306,7 @@ class ScoreJob:
                     one for one in self.watch.rejected if one.slot != slot or not known
                 ]
             self.rejected.sort(key=lambda one: (one.index is None, one.index or 0))
-            self.outcome = outcome
+            self.outcome = outcome if isinstance(outcome, str) else outcome()
             self.state = state
             self._changed.notify_all()
         self._tell(at_once=True)

@@ -41,6 +41,7 @@ HOLD_SECONDS = 0.5
 MAX_LOAD_BYTES = 256 * 1024 * 1024
 MAX_SAMPLE = 10_000
 MAX_CPU_SECONDS = 60
+MAX_JOB_CHARACTERS = 64
 _BYTES = mime.BYTES_MIME
 _JSON = mime.JSON_MIME
 _REFUSED = "Refused, the text says why"
@@ -73,6 +74,12 @@ def _job_routes(engine: Engine) -> list[Route]:
               _BYTES),
         Route("GET", "/1/job/output", give, "Fetch output of slot 1.", data, (), "",
               _BYTES),
+        Route("PUT", "/1/job/output/{slot}/claim", bound(engine, _claim),
+              "Claim the outputs of a slot for one job.",
+              {204: "Claimed", 403: "No REST stream", 409: "Another job has them"},
+              (Param("job"),)),
+        Route("DELETE", "/1/job/output/{slot}/claim", bound(engine, _release),
+              "Give a claim back.", {204: "Given back"}, (Param("job"),)),
         Route("DELETE", "/1/job", bound(engine, _reset), "Reset.", {204: "Reset"}),
         Route("POST", "/1/job/scale", bound(engine, _scale), "Scale (old form).",
               {204: "Scaled", 403: "Not now"}, (Param("n", "integer"),)),
@@ -155,6 +162,25 @@ async def _output(engine: Engine, request: Request) -> web.StreamResponse:
     return web.Response(body=data, content_type=_BYTES)
 
 
+async def _claim(engine: Engine, request: Request) -> web.StreamResponse:
+    slot = slot_of(request)
+    engine.flow.rest_outlet(slot)
+    engine.flow.claims.claim(slot, _job_of(request))
+    return empty_answer()
+
+
+async def _release(engine: Engine, request: Request) -> web.StreamResponse:
+    engine.flow.claims.release(slot_of(request), _job_of(request))
+    return empty_answer()
+
+
+def _job_of(request: Request) -> str:
+    job = request.query.get("job", "")
+    if not 0 < len(job) <= MAX_JOB_CHARACTERS:
+        raise Refusal(400, f"job must be 1 to {MAX_JOB_CHARACTERS} characters")
+    return job
+
+
 async def _reset(engine: Engine, _request: Request) -> web.StreamResponse:
     await asyncio.shield(engine.flow.reset())
     return empty_answer()
@@ -201,7 +227,7 @@ def _manifold(engine: Engine) -> dict[str, Any]:
         },
         "slots": [slots[slot] for slot in sorted(slots)],
         "jets": [
-            {"pid": jet.pid, "sandbox": jet.sandbox, "busy": bool(jet.in_flight)}
+            {"pid": jet.pid, "sandbox": jet.sandbox, "busy": flow.is_busy(jet)}
             for jet in flow.pool.jets
         ],
         "snapshots": model.options.snapshots if model else "none",

@@ -23,15 +23,18 @@ from pilothouse.fastscore.wire import controls
 from pilothouse.fastscore.wire.messages import EngineState
 from pilothouse.services.fastscore.store import Store
 
+from .claims import Claims
 from .core import Core
 from .endings import Endings
 from .events import Events
 from .failing import Failure
+from .jets import Jet
 from .loading import PreparedModel
 from .machine import Machine, NotNowError, Operation
 from .meters import Meters
 from .options import EngineOptions
 from .outlet import RestOutlet
+from .pace import Pace
 from .pipeline import Pipeline
 from .plumbing import Plumbing
 from .pool import Plan, Pool
@@ -63,6 +66,7 @@ class Flow:
         pool: The jets.
         pipeline: The data path.
         plumbing: The streams.
+        claims: Which jobs take the outputs.
     """
 
     def __init__(
@@ -91,6 +95,7 @@ class Flow:
         self._events = Events(self._core, self._endings)
         self.pool.owner = self.pipeline.owner = self._events
         self.plumbing.on_failure = self._stream_failed
+        self.claims = Claims()
         self._lock = asyncio.Lock()
         self._busy: asyncio.Task[None] | None = None
 
@@ -108,6 +113,10 @@ class Flow:
     def console(self) -> deque[str]:
         """The last lines that models have printed."""
         return self._core.console
+
+    def is_busy(self, jet: Jet) -> bool:
+        """Tell whether a jet scores, or is being made ready for that."""
+        return bool(jet.in_flight) or not jet.is_ready or self.pipeline.is_held
 
     # -- operations (contract §6.2)
 
@@ -183,6 +192,7 @@ class Flow:
         if self._busy is not None:
             self._busy.cancel()
         self._core.cancel_tasks()
+        self.claims.clear()
         async with self._lock:
             await self._endings.clear()
 
@@ -320,7 +330,8 @@ class Flow:
         def fill(folder: Path) -> None:
             unpack(model.archives, folder)
 
-        return Plan(head=head, fill=fill)
+        pace = Pace.unmeasured() if model.options.explicit else Pace()
+        return Plan(head=head, fill=fill, pace=pace)
 
     async def _reload(
         self, model: PreparedModel, schemas: dict[int, list[Any]]
