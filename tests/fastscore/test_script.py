@@ -30,16 +30,22 @@ model = Model("scorer", "python3", '''
 # fastscore.schema.0: cells
 # fastscore.schema.1: verdict
 # fastscore.recordsets.0: yes
-import joblib
+# fastscore.snapshots: eof
+import fastscore, joblib
 
 def begin():
-    global classifier
+    global classifier, seen
     classifier = joblib.load("clf.joblib")
+    seen = fastscore.cells("seen")
 
 def action(frame):
+    seen.update(lambda n: (n or 0) + len(frame))
     p = classifier.predict_proba(frame)[:, 1]
     for each in p:
         yield {"label": int(each > 0.5), "p": float(each)}
+
+def end():
+    print("seen", seen.value)
 ''', schemas={"cells": cells, "verdict": verdict})
 model.attach({"clf.joblib": classifier})
 ten = model.score(test[:10])
@@ -75,6 +81,24 @@ engine.pause()
 assert engine.state == "PAUSED"
 engine.unpause()
 engine.wait_for("RUNNING")
+many = X.sample(200_000, replace=True, random_state=0)
+scores = engine.score(many)
+assert (scores.label.to_numpy() == classifier.predict(many)).all()
+
+engine.input('{"$fastscore": "end"}\\n', 0)
+engine.wait_for("FINISHED", timeout=60)
+(snapshot,) = mm.models["scorer"].snapshots.browse(count=1)
+engine.reset()
+assert engine.state == "INIT"
+snapshot.restore(engine)
+mm.models["scorer"].deploy(engine, streams={0: Stream("in", stream),
+                                            1: Stream("out", stream)}, wait=60)
+with connect.pneumo.socket(src=engine.name, type="model-console", timeout=20) as pneumo:
+    engine.score(test)
+    engine.input('{"$fastscore": "end"}\\n', 0)
+    told = pneumo.recv()
+total = 200_000 + 3 * len(test) + 2
+assert told.text.strip() == f"seen {total}", told
 
 broken = Model("broken", "python3", "def action(x):\\n    yield x['no such field']\\n")
 broken.deploy(engine, reset=True, streams={0: "rest-chunked:", 1: "rest-chunked:"},
@@ -107,7 +131,7 @@ def test_the_same_flow_works_as_a_plain_script(suite, tmp_path):
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    assert done.stdout == "done\n"
+    assert done.stdout == "seen 10\ndone\n"  # the first from the local score
 
 
 def _modules_after(code):
