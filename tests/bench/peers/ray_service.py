@@ -10,7 +10,7 @@ from ray import serve
 from starlette.requests import Request
 
 
-@serve.deployment
+@serve.deployment(max_ongoing_requests=64)  # its default of 5 backs off at 32 clients
 class Scorer:
     async def __call__(self, request: Request):
         record = await request.json()
