@@ -58,6 +58,14 @@ def test_long_code_opens_on_a_click_and_short_code_is_seen():
     assert "<summary>6 lines</summary>" in facts("x", [("source", Code("\n" * 5))])
 
 
+def test_a_descriptor_shows_its_keys():
+    html = Sensor("s", {"Tap": "sys.memory", "Report": {"Interval": 1}})._repr_html_()
+
+    assert "Tap</th>" in html
+    assert "sys.memory</td>" in html
+    assert "{&quot;Interval&quot;: 1}" in html
+
+
 def test_numbers_have_as_many_digits_as_one_reads():
     html = InfoDict(rps=47244.61696235513, mbps=0.644199)._repr_html_()
 

@@ -40,9 +40,9 @@ class Sensor:
         return f"<Sensor {self.name} on {self.tap}>"
 
     def _repr_html_(self) -> str:
-        from .tables import facts, json_code
+        from .tables import facts, json_facts
 
-        return facts(f"Sensor {self.name}", [("descriptor", json_code(self.desc))])
+        return facts(f"Sensor {self.name}", json_facts(self.desc))
 
     @property
     def tap(self) -> str | None:

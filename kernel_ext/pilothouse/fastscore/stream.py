@@ -44,10 +44,9 @@ class Stream:
         return f"<Stream {self.name} {self.summary()}>"
 
     def _repr_html_(self) -> str:
-        from .tables import facts, json_code
+        from .tables import facts, json_facts
 
-        shown = json_code(_masked(self.desc))
-        return facts(f"Stream {self.name}", [("descriptor", shown)])
+        return facts(f"Stream {self.name}", json_facts(_masked(self.desc)))
 
     def summary(self) -> str:
         """Return transport and encoding in a few words."""

@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterable, Sequence
 from html import escape
 
-__all__ = ["MAX_ROWS", "Code", "facts", "json_code", "table"]
+__all__ = ["MAX_ROWS", "Code", "facts", "json_code", "json_facts", "table"]
 
 MAX_ROWS = 100
 """Rows that a table shows; it says how many more there are."""
@@ -99,6 +99,15 @@ def facts(title: str, pairs: Iterable[tuple[str, object]]) -> str:
     )
     head = f"<b>{escape(title)}</b>" if title else ""
     return f'<div>{head}<table style="{_TABLE}">{body}</table></div>'
+
+
+def json_facts(value: object) -> list[tuple[str, object]]:
+    """Return names and values for `facts` of a JSON object, or of another value."""
+    if not isinstance(value, dict) or not value:
+        return [("value", json_code(value))]
+    return [
+        (str(k), v if isinstance(v, str) else json_code(v)) for k, v in value.items()
+    ]
 
 
 def _text(cell: object) -> str:
