@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from .errors import EndOfStream, FastScoreError, FastScoreUsageError, HttpRefusal
-from .gateway import json_of, quoted
+from .gateway import json_of, quoted, slot_number
 from .instance import Instance
 from .wire import mime
 from .wire.values import Fields
@@ -37,7 +37,7 @@ class EngineRecords(Instance):
         self.gateway.call(
             f"Unable to write to slot {slot}",
             "POST",
-            self.route(f"1/job/input/{int(slot)}"),
+            self.route(f"1/job/input/{slot_number(slot)}"),
             headers=BYTES,
             body=_bytes_of(data),
         )
@@ -59,7 +59,7 @@ class EngineRecords(Instance):
         answer = self.gateway.call(
             f"Unable to read from slot {slot}",
             "GET",
-            self.route(f"1/job/output/{int(slot)}"),
+            self.route(f"1/job/output/{slot_number(slot)}"),
             repeat=False,  # what was read is gone, also when the answer got lost
         )
         if answer.status == 204:
@@ -88,7 +88,8 @@ class EngineRecords(Instance):
             FastScoreError: If the record was rejected, or the time is up.
         """
         query = f"?timeout={int(timeout)}" if timeout > 0 else ""
-        route = f"2/active/model/roundtrip/{int(input_slot)}/{int(output_slot)}{query}"
+        slots = f"{slot_number(input_slot)}/{slot_number(output_slot)}"
+        route = f"2/active/model/roundtrip/{slots}{query}"
         answer = self.gateway.call(
             f"Unable to score a record on {self.name}",
             "POST",

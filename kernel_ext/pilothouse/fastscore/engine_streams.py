@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from .active import ActiveStreamInfo, ActiveStreams
 from .collections import InfoDict
 from .errors import FastScoreUsageError
-from .gateway import json_of
+from .gateway import json_of, slot_number
 from .instance import Instance
 from .wire.disposition import disposition
 from .wire.messages import ActiveStream, RateInfo
@@ -58,7 +58,7 @@ class EngineStreams(Instance):
         answer = self.gateway.send_json(
             what,
             "PUT",
-            self.route(f"2/active/stream/{int(slot)}?dry-run={bool(dry_run)}"),
+            self.route(f"2/active/stream/{slot_number(slot)}?dry-run={bool(dry_run)}"),
             stream.desc,
             headers={
                 "Content-Disposition": disposition("x-stream", "name", stream.name)
@@ -79,7 +79,7 @@ class EngineStreams(Instance):
         self.gateway.call(
             f"Unable to detach the stream of slot {slot}",
             "DELETE",
-            self.route(f"2/active/stream/{int(slot)}"),
+            self.route(f"2/active/stream/{slot_number(slot)}"),
             not_found=f"No stream is attached to slot {slot}",
         )
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from operator import index
 from typing import Any, BinaryIO
 from urllib.parse import quote, unquote, urlencode
 
@@ -41,6 +42,7 @@ __all__ = [
     "make_newest",
     "quoted",
     "reveal",
+    "slot_number",
 ]
 
 SecretText = str | Secret
@@ -50,8 +52,25 @@ _JSON_BODY = {"Accept": "application/json", "Content-Type": mime.JSON_MIME}
 
 
 def quoted(name: object) -> str:
-    """Return a path parameter, percent-encoded with an empty safe set."""
+    """Return a path parameter, percent-encoded with an empty safe set.
+
+    Raises:
+        FastScoreUsageError: If it is no name.
+    """
+    if not isinstance(name, str | int):
+        raise FastScoreUsageError(f"a name is text, not {type(name).__name__}")
     return quote(str(name), safe="")
+
+
+def slot_number(slot: object) -> int:
+    """Return the number of a slot.
+
+    Raises:
+        FastScoreUsageError: If it is none.
+    """
+    if isinstance(slot, str) or not hasattr(slot, "__index__"):
+        raise FastScoreUsageError(f"a slot is a number, not {slot!r}")
+    return index(slot)
 
 
 def reveal(secret: SecretText | None) -> str | None:

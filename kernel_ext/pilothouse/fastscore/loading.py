@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .errors import FastScoreUsageError
 from .wire.load import (
     MAX_INLINE_BYTES,
     ExternalAttachment,
@@ -42,7 +43,14 @@ def load_body(
         force_inline: Send everything along.
         schemas: Name -> schema, as JSON, JSON text or a `Schema`.
         attachments: Instead of the model's own.
+
+    Raises:
+        FastScoreUsageError: If it is no model.
     """
+    from .model import Model
+
+    if not isinstance(model, Model):
+        raise FastScoreUsageError(f"a Model can be loaded, not {model!r:.80}")
     chosen = model.all_attachments() if attachments is None else attachments
     return build_load(
         name=model.name,
