@@ -5,6 +5,7 @@ from __future__ import annotations
 import zipfile
 
 import pytest
+from waiting import until
 
 from pilothouse.errors import LineError
 from pilothouse.fastscore import Model, Schema, Sensor, Stream
@@ -169,7 +170,8 @@ def test_saving_without_a_suite_is_an_error_only_when_asked_for(run):
 def test_a_name_just_saved_completes_at_once(run, connected, complete):
     run("%%model scorer\n" + MODEL)
 
-    assert complete("%engine load scor")["scorer"] == "model: python3"
+    assert "scorer" in complete("%engine load scor")
+    until(lambda: complete("%engine load scor")["scorer"] == "model: python3")
 
 
 def test_attachments_go_along(run, connected, quiet_place):

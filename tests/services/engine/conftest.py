@@ -42,6 +42,7 @@ class Rig:
         return self.suite.host.run(coroutine, timeout)
 
     def close(self):
+        self._connection.close()  # one that was idle for long is closed over there
         self.call("POST", "2/engine/reset")
         self.leave()
 
