@@ -4,7 +4,7 @@
 #   make test    format, lint, types, and every test there is
 #   make lint    the first three of those
 #   make bench   pilothouse against its peers in one run; prints ratios, writes bench.json
-#   make clean   stop local services started here, remove what the others have made
+#   make clean   stop the local services, remove what the others have made
 
 PYTHON ?= python3
 VENV := .venv
@@ -21,7 +21,8 @@ demo: $(VENV)/.installed-demo
 	$(BIN)/pilothouse lab notebooks/01_tour.ipynb
 
 test: $(STAMP) chromium lint
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile --ignore tests/browser
+	$(BIN)/python -m pytest tests/browser
 
 lint: $(STAMP)
 	$(BIN)/ruff format --check .

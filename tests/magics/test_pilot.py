@@ -138,6 +138,18 @@ def test_the_report_is_safe_to_paste(run, connected, quiet_place, monkeypatch):
         assert secret not in text
 
 
+def test_a_host_that_is_not_reached_is_not_named(run, quiet_place):
+    (quiet_place / FILE_NAME).write_text(
+        '[profiles.default.fastscore]\nurl = "http://suite.invalid:8000"\n',
+        encoding="utf-8",
+    )
+
+    (check,) = (c for c in run("%pilot doctor").faults if c.name == "FastScore")
+
+    assert check.found.startswith("http://<host>:8000 (Unable to check the health")
+    assert "suite.invalid" not in check.found
+
+
 @pytest.mark.parametrize(
     ("text", "redacted"),
     [

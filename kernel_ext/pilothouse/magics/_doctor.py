@@ -206,7 +206,8 @@ def _suite_checks(connected: Connect) -> Iterator[Check]:
         yield Check("FastScore", State.FAULT, f"{url}: {exc.message}", fix)
         return
     except TransportError as exc:
-        yield Check("FastScore", State.FAULT, f"{url}: {exc}", _transport_fix(exc, url))
+        found = f"{url} ({_without_host(str(exc), url)})"
+        yield Check("FastScore", State.FAULT, found, _transport_fix(exc, url))
         return
     except PilothouseError as exc:
         fix = "check the address: it has to be that of the suite's proxy"
@@ -217,6 +218,13 @@ def _suite_checks(connected: Connect) -> Iterator[Check]:
     yield from _tls(url, gateway.peer.verify)
     yield from _clock(answer.headers)
     yield from _instances(connected)
+
+
+def _without_host(text: str, url: str) -> str:
+    """Return the words of an error, which may name the host outside of a URL."""
+    host = urlsplit(url).hostname
+    text = " ".join(text.removeprefix("Error: ").split())
+    return text.replace(host, "<host>") if host and host not in LOOPBACK else text
 
 
 def _transport_fix(exc: TransportError, url: str) -> str:
