@@ -132,3 +132,9 @@ def bare_suite(tmp_path: Path) -> Iterator[LocalSuite]:
     """Connect and Model Manage, no engine."""
     with started(tmp_path / "data", engines=()) as host:
         yield LocalSuite(host)
+
+
+def pytest_collection_modifyitems(items):
+    """Browser tests come last: playwright's event loop stays in the main thread."""
+    browser = Path(__file__).with_name("browser")
+    items.sort(key=lambda item: browser in item.path.parents)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import zipfile
 
 import pytest
-from waiting import until
 
 from pilothouse.errors import LineError
 from pilothouse.fastscore import Model, Schema, Sensor, Stream
+from waiting import until
 
 MODEL = """# fastscore.schema.0: numbers
 # fastscore.schema.1: numbers
