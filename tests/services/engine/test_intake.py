@@ -94,6 +94,43 @@ def test_blocks_with_records_of_any_length_are_cut_at_the_watermark(seed):
     assert [record for batch in batches for record in batch.records()] == lines
 
 
+def test_a_taker_gets_no_more_records_than_it_asks_for():
+    queue = intake(Batching(watermark=3, nagle_time=None))
+    queue.put(block(*(b"%d" % n for n in range(7))))
+
+    batches = [queue.take(eager=True, limit=limit) for limit in (2, 9)]
+
+    assert [batch.data for batch in batches] == [b"0\n1\n", b"2\n3\n4\n"]
+    assert [batch.seqno for batch in batches] == [1, 3]
+
+
+def test_as_many_records_as_a_taker_asks_for_are_due_at_once():
+    queue = intake()
+    queue.put(block(b"1", b"2"))
+
+    assert queue.take(eager=False, limit=3) is None
+    assert queue.take(eager=False, limit=2).count == 2
+
+
+def test_a_part_of_an_explicit_batch_is_due_with_its_end_only():
+    queue = intake(EXPLICIT)
+    queue.put(block(b"1", b"2", b"3"))
+
+    assert queue.take(eager=True, limit=2) is None
+    queue.put(PIG)
+    found = [queue.take(eager=False, limit=2) for _ in range(3)]
+
+    assert [getattr(item, "count", item) for item in found] == [2, 1, PIG]
+
+
+def test_a_record_set_is_not_cut_for_a_taker():
+    queue = intake(EXPLICIT, recordsets=True)
+    queue.put(block(b"1", b"2", b"3"))
+    queue.put(SET)
+
+    assert queue.take(eager=False, limit=1).count == 3
+
+
 def test_a_last_record_without_a_separator_counts():
     first, rest = cut(Block(b"1\n2\n3", 3), 2)
 

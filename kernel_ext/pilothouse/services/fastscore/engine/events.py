@@ -136,8 +136,10 @@ class Events:
         if ticket is not None and not isinstance(ticket.item, ControlRecord):
             core.meters.read(ticket.item)
             self._count(jet, head)
-            if "profile" in head:
-                core.meters.profile(ticket.item.slot, head["profile"])
+            if times := head.get("profile"):
+                slot = ticket.item.slot
+                core.meters.profile(slot, times)
+                jet.pace.learn(slot, times["action"], times["action_n"])
         core.pool.retired(jet)
         core.progressed()
         core.pipeline.pump()

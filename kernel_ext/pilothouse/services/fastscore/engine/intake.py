@@ -4,12 +4,13 @@
                 without record sets also at once when a jet has nothing to do
     explicit    only before a control record and at the end
 
-A slot without record sets hands long explicit batches out in parts: its model sees
-one record at a time anyway.
+A slot without record sets hands long batches out in parts, as many records at once as
+its taker says: its model sees one record at a time anyway. A record set stays whole.
 """
 
 from __future__ import annotations
 
+import sys
 import time
 from collections import deque
 from collections.abc import Callable
@@ -116,12 +117,15 @@ class Intake:
             self._marks += 1
             self._entries.append((END, self._clock()))
 
-    def take(self, *, eager: bool) -> Due | None:
+    def take(self, *, eager: bool, limit: int = sys.maxsize) -> Due | None:
         """Return what is due now.
 
         Args:
             eager: A jet is idle: hand out also less than a full batch.
+            limit: Most records at once; nothing to a slot with record sets.
         """
+        if self.recordsets:
+            limit = sys.maxsize
         while self._entries:
             first = self._entries[0][0]
             if isinstance(first, End):
@@ -129,7 +133,7 @@ class Intake:
                 self.is_ended = True
                 return first
             if not isinstance(first, ControlRecord):
-                return self._take_batch() if self._is_due(eager) else None
+                return self._take_batch(limit) if self._is_due(eager, limit) else None
             self._pop_mark()
             was_open, self._has_open_set = self._has_open_set, False
             if first.control is Control.PIG:
@@ -154,11 +158,11 @@ class Intake:
         explicit_set = self.recordsets and self.batching.watermark is None
         return not explicit_set or self._marks > 0 or self.size >= MAX_SET_BYTES
 
-    def _is_due(self, eager: bool) -> bool:
+    def _is_due(self, eager: bool, limit: int) -> bool:
         if self._marks:
             return True
         watermark = self.batching.watermark
-        if watermark is not None and self.records >= watermark:
+        if watermark is not None and self.records >= min(watermark, limit):
             return True
         if self.size >= MAX_SET_BYTES:
             return True
@@ -174,8 +178,8 @@ class Intake:
         self._entries.popleft()
         self._marks -= 1
 
-    def _take_batch(self) -> Batch:
-        limit = self.batching.watermark or self.records
+    def _take_batch(self, limit: int) -> Batch:
+        limit = min(limit, self.batching.watermark or self.records)
         taken: list[Chunk] = []
         while limit and self._entries:
             entry, when = self._entries[0]

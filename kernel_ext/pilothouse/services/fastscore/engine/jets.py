@@ -25,6 +25,7 @@ from .console import Console
 from .jet.framing import Frame, FrameError, Frames, pack
 from .jet.link import LOST_STATUS
 from .options import EngineOptions
+from .pace import Pace
 
 __all__ = ["Cause", "Jet", "JetOwner"]
 
@@ -76,6 +77,7 @@ class Jet:
         pid: Process id; 0 before `start`.
         is_ready: Whether ``begin`` is done.
         in_flight: What it has been given and has not answered yet, by id.
+        pace: How much it is given at once.
     """
 
     def __init__(
@@ -87,6 +89,7 @@ class Jet:
         self.is_ready = False
         self.is_ending = False
         self.in_flight: dict[int, Any] = {}
+        self.pace = Pace()
         self.console = Console(lambda text: owner.jet_console(self, text))
         self.started_at = time.monotonic()
         self.gone = asyncio.Event()

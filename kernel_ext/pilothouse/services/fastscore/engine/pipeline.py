@@ -5,7 +5,8 @@ r"""The data path: from input slots through jets to output slots (contract §6.5
 
 Every batch gets a ticket when it is handed to a jet; outputs leave in the order of
 the tickets, with any number of jets. A jet holds up to `WINDOW` batches, so that it
-never waits; no jet gets work while an output slot is full. Outputs of a batch are held
+never waits; no jet gets work while an output slot is full. A batch of a slot without
+record sets is cut to what the `Pace` of the jet says. Outputs of a batch are held
 until the batch is done: one that is scored again, since its jet was killed from
 outside, comes out once. (Of a batch that gives more than `HOLD_BYTES` a first part
 goes out early; if its jet is killed then, that is an error.)
@@ -157,7 +158,7 @@ class Pipeline:
         if self._retry:
             self._hand(jet, self._retry.popleft())
             return True
-        item = self._next_due(eager=not jet.in_flight)
+        item = self._next_due(jet)
         if item is None:
             self._set_timer()
             return False
@@ -184,8 +185,9 @@ class Pipeline:
         jet = min(free, key=lambda jet: len(jet.in_flight))
         return jet if len(jet.in_flight) < WINDOW else None
 
-    def _next_due(self, *, eager: bool) -> Due | None:
-        """Return what is due on the next slot that has something."""
+    def _next_due(self, jet: Jet) -> Due | None:
+        """Return what is due for a jet on the next slot that has something."""
+        eager = not jet.in_flight
         if len(self._turn) != len(self.intakes):
             self._turn = deque(self.intakes)
         for _ in range(len(self._turn)):
@@ -193,7 +195,7 @@ class Pipeline:
             intake = self.intakes.get(self._turn[0])
             if intake is None:
                 continue
-            item = intake.take(eager=eager)
+            item = intake.take(eager=eager, limit=jet.pace.limit(intake.slot))
             if item is not None:
                 self.owner.taken()
                 return item

@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -18,6 +18,7 @@ from pilothouse.fastscore.wire.messages import JetInfo
 
 from .jets import Cause, Jet
 from .options import EngineOptions
+from .pace import Pace
 
 __all__ = ["Plan", "Pool", "PoolOwner"]
 
@@ -32,10 +33,12 @@ class Plan:
     Attributes:
         head: Head of the ``start`` frame.
         fill: Puts the model's files into the folder of a jet; called in a thread.
+        pace: How much jets of this model are given at once.
     """
 
     head: Callable[[], dict[str, Any]]
     fill: Callable[[Path], None]
+    pace: Pace = field(default_factory=Pace)
 
 
 class PoolOwner(Protocol):
@@ -209,6 +212,7 @@ class Pool:
         try:
             await asyncio.to_thread(plan.fill, folder)
             jet = Jet(sandbox, folder, self, self._options)
+            jet.pace = plan.pace
             self._known = [each for each in self._known if not each.gone.is_set()]
             self._known.append(jet)
             await jet.start()
