@@ -15,10 +15,19 @@ QUICK = Retries(attempts=3, base=0.01, ceiling=0.02, total=5.0)
 CONTENT = bytes(range(256)) * 4096
 
 
-def _serve(connection, *, etag, content=CONTENT, break_after=None, ranges=True):
+def _serve(
+    connection,
+    *,
+    etag,
+    content=CONTENT,
+    break_after=None,
+    ranges=True,
+    note=lambda lines: None,
+):
     """Answer one request for the file, and break off after some bytes."""
     request = connection.read().decode()
     lines = dict(line.split(": ", 1) for line in request.split("\r\n")[1:] if line)
+    note(lines)  # before the answer, behind which the test goes on
     first = 0
     status = "200 OK"
     extra = []
@@ -43,7 +52,7 @@ def test_a_broken_download_is_resumed(raw_peer):
 
     def script(connection, number):
         cut = 300_000 if number < 4 else None
-        asked.append(_serve(connection, etag='"v1"', break_after=cut))
+        _serve(connection, etag='"v1"', break_after=cut, note=asked.append)
 
     sink, seen = io.BytesIO(), []
     with HttpPeer(raw_peer(script).url, retries=QUICK) as http:
