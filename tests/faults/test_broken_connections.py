@@ -12,12 +12,12 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from pilothouse.fastscore.suite import Connect, Engine
 
 from faults.proxy import Fault, Proxy
 from interop.suite_process import SuiteProcess
 from pilothouse.errors import AnswerTimeoutError, FastScoreError, TransportError
 from pilothouse.fastscore import Attachment, Model, Stream
+from pilothouse.fastscore.suite import Connect, Engine
 
 pytestmark = pytest.mark.faults
 

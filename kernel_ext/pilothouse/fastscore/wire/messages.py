@@ -43,6 +43,9 @@ class EngineState(enum.StrEnum):
     FINISHED = "FINISHED"
     ERROR = "ERROR"
 
+    def __repr__(self) -> str:
+        return repr(self.value)
+
     @property
     def wire(self) -> str:
         """The word on the wire, in lower case."""
