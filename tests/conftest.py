@@ -10,6 +10,7 @@ Each is a `LocalSuite`: ``url``, ``token``, ``call(method, path, ...)``.
 from __future__ import annotations
 
 import http.client
+import signal
 import ssl
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -132,6 +133,12 @@ def bare_suite(tmp_path: Path) -> Iterator[LocalSuite]:
     """Connect and Model Manage, no engine."""
     with started(tmp_path / "data", engines=()) as host:
         yield LocalSuite(host)
+
+
+def pytest_configure(config):
+    """Take interrupts, also where a background job has them ignored."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items):
