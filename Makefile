@@ -14,13 +14,13 @@ PIP_INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check -
 # JupyterLab asks for its news at the first start, and would call out for them.
 QUIET_LAB = @$(BIN)/jupyter labextension disable @jupyterlab/apputils-extension:announcements 2>/dev/null
 
-.PHONY: demo test bench lint clean chromium
+.PHONY: demo test bench lint clean system
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.installed-demo
 	$(BIN)/pilothouse lab notebooks/01_tour.ipynb
 
-test: $(STAMP) chromium lint
+test: $(STAMP) system lint
 	$(BIN)/python -m pytest -n 2 --dist loadfile --ignore tests/browser
 	$(BIN)/python -m pytest tests/browser
 
@@ -53,13 +53,21 @@ $(STAMP): pyproject.toml constraints.txt | $(VENV)/bin/python
 	$(QUIET_LAB)
 	@touch $@ $(VENV)/.installed-demo
 
-# The browser tests need Chromium, which no Python package brings along.
-chromium:
-	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null || \
-	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+# What no Python package brings along: a browser, and the languages of other model types.
+system:
+	@has() { command -v "$$1" >/dev/null; }; want=; \
+	has chromium || has chromium-browser || has google-chrome || want="$$want chromium fonts-dejavu-core"; \
+	has openssl || want="$$want openssl"; \
+	has gcc || want="$$want gcc libc6-dev"; \
+	has javac || want="$$want default-jdk-headless"; \
+	has Rscript || want="$$want r-base-core"; \
+	has octave-cli || has octave || want="$$want octave"; \
+	if [ -z "$$want" ]; then :; \
+	elif [ "$$(id -u)" = 0 ] && has apt-get; then \
 	  apt-get update -q >/dev/null && \
-	  DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends chromium fonts-dejavu-core >/dev/null; \
+	  DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends $$want >/dev/null; \
 	else \
-	  echo "make test: no Chromium found, so the browser tests will fail. Install it first,"; \
-	  echo "           for instance: sudo apt-get install chromium"; \
+	  echo "make test: not found here:$$want"; \
+	  echo "  Without Chromium the browser tests fail; tests of a language that is missing are skipped."; \
+	  echo "  Install them first, for instance: sudo apt-get install$$want"; \
 	fi
