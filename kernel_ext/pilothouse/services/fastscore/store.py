@@ -119,12 +119,6 @@ class Store(SnapshotStore):
             raise NotFoundError(f"model {name!r} not found")
         return StoredModel(name=row.name, mtype=row.mtype, source=row.source.decode())
 
-    def has_model(self, name: str) -> bool:
-        """Return whether there is a model of that name."""
-        with self._database.reading() as db:
-            query = sa.select(models.c.name).where(models.c.name == name)
-            return db.scalar(query) is not None
-
     def put_model(self, name: str, mtype: str, source: str) -> bool:
         """Save a model; return whether it replaced one.
 
@@ -261,10 +255,6 @@ class Store(SnapshotStore):
     def get_schema(self, name: str) -> JSON:
         """Return a schema as JSON; raises as `get`."""
         return self.get("schema", name)
-
-    def get_stream(self, name: str) -> JSON:
-        """Return a stream descriptor as JSON; raises as `get`."""
-        return self.get("stream", name)
 
     def put(self, kind: AssetKind, name: str, value: JSON) -> bool:
         """Save a JSON value; return whether it replaced one."""
