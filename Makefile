@@ -53,11 +53,15 @@ $(STAMP): pyproject.toml constraints.txt | $(VENV)/bin/python
 	$(QUIET_LAB)
 	@touch $@ $(VENV)/.installed-demo
 
-# What no Python package brings along: a browser, and the languages of other model types.
+# What no Python package brings along: a browser, the tools of the probes, and the
+# languages of other model types.
 system:
 	@has() { command -v "$$1" >/dev/null; }; want=; \
 	has chromium || has chromium-browser || has google-chrome || want="$$want chromium fonts-dejavu-core"; \
 	has openssl || want="$$want openssl"; \
+	has ping || want="$$want iputils-ping"; \
+	has traceroute || want="$$want traceroute"; \
+	has ip || want="$$want iproute2"; \
 	has gcc || want="$$want gcc libc6-dev"; \
 	has javac || want="$$want default-jdk-headless"; \
 	has Rscript || want="$$want r-base-core"; \

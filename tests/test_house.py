@@ -28,7 +28,9 @@ BASE = (
 )
 WIRE = "pilothouse.fastscore.wire"
 RUNTIME = "pilothouse.fastscore.runtime"
-CLIENTS = ("pilothouse.fastscore",)
+FASTMAP = ("pilothouse.fastmap.wire", "pilothouse.fastmap.worker")
+MPLANE = ("pilothouse.mplane",)
+CLIENTS = ("pilothouse.fastscore", "pilothouse.fastmap", "pilothouse.mplane")
 
 ARROWS: dict[str, tuple[str, ...]] = {
     # the nearest prefix of a module decides what it may import of the house
@@ -47,12 +49,26 @@ ARROWS: dict[str, tuple[str, ...]] = {
     "pilothouse.fastscore": (*BASE, "pilothouse.transport", "pilothouse.fastscore"),
     WIRE: ("pilothouse.errors", WIRE),
     RUNTIME: ("pilothouse.errors", WIRE, RUNTIME),
-    "pilothouse.services": ("pilothouse.errors", WIRE, RUNTIME, "pilothouse.services"),
+    "pilothouse.fastmap": (*BASE, "pilothouse.transport", "pilothouse.fastmap"),
+    "pilothouse.fastmap.wire": ("pilothouse.errors", "pilothouse.fastmap.wire"),
+    "pilothouse.fastmap.worker": ("pilothouse.errors", *FASTMAP),
+    "pilothouse.mplane": (*BASE, "pilothouse.transport", "pilothouse.mplane"),
+    "pilothouse.mplane.model": ("pilothouse.errors", "pilothouse.mplane.model"),
+    "pilothouse.jobs": ("pilothouse.errors",),
+    "pilothouse.services": (
+        "pilothouse.errors",
+        WIRE,
+        RUNTIME,
+        *FASTMAP,
+        *MPLANE,
+        "pilothouse.services",
+    ),
     "pilothouse.cli": (*BASE, "pilothouse.services", "pilothouse.audit"),
     "pilothouse.magics": (
         *BASE,
         "pilothouse.transport",
         *CLIENTS,
+        "pilothouse.jobs",
         "pilothouse_widgets",
         "pilothouse.services",
         "pilothouse.magics",
@@ -72,6 +88,8 @@ ONLY_IN: dict[str, tuple[str, ...]] = {
     "keyring": ("pilothouse.secrets",),
     "aiohttp": ("pilothouse.services",),
     "sqlalchemy": ("pilothouse.services",),
+    "distributed": ("pilothouse.services",),
+    "tornado": ("pilothouse.mplane", "pilothouse.services"),
     "IPython": ("pilothouse.magics", "pilothouse_widgets", "pilothouse"),
     "ipywidgets": ("pilothouse_widgets",),
     "anywidget": ("pilothouse_widgets",),
