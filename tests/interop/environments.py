@@ -6,7 +6,8 @@ process that wants it meanwhile waits at a lock. Packages come from whatever ind
 ``pip`` is configured for on the machine.
 
 From a shell: ``python tests/interop/environments.py fastscore`` makes one and prints
-the path of its interpreter.
+the path of its interpreter. An environment of another Python than the one that runs
+this needs an interpreter of that version on the machine.
 """
 
 from __future__ import annotations
@@ -31,6 +32,10 @@ class BuildError(Exception):
     """An environment could not be made; the text is what pip said last."""
 
 
+class NoSuchPythonError(BuildError):
+    """The machine has no interpreter of the version that an environment wants."""
+
+
 @dataclass(frozen=True, slots=True)
 class Environment:
     """A virtual environment by name and pins.
@@ -39,11 +44,13 @@ class Environment:
         name: Folder below ``.venvs``.
         pins: What to install, each as ``package==version``.
         alone: What to install after that without what it asks for.
+        version: The Python it wants, as ``3.8``; empty for the one that runs this.
     """
 
     name: str
     pins: tuple[str, ...]
     alone: tuple[str, ...] = ()
+    version: str = ""
 
     @property
     def folder(self) -> Path:
@@ -64,6 +71,7 @@ class Environment:
 
         Raises:
             BuildError: If pip refused, with the last lines of what it said.
+            NoSuchPythonError: If the machine lacks the Python that it wants.
         """
         ENVIRONMENTS.mkdir(exist_ok=True)
         with _locked(ENVIRONMENTS / f"{self.name}.lock"):
@@ -74,7 +82,8 @@ class Environment:
     @property
     def _content(self) -> str:
         """What the marker of a complete environment says."""
-        return "\n".join([sys.version, *self.pins, *self.alone]) + "\n"
+        made_with = self.version or sys.version
+        return "\n".join([made_with, *self.pins, *self.alone]) + "\n"
 
     def _is_complete(self) -> bool:
         marker = self.folder / _MARKER
@@ -82,7 +91,7 @@ class Environment:
 
     def _build(self) -> None:
         shutil.rmtree(self.folder, ignore_errors=True)
-        _run([sys.executable, "-m", "venv", str(self.folder)])
+        _run([interpreter(self.version), "-m", "venv", str(self.folder)])
         pip = [str(self.python), "-m", "pip", "install", "--quiet"]
         _run([*pip, "--disable-pip-version-check", *self.pins])
         if self.alone:
@@ -106,6 +115,39 @@ FASTSCORE = Environment(
         "websocket-client==1.9.2",
     ),
 )
+_FASTMAP = (
+    "fastmap==0.0.6",
+    "dill==0.3.9",
+    "msgpack==1.0.8",
+    "requests==2.32.4",
+)
+FASTMAP = Environment("fastmap-3.11", _FASTMAP, version="3.11")
+FASTMAP_38 = Environment("fastmap-3.8", _FASTMAP, version="3.8")
+WORKER_38 = Environment("fastmap-worker-3.8", ("dill==0.3.9",), version="3.8")
+
+
+def interpreter(version: str) -> str:
+    """A Python of the version ``major.minor``; of none, the one that runs this.
+
+    Raises:
+        NoSuchPythonError: If there is none on the path, and none that pyenv has made.
+    """
+    if not version or version == f"{sys.version_info[0]}.{sys.version_info[1]}":
+        return sys.executable
+    pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
+    made = sorted(pyenv.glob(f"{version}.*/bin/python"), reverse=True)
+    for found in (*map(str, made), shutil.which(f"python{version}")):
+        if found and _is_of(version, found):
+            return found
+    raise NoSuchPythonError(f"no Python {version} on this machine")
+
+
+def _is_of(version: str, python: str) -> bool:
+    asked = "import sys, venv; print('%d.%d' % sys.version_info[:2])"
+    told = subprocess.run(
+        [python, "-c", asked], capture_output=True, text=True, timeout=20, check=False
+    )
+    return told.stdout.strip() == version
 
 
 @contextmanager
@@ -133,7 +175,7 @@ def _run(command: list[str]) -> None:
 
 def main() -> None:
     """Make the environments named on the command line."""
-    known = {FASTSCORE.name: FASTSCORE}
+    known = {one.name: one for one in (FASTSCORE, FASTMAP, FASTMAP_38, WORKER_38)}
     for name in sys.argv[1:]:
         sys.stdout.write(f"{known[name].ready()}\n")
 

@@ -12,35 +12,45 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, ClassVar, Self
 
 _START_S = 30
 _STOP_S = 20
 
 
-class SuiteProcess:
-    """One running process of local services, with a FastScore suite.
+class ServicesProcess:
+    """One running process of local services.
 
     Args:
         folder: Where its data, its log and its runtime files go.
         options: More words for ``up``.
         wrap: A command that starts the services as its last words.
+        environment: More variables of its environment.
 
     Attributes:
         pid: Its process id.
-        url: The proxy of the suite.
-        token: The secret of this start.
+        told: Its one line of JSON, by service.
     """
 
-    def __init__(self, folder: Path, *options: str, wrap: Sequence[str] = ()) -> None:
+    names: ClassVar[tuple[str, ...]] = ()
+
+    def __init__(
+        self,
+        folder: Path,
+        *options: str,
+        wrap: Sequence[str] = (),
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
         self.folder = folder
         self.log = folder / "services.log"
         runtime = folder / "runtime"
         runtime.mkdir(parents=True, exist_ok=True)
-        words = ["up", "--json", "--service", "fastscore"]
+        words = ["up", "--json"]
+        for name in self.names:
+            words += ["--service", name]
         data = ["--data-dir", str(folder / "data")]
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
@@ -49,12 +59,14 @@ class SuiteProcess:
                 stderr=log,
                 stdin=subprocess.DEVNULL,
                 text=True,
-                env={**os.environ, "JUPYTER_RUNTIME_DIR": str(runtime)},
+                env={
+                    **os.environ,
+                    "JUPYTER_RUNTIME_DIR": str(runtime),
+                    **(environment or {}),
+                },
             )
-        told = self._first_line()
-        self.pid: int = told["pid"]
-        self.url: str = told["fastscore"]["url"]
-        self.token: str = told["fastscore"]["token"]
+        self.told: dict[str, Any] = self._first_line()
+        self.pid: int = self.told["pid"]
 
     def _first_line(self) -> dict:
         assert self._process.stdout is not None
@@ -110,3 +122,35 @@ class SuiteProcess:
         trace: TracebackType | None,
     ) -> None:
         self.stop()
+
+
+class SuiteProcess(ServicesProcess):
+    """One running process of local services, with a FastScore suite."""
+
+    names = ("fastscore",)
+
+    @property
+    def url(self) -> str:
+        """The proxy of the suite."""
+        return self.told["fastscore"]["url"]
+
+    @property
+    def token(self) -> str:
+        """The secret of this start."""
+        return self.told["fastscore"]["token"]
+
+
+class FastmapProcess(ServicesProcess):
+    """One running process of local services, with Fastmap."""
+
+    names = ("fastmap",)
+
+    @property
+    def url(self) -> str:
+        """Where its endpoints begin."""
+        return self.told["fastmap"]["url"]
+
+    @property
+    def secret(self) -> str:
+        """The token of this start, both halves."""
+        return self.told["fastmap"]["secret"]
