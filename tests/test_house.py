@@ -30,7 +30,13 @@ WIRE = "pilothouse.fastscore.wire"
 RUNTIME = "pilothouse.fastscore.runtime"
 FASTMAP = ("pilothouse.fastmap.wire", "pilothouse.fastmap.worker")
 MPLANE = ("pilothouse.mplane",)
-CLIENTS = ("pilothouse.fastscore", "pilothouse.fastmap", "pilothouse.mplane")
+AIMM = ("pilothouse.aimm.juggler", "pilothouse.aimm.values", "pilothouse.aimm.plugins")
+CLIENTS = (
+    "pilothouse.aimm",
+    "pilothouse.fastmap",
+    "pilothouse.fastscore",
+    "pilothouse.mplane",
+)
 
 ARROWS: dict[str, tuple[str, ...]] = {
     # the nearest prefix of a module decides what it may import of the house
@@ -52,6 +58,10 @@ ARROWS: dict[str, tuple[str, ...]] = {
     "pilothouse.fastmap": (*BASE, "pilothouse.transport", "pilothouse.fastmap"),
     "pilothouse.fastmap.wire": ("pilothouse.errors", "pilothouse.fastmap.wire"),
     "pilothouse.fastmap.worker": ("pilothouse.errors", *FASTMAP),
+    "pilothouse.aimm": (*BASE, "pilothouse.transport", "pilothouse.aimm"),
+    "pilothouse.aimm.juggler": ("pilothouse.errors", "pilothouse.aimm.juggler"),
+    "pilothouse.aimm.plugins": ("pilothouse.errors", "pilothouse.aimm.plugins"),
+    "pilothouse.aimm.values": ("pilothouse.errors", "pilothouse.aimm.values"),
     "pilothouse.mplane": (*BASE, "pilothouse.transport", "pilothouse.mplane"),
     "pilothouse.mplane.model": ("pilothouse.errors", "pilothouse.mplane.model"),
     "pilothouse.jobs": ("pilothouse.errors",),
@@ -59,6 +69,7 @@ ARROWS: dict[str, tuple[str, ...]] = {
         "pilothouse.errors",
         WIRE,
         RUNTIME,
+        *AIMM,
         *FASTMAP,
         *MPLANE,
         "pilothouse.services",

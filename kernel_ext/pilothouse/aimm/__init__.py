@@ -1,0 +1,7 @@
+"""Client library of the AIMM REPL control: model instances that live elsewhere.
+
+    juggler/    the protocol under it: requests, answers and a shared state
+
+What may be imported here: `pilothouse.errors`, `pilothouse.transport` and what a module
+needs of the outside; never another client, IPython, widgets or services.
+"""
