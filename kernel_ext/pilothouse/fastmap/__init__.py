@@ -1,0 +1,1 @@
+"""Map a function over data on workers elsewhere: the Fastmap client library."""
