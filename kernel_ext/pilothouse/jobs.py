@@ -61,7 +61,7 @@ class JobRecord:
 
     def __post_init__(self) -> None:
         for name, value in (("id", self.id), ("kind", self.kind)):
-            if not isinstance(value, str) or not _NAME.match(value):
+            if not _NAME.match(value):
                 raise ValueError(f"{value!r} cannot be a job's {name}")
         if "-" in self.kind:
             raise ValueError(f"a kind has no '-': {self.kind!r}")
@@ -74,6 +74,11 @@ class JobRecord:
                 raise ValueError(f"a job's details never hold a secret: {key!r}")
         if len(size := self.to_json()) > MAX_BYTES:
             raise ValueError(f"a job of {len(size):,} bytes is above {MAX_BYTES:,}")
+
+    @property
+    def key(self) -> str:
+        """What tells it apart from jobs of all kinds."""
+        return f"{self.kind}-{self.id}"
 
     def to_json(self) -> bytes:
         """Return the form that is written.
@@ -102,17 +107,15 @@ class JobRecord:
             ValueError: If it is not one.
         """
         obj = json.loads(data)
-        if not isinstance(obj, dict):
-            raise ValueError("not a job")  # noqa: TRY004  all of its faults are one
-        texts = {key: obj.get(key) for key in ("id", "kind", "url", "label", "created")}
-        for key, value in texts.items():
-            if not isinstance(value, str):
-                raise ValueError(f"{key!r} is no text")
-        details = obj.get("details")
-        if not isinstance(details, dict):
-            raise ValueError("'details' is no mapping")  # noqa: TRY004
+        if not isinstance(obj, dict) or not isinstance(obj.get("details"), dict):
+            raise ValueError("it is no job")  # noqa: TRY004  all faults are one here
+        texts: dict[str, str] = {}
+        for key in ("id", "kind", "url", "label", "created"):
+            if not isinstance(text := obj.get(key), str):
+                raise ValueError(f"{key!r} is no text")  # noqa: TRY004
+            texts[key] = text
         created = dt.datetime.fromisoformat(texts.pop("created"))
-        return cls(created=created, details=details, **texts)
+        return cls(created=created, details=obj["details"], **texts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +174,7 @@ class JobBook:
         return changed
 
     def forget(self, job_id: str) -> None:
-        """Cross a job out: by its id, or by ``kind-id``; nothing when it is not there."""
+        """Cross a job out, by its id or by ``kind-id``, if it is there."""
         for path in self._paths():
             if path.stem == job_id or path.stem.partition("-")[2] == job_id:
                 path.unlink(missing_ok=True)
@@ -183,7 +186,7 @@ class JobBook:
             NotFoundError: If there is none, or more than one.
         """
         records = self.records()
-        whole = [r for r in records if job_id in (r.id, f"{r.kind}-{r.id}")]
+        whole = [r for r in records if job_id in (r.id, r.key)]
         found = whole or [r for r in records if job_id and r.id.startswith(job_id)]
         if len(found) == 1:
             return found[0]
@@ -209,7 +212,7 @@ class JobBook:
             return []
 
     def _path(self, record: JobRecord) -> Path:
-        return self.folder / f"{record.kind}-{record.id}.json"
+        return self.folder / f"{record.key}.json"
 
     def _read(self) -> Iterator[JobRecord | Damaged]:
         for path in self._paths():
@@ -224,7 +227,7 @@ class JobBook:
             if path == self._path(record):
                 yield record
             else:
-                yield Damaged(path, f"it holds {record.kind}-{record.id}")
+                yield Damaged(path, f"it holds {record.key}")
 
     def _write(self, record: JobRecord) -> None:
         path = self._path(record)

@@ -56,7 +56,10 @@ class Notebook:
     def __init__(self, folder: Path) -> None:
         self.kernel = KernelManager(kernel_name="python3")
         runtime = {"JUPYTER_RUNTIME_DIR": str(folder / "runtime")}
-        data = {"XDG_DATA_HOME": str(folder / "share")}
+        data = {
+            "XDG_DATA_HOME": str(folder / "share"),
+            "XDG_STATE_HOME": str(folder / "state"),
+        }
         environment = {**os.environ, **runtime, **data}
         self.kernel.start_kernel(cwd=str(folder), env=environment)
         self._client = self._connected()

@@ -77,6 +77,7 @@ def environment(home):
         "IPYTHONDIR": str(home / "ipython"),
         "XDG_CONFIG_HOME": str(home / "config"),
         "XDG_DATA_HOME": str(home / "data"),
+        "XDG_STATE_HOME": str(home / "state"),
         "JUPYTER_RUNTIME_DIR": str(home / "runtime"),
         "PYTHONWARNINGS": "default",
     }

@@ -22,6 +22,7 @@ def isolated(home: Path, python: str) -> dict[str, str]:
         TMPDIR=str(home / "tmp"),
         XDG_DATA_HOME=str(home / "data"),
         XDG_CONFIG_HOME=str(home / "config"),
+        XDG_STATE_HOME=str(home / "state"),
         JUPYTER_RUNTIME_DIR=str(home / "runtime"),
         JUPYTER_DATA_DIR=str(home / "data"),
         JUPYTER_CONFIG_DIR=str(home / "config"),

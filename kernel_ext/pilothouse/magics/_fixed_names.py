@@ -40,6 +40,12 @@ def fixed_names(session: Session, kind: str) -> Sequence[Name]:
         from pilothouse.services.registry import SERVICES
 
         return [Name(name) for name in SERVICES]
+    if kind == "job":
+        from pilothouse.jobs import JobBook
+
+        from ._jobs import job_names
+
+        return job_names(JobBook())
     return ()
 
 

@@ -23,6 +23,7 @@ __all__ = ["PilotMagics"]
 
 PROFILE = live_or_text("PROFILE", "profile")
 SERVICE = live_or_text("NAME", "service")
+JOB = live_or_text("JOB", "job")
 
 
 @magics_class
@@ -154,6 +155,51 @@ class PilotMagics(HouseMagics):
             for local in running
         ]
         return Page("\n\n".join(parts))
+
+    @subcommand(
+        "jobs",
+        Option(("--forget",), JOB, "cross these out, and ask nobody", many=True),
+        example="jobs",
+    )
+    def _jobs(self, args: Namespace) -> Table:
+        """Show the remote work that is still out there, of any kernel."""
+        from pilothouse.jobs import JobBook
+
+        from ._jobs import listing
+
+        book = JobBook()
+        for each in args.forget:
+            damaged = {one.path.stem for one in book.damaged()}
+            book.forget(each if each in damaged else book.get(each).key)
+        return listing(self.session, book)
+
+    @subcommand(
+        "attach",
+        Argument("job", JOB, "how its id begins; %pilot jobs shows them"),
+        Option(("--detach",), None, "return the running job at once", False),
+        example="attach 1f -o results",
+    )
+    def _attach(self, args: Namespace) -> object:
+        """Take up a job of an earlier kernel: progress, then its result."""
+        from pilothouse.jobs import JobBook
+
+        from ._jobs import attach
+
+        follow = not args.detach
+        return attach(self.session, JobBook(), args.job, args.out, follow=follow)
+
+    @subcommand(
+        "stop",
+        Argument("job", JOB, "how its id begins; %pilot jobs shows them"),
+        example="stop 1f",
+    )
+    def _stop(self, args: Namespace) -> Page:
+        """Stop a job that is still out there."""
+        from pilothouse.jobs import JobBook
+
+        from ._jobs import stop
+
+        return Page(stop(self.session, JobBook(), args.job))
 
     def _forget(self, urls: set[str]) -> None:
         """Close connections to services that are gone."""
