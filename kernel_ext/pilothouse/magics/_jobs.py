@@ -28,7 +28,16 @@ from ._waiting import show_while
 if TYPE_CHECKING:
     from ._session import Session
 
-__all__ = ["KINDS", "Handle", "JobKind", "attach", "job_names", "listing", "stop"]
+__all__ = [
+    "KINDS",
+    "Handle",
+    "JobKind",
+    "attach",
+    "job_names",
+    "listing",
+    "shorts",
+    "stop",
+]
 
 KINDS: dict[str, str] = {"fastmap": "pilothouse.magics._fastmap_jobs:KIND"}
 """Kind of job -> where its `JobKind` is, as ``"module:NAME"``."""
