@@ -12,6 +12,7 @@ MLSERVER = Environment("bench-mlserver", ("mlserver==1.7.1",))
 RAY = Environment("bench-ray", ("ray[serve]==2.60.0",))
 DASK = Environment("bench-dask", ("dask[distributed]==2026.8.0",))
 IPYPARALLEL = Environment("bench-ipyparallel", ("ipyparallel==9.2.0",))
+JOBLIB = Environment("bench-joblib", ("joblib==1.6.0",))
 SPARKMAGIC = Environment(
     "bench-sparkmagic",
     (

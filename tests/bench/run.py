@@ -31,6 +31,7 @@ PARTS = {
     "calls": "calling",
     "records": "scoring",
     "roundtrips": "serving",
+    "maps": "mapping",
     "completion": "completing",
     "views": "viewing",
 }
