@@ -1,8 +1,7 @@
 """One function over many items: our client under each policy, and all the others.
 
-Each contestant is a process of its own that prints what it took. Start and upload are
-counted where the figure says so: a pool that is already there, or a cluster, is what the
-others would have in a notebook too.
+Each contestant is a process of its own that prints what it took. The start of pools
+and clusters is counted, and the upload; the local services are there already.
 """
 
 from __future__ import annotations
