@@ -239,6 +239,7 @@ class HttpPeer:
         connect_timeout: Longest wait for a connection, in seconds.
         verify: Check of certificates: True, False, a CA file or folder; None: off for
             this machine, on for every other.
+        cert: Files of the certificate and the key to show to a server that asks.
         retries: For idempotent verbs, after a lost connection or 502, 503, 504.
         max_answer_bytes: An answer of `call` that is longer raises.
         protocol: The system spoken to, for the errors.
@@ -255,6 +256,7 @@ class HttpPeer:
         timeout: float = 30.0,
         connect_timeout: float = 5.0,
         verify: bool | str | None = None,
+        cert: tuple[str, str] | None = None,
         retries: Retries | None = None,
         max_answer_bytes: int = 1 << 28,
         protocol: str = "",
@@ -270,6 +272,8 @@ class HttpPeer:
         self.protocol = protocol
         self._connect_timeout = connect_timeout
         self._verify = _with_environment(self.endpoint.verify(verify))
+        self._cert = cert
+        self._certificate: Mapping[str, Any] = {}
         proxies = (
             {} if self.endpoint.is_loopback else get_environ_proxies(self.endpoint.url)
         )
@@ -300,6 +304,11 @@ class HttpPeer:
         return self._verify
 
     @property
+    def certificate(self) -> Mapping[str, Any]:
+        """The server's certificate as `ssl` gives it; empty where none was checked."""
+        return self._certificate
+
+    @property
     def cookies(self) -> dict[str, str]:
         """A copy of the cookies that the peer has set, by name."""
         return dict(self._cookies)
@@ -325,6 +334,7 @@ class HttpPeer:
             timeout=self.timeout,
             connect_timeout=self._connect_timeout,
             verify=self._verify,
+            cert=self._cert,
             retries=self.retries,
             max_answer_bytes=self.max_answer_bytes,
             protocol=self.protocol,
@@ -440,7 +450,9 @@ class HttpPeer:
             pool.close()
 
     def _opened(self, connection: HTTPConnection) -> None:
+        shown = getattr(connection.sock, "getpeercert", dict)()
         with self._lock:
+            self._certificate = shown or {}
             self._connections.add(connection)
             aborted = self._aborted
         if aborted:
@@ -473,6 +485,7 @@ class HttpPeer:
                     stream=True,
                     timeout=cast("Any", self._timeout_of(wait)),
                     verify=self._verify,
+                    cert=self._cert,
                     proxies=self._proxies,
                 )
                 raw = cast("HTTPResponse", response.raw)
