@@ -1,6 +1,6 @@
 """Constraints: which values a parameter can take.
 
-Source: mPlane protocol specification, "Parameters and constraints"; contract §2.2, §2.4.
+Source: mPlane protocol specification, "Constraints"; contract §2.2, §2.4.
 
     constraint = "*" / range / set / "[" ( "*" / range / set ) "]"
     range      = value " ... " value           ; both ends inside, swapped if reversed
@@ -155,7 +155,7 @@ class ListConstraint(Constraint):
     def __init__(self, prim: Primitive | None, inner: Constraint) -> None:
         super().__init__(prim)
         if isinstance(inner, ListConstraint):
-            raise ValueError("a list of lists is no constraint")
+            raise ValueError("a list of lists is no constraint")  # noqa: TRY004
         self.inner = inner
         self._text = f"[{inner}]"
 

@@ -113,9 +113,9 @@ class Crontab:
     def _time(self, least: tuple[int, int, int]) -> tuple[int, int, int] | None:
         hour, minute, second = least
         if hour in self._hours:
-            if minute in self._minutes:
-                if (found := _at_least(self._seconds, second)) is not None:
-                    return hour, minute, found
+            found = _at_least(self._seconds, second)
+            if minute in self._minutes and found is not None:
+                return hour, minute, found
             if (found := _at_least(self._minutes, minute + 1)) is not None:
                 return hour, found, self._seconds[0]
         if (found := _at_least(self._hours, hour + 1)) is not None:

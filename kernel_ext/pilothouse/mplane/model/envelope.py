@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Final
 
 from .errors import MessageError
-from .kinds import MAX_DEPTH, message_from_dict, reads
+from .kinds import MAX_DEPTH, Message, message_from_dict, reads
 from .reading import check_version, text_of
 from .times import time_future, time_past
 from .when import When
@@ -17,7 +17,6 @@ from .when import When
 if TYPE_CHECKING:
     import pandas as pd
 
-    from .kinds import Message
 
 __all__ = ["Envelope"]
 

@@ -76,7 +76,7 @@ def envelope_frame(envelope: Envelope) -> pd.DataFrame:
     for frame in frames:
         frame.attrs.clear()
     filled = [frame for frame in frames if len(frame)] or frames[:1]
-    whole = pd.concat(filled)
+    whole: pd.DataFrame = pd.concat(filled)
     when = envelope.when()
     attrs |= {"label": envelope.get_label(), "token": envelope.get_token()}
     attrs |= {} if when is None else {"when": str(when)}

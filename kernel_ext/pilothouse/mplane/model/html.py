@@ -11,11 +11,11 @@ from html import escape
 from typing import TYPE_CHECKING, Final
 
 from .elements import Element, Metavalue, Parameter, ResultColumn
+from .kinds import Message
 
 if TYPE_CHECKING:
     from .envelope import Envelope
     from .exceptions import Exception as ExceptionMessage
-    from .kinds import Message
     from .statement import Statement
 
 __all__ = ["envelope_html", "exception_html", "statement_html"]
@@ -102,7 +102,8 @@ def _statement_parts(statement: Statement) -> Iterator[str]:
     elements = list(statement.elements())
     if parameters := [each for each in elements if isinstance(each, Parameter)]:
         rows = "".join(map(_parameter_row, parameters))
-        yield f"{_TABLE}{_head('parameter', 'value or constraint', 'unit')}{rows}</table>"
+        head = _head("parameter", "value or constraint", "unit")
+        yield f"{_TABLE}{head}{rows}</table>"
     if metadata := [each for each in elements if isinstance(each, Metavalue)]:
         rows = "".join(_row(each.name(), each.wire()) for each in metadata)
         yield f"{_TABLE}{_head('metadata', 'value')}{rows}</table>"

@@ -6,18 +6,19 @@ Source: contract §1.1: the first of these keys that an object has decides.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from .errors import MessageError
 
 if TYPE_CHECKING:
     from .envelope import Envelope
-    from .notifications import BareNotification
+    from .exceptions import Exception as ExceptionMessage
     from .statement import Statement
 
-    Message = Statement | BareNotification | Envelope
+__all__ = ["KINDS", "MAX_DEPTH", "Message", "message_from_dict", "reads"]
 
-__all__ = ["KINDS", "MAX_DEPTH", "message_from_dict", "reads"]
+Message: TypeAlias = "Statement | ExceptionMessage | Envelope"
+"""Any message."""
 
 KINDS: Final = (
     "capability",

@@ -7,15 +7,12 @@ published peer writes them; any JSON is read.
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import orjson
 
 from .errors import MessageError
-from .kinds import message_from_dict
-
-if TYPE_CHECKING:
-    from .kinds import Message
+from .kinds import Message, message_from_dict
 
 __all__ = ["parse_json", "unparse_json"]
 

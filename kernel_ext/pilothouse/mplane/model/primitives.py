@@ -151,7 +151,7 @@ def _read_real(sval: str) -> float:
 def _take_real(val: object) -> float:
     if isinstance(val, bool) or not hasattr(val, "__float__"):
         raise TypeError(val)
-    return float(val)  # type: ignore[arg-type] # has __float__
+    return float(val)
 
 
 _BOOLEANS: Final = {"true": True, "1": True, "false": False, "0": False}

@@ -37,7 +37,8 @@ __all__ = [
     "registry_for_uri",
 ]
 
-_CORE_FILE: Final = Path(__file__).parent / "registries" / "core.json"
+_SHIPPED: Final = Path(__file__).parent / "registries"
+_CORE_FILE: Final = _SHIPPED / "core.json"
 _FORMAT: Final = "mplane-0"
 _LARGEST_BYTES: Final = 4 * 2**20
 _FETCH_TIMEOUT_S: Final = 10.0
@@ -90,7 +91,7 @@ class Registry:
         if not isinstance(uri, str) or not uri:
             raise ValueError(f"registry-uri is {uri!r}")
         if not isinstance(revision, int):
-            raise ValueError(f"registry-revision is {revision!r}")
+            raise ValueError(f"registry-revision is {revision!r}")  # noqa: TRY004
         if uri in chain:
             raise ValueError(f"it includes itself: {' -> '.join((*chain, uri))}")
         self._uri, self._revision = uri, revision
@@ -190,7 +191,7 @@ def _read_allowed(uri: object) -> bytes:
     """Read a registry that a message or a file names."""
     if uri == CORE_URI:
         return _CORE_FILE.read_bytes()
-    for place in _places:
+    for place in (str(_SHIPPED), *_places):
         if urlsplit(place).scheme in ("http", "https"):
             if isinstance(uri, str) and uri.startswith(place):
                 return _fetch(uri)
@@ -216,7 +217,7 @@ def _fetch(uri: str) -> bytes:
     from urllib import request  # only when a place of this kind was allowed
 
     class NoRedirect(request.HTTPRedirectHandler):
-        def redirect_request(self, *_: object) -> None:  # type: ignore[override]
+        def redirect_request(self, *_: object) -> None:
             return None
 
     opener = request.build_opener(NoRedirect)
@@ -332,7 +333,7 @@ def loaded_registries() -> list[Registry]:
 
 
 def forget_registries() -> None:
-    """Forget all loaded registries, allowed places and the base: as in a new process."""
+    """Forget loaded registries, allowed places and the base, as in a new process."""
     global _base
     with _lock:
         _loaded.clear()

@@ -7,12 +7,10 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from .envelope import Envelope
-
-if TYPE_CHECKING:
-    from .kinds import Message
+from .kinds import Message
 
 __all__ = ["render", "render_text"]
 

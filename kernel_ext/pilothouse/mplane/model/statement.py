@@ -154,7 +154,7 @@ class Statement:
         self._label = label
 
     def get_link(self) -> str | None:
-        """Return the URL to which the next message goes; empty: where this came from."""
+        """Return the URL for the next message; empty: where this came from."""
         return self._link
 
     def set_link(self, link: str | None) -> None:
@@ -325,7 +325,7 @@ class Statement:
         return elem_name in self._columns
 
     def result_column_names(self) -> Iterator[str]:
-        """Iterate over the names of the result columns, in the order of their adding."""
+        """Iterate over the names of the result columns, in order of adding."""
         yield from self._columns
 
     def result_column(self, elem_name: str) -> ResultColumn:

@@ -243,7 +243,7 @@ class Result(Statement):
             yield row
 
     def to_frame(self) -> pd.DataFrame:
-        """Return the rows as a typed DataFrame; units and parameters are in ``attrs``."""
+        """Return the rows, typed; units and parameters are in ``attrs``."""
         from .frames import result_frame  # pandas is heavy
 
         return result_frame(self)

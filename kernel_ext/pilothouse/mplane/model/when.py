@@ -4,7 +4,8 @@ Source: mPlane protocol specification, "Temporal scopes"; contract §3.
 
     when     = simple / repeated
     simple   = point [ " + " duration / " ... " point ] [ " / " duration ]
-    repeated = "repeat " ( simple-with-period / simple-without " cron " crontab ) [ inner ]
+    repeated = "repeat " ( with-period / without-period " cron " crontab ) [ inner ]
+    with-period, without-period = simple
     inner    = " { " "now" [ " + " duration ] [ " / " duration ] " }" [ " " ]
 
 The text form is the same grammar with timestamps to the microsecond; behind an inner
@@ -263,7 +264,7 @@ class When:
         return end - start
 
     def sort_scope(self, t: Point, tzero: datetime | None = None) -> float:
-        """Return how far a time lies before (< 0) or behind (> 0) the scope, in seconds.
+        """Return how many seconds a time lies before (< 0) or behind (> 0) it.
 
         0 is inside; both ends are.
         """
