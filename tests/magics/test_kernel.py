@@ -13,6 +13,7 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 
 DEADLINE = 60
+VIEW = "application/vnd.jupyter.widget-view+json"
 
 
 class Kernel:
@@ -63,6 +64,26 @@ class Kernel:
         found = [m["content"] for m in self.run(code) if m["msg_type"] == "error"]
         assert len(found) == 1, "the cell has no error output"
         return found[0]
+
+    def widget(self, request):
+        """Return the id of the first view that a running cell displays."""
+        deadline = time.monotonic() + DEADLINE
+        while time.monotonic() < deadline:
+            message = self.client.get_iopub_msg(timeout=DEADLINE)
+            if message["parent_header"].get("msg_id") != request:
+                continue
+            assert message["msg_type"] != "error", message["content"]
+            data = message["content"].get("data", {})
+            if message["msg_type"] == "display_data" and VIEW in data:
+                return data[VIEW]["model_id"]
+        raise TimeoutError("no view was displayed")
+
+    def click(self, comm_id, ask):
+        """Send what a button of a view sends."""
+        data = {"method": "custom", "content": {"ask": ask}}
+        content = {"comm_id": comm_id, "data": data}
+        message = self.client.session.msg("comm_msg", content)
+        self.client.shell_channel.send(message)
 
     def complete(self, code):
         reply = self.client.complete(code, len(code), reply=True, timeout=DEADLINE)
@@ -235,7 +256,7 @@ def views(messages):
         message["content"]["data"]
         for message in messages
         if message["msg_type"] in {"execute_result", "display_data"}
-        and "application/vnd.jupyter.widget-view+json" in message["content"]["data"]
+        and VIEW in message["content"]["data"]
     ]
 
 
@@ -336,6 +357,25 @@ def test_after_an_interrupt_kernel_and_engine_go_on(kernel, stuck_engine, flag):
     assert kernel.result("list(c.lookup('engine').score([1, 2], as_frame=False))") == (
         "[1, 2]"
     )
+
+
+def test_a_click_on_cancel_does_not_wait_for_the_cell(kernel, stuck_engine, flag):
+    request = kernel.send(f"{SCORE} -o scores")
+    comm_id = kernel.widget(request)
+    start = time.monotonic()
+    kernel.click(comm_id, "cancel")
+    flag.touch()
+
+    messages = kernel.messages(request)
+
+    (error,) = [m["content"] for m in messages if m["msg_type"] == "error"]
+    assert "cancelled: " in error["evalue"]
+    assert "what came back is in scores" in error["evalue"]
+    assert time.monotonic() - start < 3.0
+    (last,) = [m for m in messages if m["msg_type"] == "update_display_data"]
+    assert "cancelled" in last["content"]["data"]["text/plain"]
+    assert "text/html" in last["content"]["data"]
+    assert kernel.result("1 + 1") == "2"
 
 
 def test_a_models_error_is_one_error_message_with_the_cells_line(kernel, connected):

@@ -4,7 +4,7 @@ import pytest
 
 from pilothouse_widgets import assets
 
-ENTRIES = ["chart", "table", "progress", "engine", "console", "inspector"]
+ENTRIES = ["chart", "table", "progress", "run", "engine", "console", "inspector"]
 
 
 @pytest.mark.parametrize("name", ENTRIES)

@@ -20,6 +20,7 @@ from .view import View
 __all__ = ["HowFar", "Progress"]
 
 _MEMORY_SECONDS: Final = 5.0
+_WAITS: Final = "while a cell waits for it, the kernel's interrupt cancels it"
 _COLOURS: Final = {
     "done": "#1a7f37",
     "failed": "#c2352b",
@@ -66,6 +67,7 @@ class Progress(View):
 
     _esm = module("progress.js")
     _foot = ""
+    _is_early = True
 
     label = traitlets.Unicode("", help="What is being done.").tag(sync=True)
     unit = traitlets.Unicode("", help="What is counted.").tag(sync=True)
@@ -79,7 +81,11 @@ class Progress(View):
         ("running", "cancelling", "done", "failed", "cancelled", "detached"), "running"
     ).tag(sync=True)
     text = traitlets.Unicode("", help="More words on the state.").tag(sync=True)
+    eta = traitlets.Float(None, allow_none=True, help="Seconds left, if told.").tag(
+        sync=True
+    )
     cancellable = traitlets.Bool(False).tag(sync=True)
+    hint = traitlets.Unicode("", help="How else to cancel.").tag(sync=True)
 
     def __init__(
         self,
@@ -97,6 +103,8 @@ class Progress(View):
         super().__init__(
             label=label, unit=unit, total=total, cancellable=cancel is not None
         )
+        if cancel is not None and not self._is_early:
+            self.hint = _WAITS
         self._numbers = self._subscribe(self._show)
 
     # -- counting, from any thread -------------------------------------------------
@@ -186,11 +194,12 @@ class Progress(View):
             now = dict(self._now)
         at = time.monotonic()
         elapsed = at - self._began
+        rate = now.pop("told", None)
+        if rate is None:
+            ended = now.get("state") == "done"
+            rate = self._rate(at, now["done"], elapsed, ended=ended)
         self._update(
-            **now,
-            elapsed=round(elapsed, 2),
-            rate=self._rate(at, now["done"], elapsed, ended=now.get("state") == "done"),
-            status=self._spoken(now),
+            **now, elapsed=round(elapsed, 2), rate=rate, status=self._spoken(now)
         )
 
     def _rate(self, at: float, done: float, elapsed: float, *, ended: bool) -> float:

@@ -1,13 +1,32 @@
-"""Progress of a handle of remote work, whatever the kernel does meanwhile."""
+"""Progress of a handle of remote work, whatever the kernel does meanwhile.
+
+Bar, rate and time left for every kind of job; for one that tells of its workers also a
+lane for each, what was computed where, credits, what it waits for, and the traceback of
+what went wrong.
+"""
 
 from __future__ import annotations
 
 import threading
-from typing import Protocol
+from collections.abc import Mapping
+from html import escape
+from typing import Any, Protocol
 
-from .progress import HowFar, Progress
+import traitlets
+
+from . import snapshot, words
+from .assets import module
+from .progress import Progress
+from .run_report import failure_of, read
 
 __all__ = ["Job", "RunProgress"]
+
+_TONES = {
+    "done": "#2f81f7",
+    "running": "#6b7f95",
+    "failed": "#c2352b",
+    "retried": "#a67c00",
+}
 
 
 class Job(Protocol):
@@ -20,7 +39,7 @@ class Job(Protocol):
     outcome: str
 
     @property
-    def progress(self) -> HowFar:
+    def progress(self) -> Any:  # noqa: ANN401  see `run_report.read`
         """How far it is."""
 
     def wait(self, timeout: float | None = None) -> bool:
@@ -34,11 +53,22 @@ class RunProgress(Progress):
     """Progress of a handle of remote work, read by a thread until it ends.
 
     Args:
-        job: A handle with the four verbs of remote work, such as a `ScoreJob`.
+        job: A handle with the four verbs of remote work, such as a `ScoreJob` or a
+            `fastmap.Run`.
         label: What is being done.
         unit: What is counted.
         interval: Seconds between two looks.
     """
+
+    _esm = module("run.js")
+
+    step = traitlets.Unicode("", help="What it waits for.").tag(sync=True)
+    facts = traitlets.List(help="Names and values.").tag(sync=True)
+    lanes = traitlets.List(help="Who worked on what.").tag(sync=True)
+    span = traitlets.Float(0.0, help="Seconds that the lanes go over.").tag(sync=True)
+    failure = traitlets.Dict(help="Title, traceback and logs of what failed.").tag(
+        sync=True
+    )
 
     def __init__(
         self,
@@ -63,15 +93,89 @@ class RunProgress(Progress):
         if self._thread is not threading.current_thread():
             self._thread.join(2.0)
 
+    def settle(self) -> None:
+        """Show the end of a job that is over, and leave the snapshot of it."""
+        self._left.set()
+        self._thread.join(2.0)
+        self._end_as_it_is()
+
     def _follow(self) -> None:
         while not self._left.is_set():
-            over = self._job.wait(self._interval)
-            report = self._job.progress
-            if over:
-                self.set(report.received + report.rejected, report.total)
-                self._end(str(report.state), str(self._job.outcome))
+            if self._job.wait(self._interval):
+                self._end_as_it_is()
                 return
-            self.take(report)
+            self._look()
+
+    def _look(self) -> str:
+        report = read(self._job.progress)
+        with self._count_lock:
+            self._now.update(
+                done=report.done,
+                total=report.total if report.total is not None else self._now["total"],
+                text=report.text,
+                step=report.step,
+                facts=report.facts,
+                lanes=report.lanes,
+                span=report.span,
+                told=report.rate,
+                eta=report.eta,
+            )
+        self._numbers.put(None)
+        return report.state
+
+    def _end_as_it_is(self) -> None:
+        if self.closed or self._closing:
+            return
+        state = self._look()
+        with self._count_lock:
+            self._now.update(
+                step="",
+                eta=None,
+                failure=failure_of(getattr(self._job, "failure", None)),
+            )
+        self._end(state, str(self._job.outcome))
+
+    # -- forms ---------------------------------------------------------------------
+
+    def body_html(self) -> str:
+        """Return bar, lanes, facts and what went wrong."""
+        parts = [super().body_html(), _lanes_html(self.lanes, self.span, self.unit)]
+        parts.append(snapshot.facts((name, value) for name, value in self.facts))
+        if self.failure:
+            body = snapshot.pre(self.failure["traceback"])
+            if self.failure["logs"]:
+                body += snapshot.note("printed by the worker")
+                body += snapshot.pre(self.failure["logs"])
+            parts.append(snapshot.disclosure(self.failure["title"], body))
+        return "".join(parts)
+
+
+def _lanes_html(lanes: list[Mapping[str, Any]], span: float, unit: str) -> str:
+    if not lanes or span <= 0:
+        return ""
+    rows = "".join(_lane_html(lane, span, unit) for lane in lanes)
+    style = "border-collapse:collapse;width:100%;margin:6px 0"
+    return f'<table style="{style}">{rows}</table>'
+
+
+def _lane_html(lane: Mapping[str, Any], span: float, unit: str) -> str:
+    noun = unit.removesuffix("s")
+    amount = f"{words.plural(lane['items'], noun)}, {words.duration(lane['seconds'])}"
+    blocks = "".join(
+        '<div style="position:absolute;top:0;bottom:0;min-width:1px;'
+        f"left:{start / span:.2%};width:{((end or span) - start) / span:.2%};"
+        f'background:{_TONES.get(state, _TONES["done"])}"></div>'
+        for start, end, _, state in lane["spans"]
+    )
+    cell = "padding:1px 8px 1px 0;text-align:left;font-size:11px;white-space:nowrap"
+    name = escape(lane["name"])
+    return (
+        f'<tr><th scope="row" style="{cell};font-weight:400">{name}</th>'
+        f'<td style="{cell};width:100%"><div role="img" aria-label="{escape(amount)}" '
+        'style="position:relative;height:12px;overflow:hidden;border-radius:3px;'
+        f'background:rgba(128,128,128,.2)">{blocks}</div></td>'
+        f'<td style="{cell}">{escape(amount)}</td></tr>'
+    )
 
 
 def _label(job: Job) -> str:

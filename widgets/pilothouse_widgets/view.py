@@ -17,6 +17,7 @@ import contextlib
 import sys
 import threading
 import weakref
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 from uuid import uuid4
@@ -27,6 +28,7 @@ import traitlets
 from . import snapshot
 from .assets import stylesheet
 from .busy import the_cell_clock
+from .early import the_early_messages
 from .errands import Errands
 from .feed import TABLE_HZ, Subscription, newest, the_feed
 
@@ -34,6 +36,7 @@ __all__ = ["View", "close_all"]
 
 _VIEW_MIME = "application/vnd.jupyter.widget-view+json"
 _MOST_OUTPUTS = 8
+_MOST_EARLY = 64
 
 T = TypeVar("T")
 Bundle = tuple[dict[str, Any], dict[str, Any]]
@@ -50,6 +53,8 @@ def close_all() -> None:
         view.close()
     the_feed().close()
     the_cell_clock().forget()
+    with contextlib.suppress(RuntimeError, OSError):  # a kernel that ends
+        the_early_messages().forget()
 
 
 atexit.register(close_all)
@@ -60,6 +65,7 @@ class View(anywidget.AnyWidget):
 
     _css = stylesheet()
     _foot = "static snapshot; run the cell for the live view"
+    _is_early = False  # whether its clicks are taken while a cell runs
 
     _key = traitlets.Unicode(help="Tells the models of a page apart.").tag(sync=True)
     title = traitlets.Unicode("", help="The heading; may be empty.").tag(sync=True)
@@ -75,8 +81,11 @@ class View(anywidget.AnyWidget):
         self._outputs: list[str] = []
         self._subscriptions: list[Subscription[Any]] = []
         self._errands = Errands(f"pilothouse-{type(self).__name__}")
+        self._early: deque[dict[str, Any]] = deque(maxlen=_MOST_EARLY)
         super().__init__(_key=uuid4().hex, **traits)
         self.on_msg(self._heard)
+        if self._is_early and self.comm is not None:
+            self._is_early = the_early_messages().watch(self.model_id, self)
         the_cell_clock().watch()
         with _open_lock:
             _open[self._key] = self
@@ -122,7 +131,17 @@ class View(anywidget.AnyWidget):
     def _heard(
         self, _widget: object, content: object, _buffers: Sequence[memoryview]
     ) -> None:
-        if isinstance(content, dict) and isinstance(content.get("ask"), str):
+        if not isinstance(content, dict) or not isinstance(content.get("ask"), str):
+            return
+        if self._early and self._early[0] == content:  # the same message, at last
+            self._early.popleft()
+            return
+        self.asked(content["ask"], content)
+
+    def hear_early(self, content: dict[str, Any]) -> None:
+        """Take a message when it arrives, while a cell may be running."""
+        if isinstance(content.get("ask"), str) and not self._closing:
+            self._early.append(content)
             self.asked(content["ask"], content)
 
     # -- the forms -----------------------------------------------------------------

@@ -67,17 +67,11 @@ class EngineRecords(EngineBase):
         job = engine.submit(args.data, input_slot=args.slot, output_slot=args.out_slot)
         if args.detach:
             return job
-
-        def count() -> tuple[float, float | None]:
-            progress = job.progress
-            return progress.received + progress.rejected, progress.total
-
         try:
             with showing(RejectedWarning):
                 return follow(
                     self.session,
                     job,
-                    count,
                     label=f"scoring on {engine.name}",
                     out=args.out,
                     interrupt=lambda text: ScoreInterrupt(text, job),

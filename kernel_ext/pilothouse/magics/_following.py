@@ -1,12 +1,14 @@
 """Waiting for remote work: shown while it lasts, cancelled when interrupted.
 
 An interrupt asks the remote end to cancel and waits for its word, for as long as
-``Pilothouse.interrupt_timeout`` says and no longer; a second interrupt stops that wait.
-What came back until then is kept.
+``Pilothouse.interrupt_timeout`` says and no longer; a second interrupt detaches: the
+work is left to the remote end. What came back until then is kept. The Cancel button of
+the progress does what the interrupt does, also while the cell waits.
 """
 
 from __future__ import annotations
 
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -19,20 +21,29 @@ from ._errors import make_brief
 if TYPE_CHECKING:
     from ._session import Session
 
-__all__ = ["PARTIAL", "Count", "Job", "follow"]
+__all__ = ["PARTIAL", "Job", "follow", "keep_partial"]
 
 PARTIAL = "_partial"
 """The name that an interrupted job's results are bound to when none was given."""
 
-Count = Callable[[], tuple[float, float | None]]
-"""Tells how much is done, and of how much, when that is known."""
-
-_SLICE = 0.1
-_PATIENCE = 0.7
+_SLICE = 0.05
+_PATIENCE = 0.5
+_PERIOD = 0.25
+_DETACH_SECONDS = 1.0
 
 
 class Job(Protocol):
-    """A handle of remote work."""
+    """A handle of remote work.
+
+    Attributes:
+        outcome: What became of it, in a sentence; empty while it runs.
+    """
+
+    outcome: str
+
+    @property
+    def progress(self) -> Any:  # noqa: ANN401  see `pilothouse_widgets.run_report`
+        """How far it is."""
 
     def wait(self, timeout: float | None = None) -> bool:
         """Wait for the end, in seconds; false when it is not over by then."""
@@ -43,6 +54,9 @@ class Job(Protocol):
     def cancel(self) -> str:
         """Stop the work, and say whether the remote end has confirmed it."""
 
+    def detach(self) -> str:
+        """Leave the work to the remote end, and say where it can be found."""
+
     def partial(self) -> Any:  # noqa: ANN401  whatever the work gives
         """Return what has come out so far."""
 
@@ -50,112 +64,231 @@ class Job(Protocol):
 def follow(
     session: Session,
     job: Job,
-    count: Count,
     *,
     label: str,
+    unit: str = "records",
     out: str | None = None,
+    quiet: bool = False,
     interrupt: Callable[[str], KeyboardInterrupt] = KeyboardInterrupt,
+    view: Callable[[], Any] | None = None,
 ) -> Any:  # noqa: ANN401  whatever the work gives
     """Wait for a job, show its progress, and return its result.
 
     Args:
         session: Its options say what is shown, and how long a cancel may take.
         job: The work.
-        count: How far it is.
         label: What is being done.
+        unit: What is counted.
         out: The name that partial results are bound to when interrupted.
+        quiet: Whether to show nothing.
         interrupt: Makes what an interrupt raises, of a message.
+        view: Makes the widget that shows it, with ``settle()`` for the end; a
+            `RunProgress` by default.
 
     Raises:
         KeyboardInterrupt: If interrupted; it says whether the cancel was confirmed.
-        PilothouseError: Whatever the work failed with.
+        PilothouseError: Whatever the work failed with, also when it was cancelled.
     """
     start = time.monotonic()
-    view = _View(session, job, count, label)
+    shown = _shown(session, job, label, unit, view, quiet=quiet)
     try:
         while not job.wait(_SLICE):
+            _hear_clicks()
             if time.monotonic() - start > _PATIENCE:
-                view.show()
+                shown.show()
         result = job.result()
     except KeyboardInterrupt:
         error = interrupt(_interrupted(session, job, out))
         make_brief(error)
-        view.end(lambda shown: shown.cancelled(str(error)))
+        shown.end()
         raise error from None
-    except BaseException as exc:
-        failed = exc
-        view.end(lambda shown: shown.fail(failed))
+    except PilothouseError as exc:
+        shown.end()
+        cancelled = str(getattr(job, "state", "")) == "cancelled"
+        kept = keep_partial(session, job, (out if cancelled else None) or PARTIAL)
+        if cancelled or not exc.hint:
+            exc.hint = f"what came back is in {kept}"
         raise
-    view.end(lambda shown: shown.finish())
+    except BaseException:
+        shown.end()
+        raise
+    shown.end()
     return result
 
 
-class _View:
-    """The progress of one job, when it is worth showing: a widget or a line."""
+def keep_partial(session: Session, job: Job, name: str) -> str:
+    """Bind what a job has given so far to a name; return the name."""
+    session.shell.user_ns[name] = job.partial()
+    return name
 
-    def __init__(self, session: Session, job: Job, count: Count, label: str) -> None:
-        wish = session.options.progress
-        self._is_widget = wish == "widget" or (
-            wish == "auto" and hasattr(session.shell, "kernel")
-        )
-        self._is_off = wish == "off"
-        self._job = job
-        self._count = count
-        self._label = label
-        self._shown: Any = None
+
+def _hear_clicks() -> None:
+    """Take clicks on a Cancel button, where no thread of the kernel does."""
+    early = sys.modules.get("pilothouse_widgets.early")
+    if early is not None:
+        early.the_early_messages().serve()
+
+
+# -- what is shown -------------------------------------------------------------------
+
+
+class _Shown(Protocol):
+    def show(self) -> None:
+        """Show how far it is now."""
+
+    def end(self) -> None:
+        """Show how it ended, if anything was shown."""
+
+
+def _shown(
+    session: Session,
+    job: Job,
+    label: str,
+    unit: str,
+    view: Callable[[], Any] | None,
+    *,
+    quiet: bool,
+) -> _Shown:
+    wish = session.options.progress
+    if quiet or wish == "off":
+        return _Nothing()
+    in_kernel = hasattr(session.shell, "kernel")
+    if wish == "widget" or (wish == "auto" and in_kernel):
+        return _Widget(job, label, unit, view)
+    return _Text(job, label, unit, moves=not in_kernel and sys.stdout.isatty())
+
+
+class _Nothing:
+    def show(self) -> None:
+        """Show nothing."""
+
+    def end(self) -> None:
+        """Show nothing."""
+
+
+class _Widget:
+    """A live view, from when the work has lasted for a moment."""
+
+    def __init__(
+        self, job: Job, label: str, unit: str, view: Callable[[], Any] | None
+    ) -> None:
+        self._job, self._label, self._unit = job, label, unit
+        self._make = view or self._progress
+        self._view: Any = None
+
+    def _progress(self) -> Any:  # noqa: ANN401  a widget
+        from pilothouse_widgets import RunProgress
+
+        return RunProgress(self._job, label=self._label, unit=self._unit)
 
     def show(self) -> None:
-        if self._is_off:
+        if self._view is None:
+            from IPython.display import display
+
+            self._view = self._make()
+            display(self._view)
+
+    def end(self) -> None:
+        if self._view is not None:
+            self._view.settle()
+
+
+class _Text:
+    """One line: changed in place in a terminal, said at each tenth elsewhere."""
+
+    def __init__(self, job: Job, label: str, unit: str, *, moves: bool) -> None:
+        self._job, self._label, self._unit, self._moves = job, label, unit, moves
+        self._said = 0.0
+        self._mark = ""
+        self._width = 0
+
+    def show(self) -> None:
+        now = time.monotonic()
+        if now - self._said < _PERIOD:
             return
-        done, total = self._count()
-        if self._shown is not None:
-            if self._is_widget:
-                self._shown.set(done, total)
+        self._said = now
+        line, mark = self._line()
+        if self._moves:
+            self._write(f"\r{line}")
+        elif mark != self._mark:
+            self._mark = mark
+            self._write(f"{line}\n")
+
+    def end(self) -> None:
+        if not self._said:
             return
-        from IPython.display import display
+        outcome = str(self._job.outcome) or self._line()[0]
+        self._write(f"\r{self._label}: {outcome}" if self._moves else "")
+        if self._moves:
+            self._write("\n")
 
-        if self._is_widget:
-            from pilothouse_widgets import Progress
+    def _line(self) -> tuple[str, str]:
+        from pilothouse_widgets import run_report, words
 
-            self._shown = Progress(total, label=self._label, cancel=self._job.cancel)
-            self._shown.set(done, total)
-            display(self._shown)
-        else:
-            of = "" if total is None else f" of {total:,.0f}"
-            self._shown = f"{self._label}: {done:,.0f}{of} so far"
-            display({"text/plain": self._shown}, raw=True)
+        report = run_report.read(self._job.progress)
+        parts = [f"{words.count(report.done)} {self._unit} done"]
+        mark = "begun"
+        if report.total:
+            fraction = min(report.done / report.total, 1.0)
+            mark = f"{fraction:.1f}"
+            parts = [
+                f"{fraction:.0%}, {words.count(report.done)} of "
+                f"{words.count(report.total)} {self._unit}"
+            ]
+        if report.rate:
+            parts.append(words.rate(report.rate, self._unit))
+        if report.eta is not None:
+            parts.append(f"{words.duration(report.eta)} left")
+        parts += [part for part in (report.text, report.step) if part]
+        return f"{self._label}: {', '.join(parts)}", mark
 
-    def end(self, finish: Callable[[Any], None]) -> None:
-        if self._shown is not None and self._is_widget:
-            self._shown.set(*self._count())
-            finish(self._shown)
+    def _write(self, text: str) -> None:
+        padding = max(0, self._width - len(text)) if self._moves else 0
+        self._width = len(text) if text != "\n" else 0
+        sys.stdout.write(text + " " * padding)
+        sys.stdout.flush()
+
+
+# -- the interrupt ------------------------------------------------------------------
 
 
 def _interrupted(session: Session, job: Job, out: str | None) -> str:
     """Cancel a job, keep what came back, and tell what became of it."""
-    said = _cancel(job, session.options.interrupt_timeout)
-    name = out or PARTIAL
-    session.shell.user_ns[name] = job.partial()
+    try:
+        said = _cancel(job, session.options.interrupt_timeout)
+    except KeyboardInterrupt:  # a second one: leave it to the remote end
+        said = _detach(job)
+    name = keep_partial(session, job, out or PARTIAL)
     return f"{said}; what came back is in {name}"
 
 
 def _cancel(job: Job, limit: float) -> str:
+    said = _bounded(job.cancel, limit)
+    return said or f"the cancel was not confirmed within {limit:g} s: it may still run"
+
+
+def _detach(job: Job) -> str:
+    try:
+        said = _bounded(job.detach, _DETACH_SECONDS)
+    except KeyboardInterrupt:
+        said = ""
+    said = said or "it may still run"
+    return f"interrupted twice: the cancel was not confirmed; {said}"
+
+
+def _bounded(verb: Callable[[], str], limit: float) -> str:
+    """Return what a verb says within a time; empty when that is over."""
     answer: list[str] = []
 
-    def cancel() -> None:
+    def run() -> None:
         try:
-            answer.append(job.cancel())
+            answer.append(verb())
         except PilothouseError as exc:
             answer.append(f"the cancel was not confirmed: {exc}")
 
-    thread = threading.Thread(target=cancel, name="pilothouse-cancel", daemon=True)
+    thread = threading.Thread(target=run, name="pilothouse-cancel", daemon=True)
     thread.start()
     deadline = time.monotonic() + limit
-    try:
-        while thread.is_alive() and time.monotonic() < deadline:
-            thread.join(0.05)
-    except KeyboardInterrupt:  # a second one: stop waiting for the word
-        return "interrupted twice: the cancel was not confirmed, it may still run"
-    if answer:
-        return answer[0]
-    return f"the cancel was not confirmed within {limit:g} s: it may still run"
+    while thread.is_alive() and time.monotonic() < deadline:
+        thread.join(0.05)
+    return answer[0] if answer else ""
