@@ -1,0 +1,49 @@
+"""Measurements that ship: every value from the network or the machine, none made up.
+
+    ping         round-trip delay by ICMP
+    tcp          round-trip delay by TCP connect
+    http         HTTP: time to first byte, phases, throughput
+    dns          lookup time, by the system or by a question of our own
+    counters     interfaces and connections of the machine
+    traceroute   the path to an address
+    loopback     what goes in comes out
+
+Each of these has ``services(**kwargs)``, as a configuration of mpcom names it, and
+offers only what the machine lets it do. How a measurement is made of ticks and rows
+says `probe`; what measures, alone and without messages: `echo`, `ping_tool`,
+`connecting`, `fetching`, `resolving`, `dns_query`, `tracing`, `counting`.
+
+It imports the model and the scheduler; it opens sockets and starts the system's tools.
+Addresses, names and numbers are checked before they are used, and no shell is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from pilothouse.mplane.scheduler import Service
+
+__all__ = ["MODULES", "services"]
+
+MODULES: Final = ("ping", "tcp", "http", "dns", "counters", "traceroute", "loopback")
+"""The probes, by the name of their module."""
+
+
+def services(options: Mapping[str, Mapping[str, Any]] | None = None) -> list[Service]:
+    """Return every probe that this machine can do.
+
+    Args:
+        options: Module -> keyword arguments of its ``services``.
+
+    Raises:
+        MeasurementError: If an option of a probe is wrong.
+    """
+    given = options or {}
+    found: list[Service] = []
+    for name in MODULES:
+        module = import_module(f"{__name__}.{name}")
+        found += module.services(**given.get(name, {}))
+    return found

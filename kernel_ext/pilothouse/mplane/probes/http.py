@@ -1,0 +1,132 @@
+"""HTTP: time to first byte, the phases before it, throughput.
+
+    http-timing        name, connection, TLS, first byte, all: each by itself
+    http-throughput    bytes, time and bit/s of one download
+
+A GET of an address of scheme http or https; redirects are not followed, and of the
+answer only its status and size are told.
+
+    [module_http]
+    module = pilothouse.mplane.probes.http
+    max_bytes = 67108864         ; optional: of one answer
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from pilothouse.mplane.model import Specification, clock
+
+from .errors import MeasurementError
+from .fetching import Fetched, checked_url, fetch
+from .pace import Pace
+from .probe import CORE, PROBES, Probe, Row, capability, microseconds
+from .stopping import Stopping
+
+__all__ = ["HttpThroughput", "HttpTiming", "services"]
+
+_LONGEST_SECONDS: Final = 30.0
+_MAX_BYTES: Final = 64 * 1024 * 1024
+_URL: Final = "destination.url"
+
+
+def services(max_bytes: str | int = _MAX_BYTES) -> list[Probe]:
+    """Return both probes.
+
+    Args:
+        max_bytes: Most bytes of one answer that are read.
+
+    Raises:
+        MeasurementError: If that is no number of bytes.
+    """
+    text = str(max_bytes).strip()
+    if not (text.isascii() and text.isdigit() and int(text) > 0):
+        raise MeasurementError(f"max_bytes {text!r} is no number of bytes")
+    return [HttpTiming(int(text)), HttpThroughput(int(text))]
+
+
+class _Fetching(Probe):
+    """Gets one address for each row."""
+
+    def __init__(
+        self, label: str, columns: list[str], registry: str, max_bytes: int
+    ) -> None:
+        super().__init__(
+            capability(
+                label,
+                "now ... future",
+                {_URL: "*"},
+                columns,
+                registry=registry,
+                algorithm="HTTP GET",
+            )
+        )
+        self._max_bytes = max_bytes
+
+    def measure(
+        self, specification: Specification, pace: Pace, stopping: Stopping
+    ) -> Row:
+        """Return how one request went; a gap if it failed."""
+        url = str(specification.get_parameter_value(_URL))
+        checked_url(url)
+        try:
+            got = fetch(
+                url, stopping, timeout=_LONGEST_SECONDS, max_bytes=self._max_bytes
+            )
+        except MeasurementError as exc:
+            return Row(values={"time": clock.now()}, failure=str(exc))
+        return Row(values={"time": clock.now(), **self._values(got)})
+
+    def _values(self, got: Fetched) -> dict[str, int | None]:
+        raise NotImplementedError(type(self).__name__)
+
+
+class HttpTiming(_Fetching):
+    """Each phase by itself."""
+
+    def __init__(self, max_bytes: int) -> None:
+        columns = [
+            "time",
+            "delay.resolution.us",
+            "delay.connect.us",
+            "delay.tls.us",
+            "delay.firstbyte.us",
+            "duration.us",
+            "octets.layer7",
+            "http.status",
+        ]
+        super().__init__("http-timing", columns, PROBES, max_bytes)
+
+    def _values(self, got: Fetched) -> dict[str, int | None]:
+        return {
+            "delay.resolution.us": microseconds(got.resolution),
+            "delay.connect.us": microseconds(got.connection),
+            "delay.tls.us": microseconds(got.tls),
+            "delay.firstbyte.us": microseconds(got.first_byte),
+            "duration.us": microseconds(got.total),
+            "octets.layer7": got.octets,
+            "http.status": got.status,
+        }
+
+
+class HttpThroughput(_Fetching):
+    """Bytes over time, with elements that every peer knows."""
+
+    def __init__(self, max_bytes: int) -> None:
+        columns = [
+            "time",
+            "delay.firstbyte.ms",
+            "duration.us",
+            "octets.layer7",
+            "bandwidth.partial.bps",
+        ]
+        super().__init__("http-throughput", columns, CORE, max_bytes)
+
+    def _values(self, got: Fetched) -> dict[str, int | None]:
+        took = got.first_byte + got.transfer
+        return {
+            "delay.firstbyte.ms": round(got.first_byte * 1000),
+            "duration.us": microseconds(took),
+            "octets.layer7": got.octets,
+            "bandwidth.partial.bps": round(got.octets * 8 / took) if took else None,
+        }
