@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, Final
 
-from .primitives import Primitive, Value
+from .primitives import KNOWN_MAX, Primitive, Value
 
 __all__ = [
     "Constraint",
@@ -173,9 +173,6 @@ class ListConstraint(Constraint):
 
 constraint_all: Final = Constraint()
 
-_known: dict[tuple[str, str], Constraint] = {}
-_KNOWN_MAX: Final = 4096
-
 
 def parse_constraint(prim: Primitive, sval: str) -> Constraint:
     """Return the constraint that a text describes.
@@ -185,12 +182,12 @@ def parse_constraint(prim: Primitive, sval: str) -> Constraint:
     """
     if sval == "*":
         return constraint_all
-    key = (prim.name, sval)
-    if (found := _known.get(key)) is None:
+    found: Constraint | None = prim.known.get(sval)
+    if found is None:
         found = _parse(prim, sval)
-        if len(_known) >= _KNOWN_MAX:
-            _known.clear()
-        _known[key] = found
+        if len(prim.known) >= KNOWN_MAX:
+            prim.known.clear()
+        prim.known[sval] = found
     return found
 
 

@@ -36,12 +36,13 @@ KINDS: Final = (
 MAX_DEPTH: Final = 8
 """How deep envelopes may lie in envelopes."""
 
-_readers: dict[str, Callable[[dict[str, Any]], Message]] = {}
+_readers: list[tuple[str, Callable[[dict[str, Any]], Message]]] = []
 
 
 def reads(kind: str, reader: Callable[[dict[str, Any]], Message]) -> None:
     """Let `reader` make messages of that kind."""
-    _readers[kind] = reader
+    _readers.append((kind, reader))
+    _readers.sort(key=lambda each: KINDS.index(each[0]))
 
 
 def message_from_dict(d: dict[str, Any]) -> Message:
@@ -53,10 +54,10 @@ def message_from_dict(d: dict[str, Any]) -> Message:
     """
     if not isinstance(d, dict):
         raise MessageError(f"a message is a JSON object, not {type(d).__name__}")
-    for kind in KINDS:
+    for kind, read in _readers:
         if kind in d:
             try:
-                return _readers[kind](d)
+                return read(d)
             except MessageError:
                 raise
             except ValueError as exc:

@@ -10,15 +10,16 @@ it would read as something else are refused.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address
-from typing import Final
+from typing import Any, Final
 
 from .times import Point, TimePoint, naive, parse_time, unparse_time
 
 __all__ = [
+    "KNOWN_MAX",
     "PRIMITIVES",
     "Primitive",
     "Value",
@@ -36,6 +37,9 @@ Value = (
 )
 """One native value; None where there is none."""
 
+KNOWN_MAX: Final = 4096
+"""How many texts of each kind are remembered with what they stand for."""
+
 
 class Primitive:
     """A primitive type.
@@ -45,13 +49,19 @@ class Primitive:
         sorts: Whether a set of values is written in ascending order, as the real
             peer's sets of small numbers come out.
         keeps_blanks: Whether blanks around a value belong to it.
+        canonical: Returns a text as `unparse` would write its value, without making
+            the value where that can be avoided; ValueError if it is none of this type.
+        known: Constraints read before, by their text; kept by `constraints`.
     """
 
     __slots__ = (
+        "_canonical",
         "_from_native",
         "_from_text",
         "_to_text",
+        "canonical",
         "keeps_blanks",
+        "known",
         "name",
         "sorts",
     )
@@ -63,6 +73,7 @@ class Primitive:
         from_native: Callable[[object], Value],
         to_text: Callable[[Value], str],
         *,
+        canonical: Callable[[str], str] | None = None,
         sorts: bool = False,
         keeps_blanks: bool = False,
     ) -> None:
@@ -72,6 +83,9 @@ class Primitive:
         self._to_text = to_text
         self.sorts = sorts
         self.keeps_blanks = keeps_blanks
+        self.known: dict[str, Any] = {}
+        self._canonical: dict[str, str] = {}
+        self.canonical = canonical or self._remembered
 
     def __repr__(self) -> str:
         return f"mplane.model.prim_{self.name}"
@@ -120,6 +134,31 @@ class Primitive:
         """Return the text of a value; ``"*"`` for None."""
         return "*" if val is None else self._to_text(val)
 
+    def _remembered(self, sval: str) -> str:
+        if (text := self._canonical.get(sval)) is None:
+            text = self.unparse(self.parse(sval))
+            if len(self._canonical) >= KNOWN_MAX:
+                self._canonical.clear()
+            self._canonical[sval] = text
+        return text
+
+    def parse_all(self, texts: Iterable[str]) -> list[Value]:
+        """Return the values of many texts, as `parse` does of one.
+
+        Raises:
+            ValueError: If one is no value of this type.
+        """
+        read = self._from_text
+        try:
+            return [None if text == "*" else read(text) for text in texts]
+        except (ValueError, OverflowError):
+            return [self.parse(text) for text in texts]  # says which one
+
+    def unparse_all(self, values: Iterable[Value]) -> list[str]:
+        """Return the texts of many values, as `unparse` does of one."""
+        write = self._to_text
+        return ["*" if val is None else write(val) for val in values]
+
 
 def _keep(sval: str) -> str:
     return sval
@@ -132,6 +171,16 @@ def _read_natural(sval: str) -> int:
         return int(sval)
     except ValueError:
         return int(float(sval))
+
+
+def _canonical_natural(sval: str) -> str:
+    if sval.isdecimal() and sval.isascii() and (sval[0] != "0" or sval == "0"):
+        return sval
+    return prim_natural.unparse(prim_natural.parse(sval))
+
+
+def _canonical_real(sval: str) -> str:
+    return prim_real.unparse(prim_real.parse(sval))
 
 
 def _take_natural(val: object) -> int:
@@ -206,15 +255,24 @@ def _write_real(val: Value) -> str:
     return str(val)
 
 
-prim_string: Final = Primitive("string", _keep, str, str, keeps_blanks=True)
-prim_natural: Final = Primitive(
-    "natural", _read_natural, _take_natural, str, sorts=True
+prim_string: Final = Primitive(
+    "string", _keep, str, str, canonical=_keep, keeps_blanks=True
 )
-prim_real: Final = Primitive("real", _read_real, _take_real, _write_real, sorts=True)
+prim_natural: Final = Primitive(
+    "natural",
+    _read_natural,
+    _take_natural,
+    str,
+    canonical=_canonical_natural,
+    sorts=True,
+)
+prim_real: Final = Primitive(
+    "real", _read_real, _take_real, _write_real, canonical=_canonical_real, sorts=True
+)
 prim_boolean: Final = Primitive("boolean", _read_boolean, _take_boolean, str)
 prim_time: Final = Primitive("time", _read_time, _take_time, _write_time)
 prim_address: Final = Primitive("address", _read_address, _take_address, str)
-prim_url: Final = Primitive("url", _keep, str, str, keeps_blanks=True)
+prim_url: Final = Primitive("url", _keep, str, str, canonical=_keep, keeps_blanks=True)
 
 PRIMITIVES: Final = {
     prim.name: prim

@@ -64,6 +64,7 @@ class Registry:
         self._uri = uri or CORE_URI
         self._revision = 0
         self._elements: dict[str, Element] = {}
+        self._known: dict[Any, Any] = {}  # sets of columns read before, by `reading`
         if noparse:
             return
         try:

@@ -20,8 +20,9 @@ from .elements import (
     ParameterValue,
     ResultColumn,
 )
+from .errors import MessageError
 from .primitives import Value
-from .reading import read_head, read_metadata, read_schema
+from .reading import Columns, make_columns, make_parameters, read_statement
 from .registry import Registry, base_registry, registry_for_uri
 from .tokens import digest, schema_text, statement_text
 from .when import When, when_infinite
@@ -48,12 +49,14 @@ class Statement:
 
     __slots__ = (
         "__weakref__",
-        "_columns",
+        "_column_texts",
+        "_columns_made",
         "_export",
         "_label",
         "_link",
         "_metadata",
-        "_params",
+        "_param_texts",
+        "_params_made",
         "_registry",
         "_token",
         "_verb",
@@ -64,12 +67,14 @@ class Statement:
     _reads_constraints: ClassVar[bool] = False
     _token_is_enough: ClassVar[bool] = False
 
-    _columns: dict[str, ResultColumn]
+    _column_texts: Columns
+    _columns_made: dict[str, ResultColumn] | None
     _export: str | None
     _label: str | None
     _link: str | None
     _metadata: dict[str, Metavalue]
-    _params: dict[str, Parameter]
+    _param_texts: dict[str, str]
+    _params_made: dict[str, Parameter] | None
     _registry: Registry
     _token: str | None
     _verb: str
@@ -93,21 +98,35 @@ class Statement:
         self._when = when_infinite if when is None else _as_when(when)
         self._registry = registry_for_uri(reguri) if reguri else base_registry()
         self._link = self._export = None
-        self._params = {}
+        self._params_made = {}
         self._metadata = {}
-        self._columns = {}
+        self._columns_made = {}
 
     @classmethod
     def _from_dict(cls, dictval: dict[str, Any]) -> Self:
         made = cls.__new__(cls)
-        made._read(dictval)
+        read_statement(made, dictval)
         return made
 
     def _read(self, d: dict[str, Any]) -> None:
-        self.kind_str()
-        read_head(self, d)
-        read_schema(self, d)
-        self._metadata = read_metadata(self._registry, d) if "metadata" in d else {}
+        kind = self.kind_str()
+        if kind not in d:
+            raise MessageError(f"{', '.join(map(str, d))[:80]} is no {kind}")
+        read_statement(self, d)
+
+    @property
+    def _params(self) -> dict[str, Parameter]:
+        """The parameters; of a message that was read, made when first asked for."""
+        if (made := self._params_made) is None:
+            made = self._params_made = make_parameters(self)
+        return made
+
+    @property
+    def _columns(self) -> dict[str, ResultColumn]:
+        """The result columns; of a message that was read, made when first asked for."""
+        if (made := self._columns_made) is None:
+            made = self._columns_made = make_columns(self)
+        return made
 
     def _copy_from(self, source: Statement, *, constrained: bool = True) -> None:
         self._verb = source._verb
@@ -116,12 +135,12 @@ class Statement:
         self._when = source._when
         self._token = None
         self._link = self._export = None
-        self._params = {
+        self._params_made = {
             name: each.copy(constrained=constrained)
             for name, each in source._params.items()
         }
         self._metadata = {name: each.copy() for name, each in source._metadata.items()}
-        self._columns = {
+        self._columns_made = {
             name: ResultColumn(each) for name, each in source._columns.items()
         }
 
@@ -433,25 +452,30 @@ class Statement:
             d["link"] = self._link
         if self._when is not None:
             d["when"] = self._when._text
-        if self._params:
-            d["parameters"] = {name: p.wire() for name, p in self._params.items()}
+        if (params := self._params_made) is None:
+            if self._param_texts:
+                d["parameters"] = self._param_texts.copy()
+        elif params:
+            d["parameters"] = {name: each.wire() for name, each in params.items()}
         if self._metadata:
             d["metadata"] = {name: m.wire() for name, m in self._metadata.items()}
-        if self._columns:
-            d["results"] = list(self._columns)
-            if rows := self._rows():
-                d["resultvalues"] = rows
+        if self._columns_made is None:
+            names, _, _, rows = self._column_texts
+        else:
+            names, rows = tuple(self._columns_made or ()), self._rows()
+        if names:
+            d["results"] = list(names)
+            if rows:
+                d["resultvalues"] = list(map(list, rows))
         return d
 
     def _rows(self) -> list[list[str]]:
         count = self.count_result_rows()
-        if not count:
-            return []
         texts = []
         for column in self._columns.values():
-            unparse = column._core.prim.unparse
-            texts.append([*map(unparse, column), *["*"] * (count - len(column))])
-        return [list(row) for row in zip(*texts, strict=True)]
+            column_texts = column._core.prim.unparse_all(column)
+            texts.append([*column_texts, *["*"] * (count - len(column_texts))])
+        return list(map(list, zip(*texts, strict=True))) if count else []
 
     def _counts(self) -> str:
         counts = (self.count_parameters(), self.count_metadata(), len(self._columns))

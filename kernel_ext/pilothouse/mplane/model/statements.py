@@ -252,9 +252,11 @@ class Result(Statement):
 def refuse_values(statement: Statement) -> None:
     """Refuse parameters with values, and result rows."""
     kind = statement._kind
-    for name, each in statement._params.items():
-        if each._val is not None:
-            raise ValueError(f"a {kind} has no parameter values: {name}={each.wire()}")
+    if params := statement._params_made:
+        for name, each in params.items():
+            if each._val is not None:
+                value = each.wire()
+                raise ValueError(f"a {kind} has no parameter values: {name}={value}")
     _refuse_rows(statement)
 
 
@@ -266,15 +268,20 @@ def demand_values(statement: Statement) -> None:
 
 def demand_parameters(statement: Statement) -> None:
     """Refuse parameters without values."""
+    if statement._params_made is None and "*" not in statement._param_texts.values():
+        return
     for name, each in statement._params.items():
         if each._val is None:
             raise ValueError(f"a {statement._kind} has all parameter values: {name}?")
 
 
 def _refuse_rows(statement: Statement) -> None:
-    for column in statement._columns.values():
-        if column._vals:
-            raise ValueError(f"a {statement._kind} has no result values")
+    if statement._columns_made is None:
+        rows = len(statement._column_texts.rows)
+    else:
+        rows = statement.count_result_rows()
+    if rows:
+        raise ValueError(f"a {statement._kind} has no result values")
 
 
 reads("capability", Capability._from_dict)
