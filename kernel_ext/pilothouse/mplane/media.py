@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TypeAlias
 
-from pilothouse.errors import ProtocolError
+from pilothouse.errors import PilothouseError, ProtocolError
 from pilothouse.mplane import model
 
 __all__ = [
@@ -63,7 +63,7 @@ def message_of(body: bytes) -> Message:
     except Exception as exc:
         # A registry may be missing, a name unknown, a nesting too deep: the sender gets
         # an answer in any case.
-        text = str(exc.args[0] if isinstance(exc, KeyError) and exc.args else exc)
+        text = exc.message if isinstance(exc, PilothouseError) else str(exc)
         text = text or type(exc).__name__
         raise ProtocolError(
             f"not an mPlane message: {text[:_MAX_TEXT]}", protocol="mPlane"

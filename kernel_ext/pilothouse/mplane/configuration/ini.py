@@ -121,9 +121,7 @@ def _access(roles: Section | None, rules: Section | None) -> Access | None:
 
 
 def _sets(section: Section | None) -> dict[str, frozenset[str]]:
-    if section is None:
-        return {}
-    return {key: frozenset(section.words(key)) for key in section.keys()}  # noqa: SIM118
+    return {} if section is None else section.sets()
 
 
 def _registries(section: Section) -> Registries:

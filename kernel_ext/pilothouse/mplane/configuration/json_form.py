@@ -3,7 +3,8 @@
 Source: contract §6.8.
 
     {"TLS": {"ca-chain", "cert", "key"},
-     "Access": {"Roles": {ROLE: [IDENTITY, ...]}, "Authorizations": {LABEL: [ROLE, ...]}},
+     "Access": {"Roles": {ROLE: [IDENTITY, ...]},
+                "Authorizations": {LABEL: [ROLE, ...]}},
      "Registries": {"default": URI, "preload": [FILE, ...]},
      "Component": {"Modules": {MODULE: {KEYWORD: VALUE}}, "scheduler_max_results": N,
                    "Initiator": {"url"} | {"capability-url", "specification-url",
@@ -113,9 +114,7 @@ def _access(section: Section) -> Access:
         for identity in of_role.words(role):
             roles.setdefault(identity, set()).add(role)
     rules = section.inner("Authorizations")
-    granted = (
-        {key: frozenset(rules.words(key)) for key in rules.keys()} if rules else {}
-    )
+    granted = {} if rules is None else rules.sets()
     return Access(
         roles={identity: frozenset(held) for identity, held in roles.items()},
         authorizations=granted,

@@ -141,6 +141,10 @@ class Section:
             self.fail(key, f"{value!r} is no list of words")
         return [word.strip() for word in value]
 
+    def sets(self) -> dict[str, frozenset[str]]:
+        """Return every list of words in this section."""
+        return {key: frozenset(self.words(key)) for key in list(self._values)}
+
     def inner(self, key: str) -> Section | None:
         """Return a section inside this one."""
         value = self.take(key)

@@ -16,14 +16,14 @@ from pilothouse.mplane.model import clock
 from .rows import completed, rows_of
 from .runtime import Runtime
 from .service import CheckInterrupt, Service
-from .work import JobCallback, JobState, Work
+from .work import JobCallback, JobState, Reply, Work
 
 __all__ = ["Job"]
 
 log = logging.getLogger(__name__)
 
 _ASKED_SECONDS = 2.0
-"""How long a service may go on after an interrupt before its reported rows are taken."""
+"""How long a service may go on after an interrupt; then its reported rows are taken."""
 _ENDED_SECONDS = 10.0
 """The same, after the end of its scope."""
 
@@ -93,9 +93,7 @@ class Job(Work):
         """Tell whether it is over and has no result."""
         return self._over.is_set() and self._reply is None
 
-    def get_reply(
-        self,
-    ) -> model.Result | model.Envelope | model.Exception | model.Receipt:
+    def get_reply(self) -> Reply:
         """Return the result, or why there is none, or the receipt while it runs."""
         if not self._over.is_set():
             return self.receipt

@@ -1,0 +1,20 @@
+"""Components: services offered over HTTP, on Tornado.
+
+`ListenerHttpComponent` waits for clients, `InitiatorHttpComponent` goes to its client,
+`serve` offers services from a notebook cell. `MPlaneHandler`, `DiscoveryHandler` and
+`MessagePostHandler` are those of the reference documentation. May import
+`pilothouse.errors`, `pilothouse.transport` and the rest of mPlane.
+"""
+
+from .handlers import DiscoveryHandler, MessagePostHandler, MPlaneHandler
+from .listener import ListenerHttpComponent
+from .served import Served, serve
+
+__all__ = [
+    "DiscoveryHandler",
+    "ListenerHttpComponent",
+    "MPlaneHandler",
+    "MessagePostHandler",
+    "Served",
+    "serve",
+]
