@@ -19,7 +19,7 @@ Addresses, names and numbers are checked before they are used, and no shell is.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
@@ -32,18 +32,31 @@ MODULES: Final = ("ping", "tcp", "http", "dns", "counters", "traceroute", "loopb
 """The probes, by the name of their module."""
 
 
-def services(options: Mapping[str, Mapping[str, Any]] | None = None) -> list[Service]:
+def services(
+    options: Mapping[str, Mapping[str, Any]] | None = None,
+    *,
+    only: Sequence[str] | None = None,
+) -> list[Service]:
     """Return every probe that this machine can do.
 
     Args:
         options: Module -> keyword arguments of its ``services``.
+        only: Names of modules; all by default.
 
     Raises:
-        MeasurementError: If an option of a probe is wrong.
+        MeasurementError: If there is no such module, or an option of a probe is wrong.
     """
+    from .errors import MeasurementError
+
     given = options or {}
+    names = MODULES if only is None else only
+    for name in (*names, *given):
+        if name not in MODULES:
+            raise MeasurementError(
+                f"there is no probe {name!r}", hint=f"known: {', '.join(MODULES)}"
+            )
     found: list[Service] = []
-    for name in MODULES:
+    for name in names:
         module = import_module(f"{__name__}.{name}")
         found += module.services(**given.get(name, {}))
     return found

@@ -55,12 +55,13 @@ class DnsSystem(Probe):
     ) -> Row:
         """Return how one lookup went."""
         found = look_up(_name(specification), stopping, _LONGEST_SECONDS)
+        count = None if found.delay is None else len(set(found.addresses))
         return Row(
             values={
                 "time": clock.now(),
                 "delay.resolution.us": microseconds(found.delay),
                 "dns.rcode": found.code,
-                "dns.answers": len(set(found.addresses)),
+                "dns.answers": count,
             }
         )
 

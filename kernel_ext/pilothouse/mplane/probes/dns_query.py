@@ -54,12 +54,12 @@ class Answer:
     Attributes:
         delay: Until the answer, in seconds; ``None`` if none came.
         code: The server's word (``"NOERROR"``, ``"NXDOMAIN"``, ...), or why none came.
-        count: Records in the answer section.
+        count: Records in the answer section; ``None`` without an answer.
     """
 
     delay: float | None
     code: str
-    count: int = 0
+    count: int | None = None
 
 
 def ask(

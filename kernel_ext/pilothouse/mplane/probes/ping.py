@@ -2,7 +2,7 @@
 
     ping-4, ping-6                      a row for each request, with what was lost
     ping-detail-ip4, ping-detail-ip6    a row for each request
-    ping-average-ip4, ping-average-ip6  minimum, mean, median, maximum, count
+    ping-average-ip4, ping-average-ip6  minimum, mean, maximum, count
 
 The last four have labels, columns and scopes of the reference implementation's ping
 module. Sent is through a datagram ICMP socket where the system permits that to this
@@ -95,7 +95,7 @@ def _services(version: int, method: str, own: str | None) -> list[Probe]:
     pair = {f"source.ip{version}": own, **aim} if own else aim
     algorithm = f"ICMP echo, {_WORDS[method]}"
     shown = partial(capability, algorithm=algorithm)
-    average = [f"{_DELAY}.{one}" for one in ("min", "mean", "50pct", "max")]
+    average = [f"{_DELAY}.{one}" for one in ("min", "mean", "max")]
     average.append("delay.twoway.icmp.count")
     return [
         Ping(
@@ -206,7 +206,6 @@ class PingAverage(_Echoing):
             values = {
                 f"{_DELAY}.min": min(delays),
                 f"{_DELAY}.mean": round(statistics.fmean(delays)),
-                f"{_DELAY}.50pct": round(statistics.median(delays)),
                 f"{_DELAY}.max": max(delays),
                 "delay.twoway.icmp.count": len(delays),
             }

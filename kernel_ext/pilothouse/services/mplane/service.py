@@ -1,0 +1,83 @@
+"""The mPlane component as a service of the host.
+
+Everybody who can reach it may measure with it, as with every component without mutual
+TLS (contract §6.6): it listens on this machine only, unless told otherwise.
+"""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Mapping
+from typing import Any, Final
+
+from pilothouse.errors import ServiceError
+from pilothouse.mplane import model, probes
+from pilothouse.mplane.component import ListenerHttpComponent
+from pilothouse.mplane.probes.errors import MeasurementError
+from pilothouse.mplane.tls import TlsState
+from pilothouse.services.serving import ServiceConfig
+
+__all__ = ["MplaneService", "start_mplane"]
+
+_STOP_SECONDS: Final = 4.0
+
+
+class MplaneService:
+    """A component that listens.
+
+    Attributes:
+        component: For tests: its scheduler may be looked at.
+    """
+
+    def __init__(self, component: ListenerHttpComponent) -> None:
+        self.component = component
+
+    @property
+    def endpoint(self) -> dict[str, str]:
+        """The component's address, with a slash at its end; there is no secret."""
+        return {"url": self.component.url}
+
+    async def stop(self) -> None:
+        """Take no more, interrupt what is measured, wait for its rows, close."""
+        await self.component.stop(_STOP_SECONDS)
+
+
+class _HostTls(TlsState):
+    """TLS with the host's certificate; clients are not asked for theirs."""
+
+    def __init__(self, context: ssl.SSLContext | None) -> None:
+        super().__init__()
+        self._context = context
+
+    def get_ssl_options(self) -> ssl.SSLContext | None:
+        """Return the host's context; ``None`` without TLS."""
+        return self._context
+
+
+async def start_mplane(config: ServiceConfig) -> MplaneService:
+    """Start a component with all probes that this machine can do.
+
+    Options: ``probes``, a list of the names in `pilothouse.mplane.probes.MODULES`, all
+    by default; ``probe_options``, a mapping of name to the options of that module.
+
+    Raises:
+        ServiceError: If an option is wrong.
+        OSError: If the address cannot be had.
+    """
+    options: Mapping[str, Any] = config.options
+    names = options.get("probes")
+    model.initialize_registry()
+    try:
+        services = probes.services(
+            options.get("probe_options"), only=None if names is None else tuple(names)
+        )
+    except (MeasurementError, TypeError) as exc:
+        raise ServiceError(f"the probes do not start: {exc}") from exc
+    component = ListenerHttpComponent(
+        services,
+        host=config.host,
+        port=config.port,
+        tls_state=_HostTls(config.tls),
+    )
+    await component.start()
+    return MplaneService(component)
