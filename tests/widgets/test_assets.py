@@ -4,7 +4,10 @@ import pytest
 
 from pilothouse_widgets import assets
 
-ENTRIES = ["chart", "table", "progress", "run", "engine", "console", "inspector"]
+ENTRIES = [
+    *("chart", "table", "progress", "run", "engine", "console", "inspector"),
+    *("form", "measurement", "capabilities"),
+]
 
 
 @pytest.mark.parametrize("name", ENTRIES)

@@ -6,6 +6,9 @@
     SensorChart(instance, sensor, *, interval=0.5, window=120.0)
     LiveChart(series, *, title="", unit="", window=60.0, points=10_000)
     LiveTable(columns, rows=(), *, key=None, title="")
+    CapabilityBrowser(client, *, run=None, refresh=None, title="Capabilities")
+    Form(fields, *, title="", submit="", on_submit=None)
+    MeasurementView(measurement=None, *, report=None)
     Progress(total=None, *, label="", unit="records", cancel=None)
     RunProgress(job, *, label="", interval=0.25)
     close_all()
@@ -28,20 +31,27 @@ import sys
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from .capability_browser import CapabilityBrowser
     from .chart import LiveChart, Series
     from .console import PneumoConsole
     from .engine import EngineMonitor
+    from .form import Field, Form
     from .inspector import ModelInspector
+    from .measurement import MeasurementView
     from .progress import Progress
     from .run_progress import RunProgress
     from .sensor_chart import SensorChart
     from .table import Column, LiveTable
 
 __all__ = [
+    "CapabilityBrowser",
     "Column",
     "EngineMonitor",
+    "Field",
+    "Form",
     "LiveChart",
     "LiveTable",
+    "MeasurementView",
     "ModelInspector",
     "PneumoConsole",
     "Progress",
@@ -52,10 +62,14 @@ __all__ = [
 ]
 
 _HOME = {
+    "CapabilityBrowser": "capability_browser",
     "Column": "table",
     "EngineMonitor": "engine",
+    "Field": "form",
+    "Form": "form",
     "LiveChart": "chart",
     "LiveTable": "table",
+    "MeasurementView": "measurement",
     "ModelInspector": "inspector",
     "PneumoConsole": "console",
     "Progress": "progress",

@@ -1,0 +1,97 @@
+"""From the client's measurement to what a view shows of it; no I/O."""
+
+from __future__ import annotations
+
+import datetime as dt
+import time
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Final
+
+from .measurement_report import ColumnReport, MeasurementReport, RunReport, plain
+
+if TYPE_CHECKING:
+    from pilothouse.mplane.measurement import Measurement
+
+    from pilothouse.mplane.model import Receipt, Result, Specification, Statement
+
+__all__ = ["columns_of", "report_of", "seconds"]
+
+_NUMBERS: Final = frozenset({"natural", "real"})
+_TIME: Final = "time"
+
+
+def report_of(measurement: Measurement) -> MeasurementReport:
+    """Return what is known of a measurement now; never waits."""
+    from pilothouse.mplane.model import when_infinite
+
+    asked = measurement.specification or measurement.receipt
+    if asked is None:
+        raise ValueError(f"{measurement!r} has neither a specification nor a receipt")
+    scope = asked.when() or when_infinite
+    columns = columns_of(asked)
+    partial = measurement.partial()
+    results = partial if isinstance(partial, list) else [partial] if partial else []
+    period = scope.period()
+    step = period.total_seconds() if period and not scope.is_repeated() else None
+    runs = tuple(_run(result, columns, step) for result in results)
+    has_times = any(column.name == _TIME for column in columns)
+    return MeasurementReport(
+        label=measurement.label or measurement.token[:8],
+        columns=columns,
+        state=str(measurement.state),
+        token=measurement.token,
+        scope=str(scope).strip(),
+        is_over=measurement.is_over,
+        parameters=tuple(_parameters(asked)),
+        starts=seconds(measurement.starts),
+        ends=seconds(measurement.ends),
+        ended=max((r.until for r in runs if r.until), default=None),
+        runs=runs,
+        is_repeated=scope.is_repeated(),
+        is_timed=scope.is_repeated() or bool(step) or has_times,
+        outcome=str(measurement.outcome),
+        why_lost=measurement.trouble,
+        place=str(measurement.link or ""),
+        at=time.time(),
+    )
+
+
+def _parameters(asked: Specification | Receipt) -> Iterator[tuple[str, str]]:
+    for name in asked.parameter_names():
+        value = asked.parameter(name).wire()
+        yield name, value if isinstance(value, str) else ", ".join(value)
+
+
+def columns_of(statement: Statement) -> tuple[ColumnReport, ...]:
+    """Return the result columns of a statement, with units."""
+    found = []
+    for name in statement.result_column_names():
+        column = statement.result_column(name)
+        is_number = column.primitive_name() in _NUMBERS
+        found.append(ColumnReport(name=name, unit=column.unit(), is_number=is_number))
+    return tuple(found)
+
+
+def seconds(at: object) -> float | None:
+    """Return a time as seconds since the epoch; without a zone it is UTC."""
+    if not isinstance(at, dt.datetime):
+        return None
+    return (at if at.tzinfo else at.replace(tzinfo=dt.UTC)).timestamp()
+
+
+def _run(
+    result: Result, columns: Sequence[ColumnReport], period: float | None
+) -> RunReport:
+    scope = result.when()
+    begun, until = (None, None) if scope is None else scope.datetimes()
+    names = [column.name for column in columns]
+    dicts = list(result.schema_dict_iterator())
+    times = [seconds(row[_TIME]) for row in dicts] if _TIME in names else []
+    return RunReport(
+        key=result.get_token(),
+        begun=seconds(begun),
+        until=seconds(until),
+        period=period,
+        rows=tuple(tuple(plain(row[name]) for name in names) for row in dicts),
+        times=times,
+    )
