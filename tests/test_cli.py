@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -61,7 +62,9 @@ def health(endpoint):
 def test_up_prints_exactly_one_line_of_json(tmp_path):
     with running("up", "--json", "--data-dir", str(tmp_path)) as process:
         told = json.loads(line_of(process))
-        assert set(told) == {"pid", "fastscore"}
+        assert set(told) >= {"pid", "fastscore", "fastmap"}
+        assert set(told["fastmap"]) == {"url", "secret"}
+        assert re.fullmatch(r"[0-9a-f]{64}", told["fastmap"]["secret"])
         assert set(told["fastscore"]) == {"url", "token"}
         assert told["pid"] == process.pid
         assert health(told["fastscore"]) == 200
@@ -71,6 +74,7 @@ def test_up_prints_exactly_one_line_of_json(tmp_path):
     assert process.returncode == 0
     assert "Traceback" not in err
     assert told["fastscore"]["token"] not in err
+    assert told["fastmap"]["secret"] not in err
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
@@ -175,8 +179,8 @@ def test_serve_runs_one_service_from_a_file(tmp_path):
         (["up", "--port", "80"], "SERVICE=N"),
         (["up", "--port", "fastscore=x"], "no port number"),
         (["up", "--port", "fastscore=70000"], "no port number"),
-        (["up", "--workers", "2"], "fastmap service, which this release does not have"),
-        (["up", "--dask", "tcp://x"], "fastmap service"),
+        (["up", "--workers", "none"], "no number of workers"),
+        (["up", "--workers", "0"], "no number of workers"),
         (["serve", "aimm", "--conf", "x"], "invalid choice"),
         (["serve", "fastscore"], "--conf"),
         (["audit", "x.ipynb"], "invalid choice"),

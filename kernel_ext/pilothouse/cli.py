@@ -16,7 +16,7 @@ import argparse
 import gc
 import json
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -29,11 +29,7 @@ if TYPE_CHECKING:
 
 __all__ = ["main"]
 
-_SERVICES = ("fastscore",)
-_LATER = {
-    "--workers": "fastmap",
-    "--dask": "fastmap",
-}
+_SERVICES = ("fastscore", "fastmap")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -111,8 +107,18 @@ def _add_up(commands: _Commands) -> None:
         action="store_true",
         help="let streams run programs (exec transport)",
     )
-    for option, service in _LATER.items():
-        up.add_argument(option, type=_later(option, service), help=argparse.SUPPRESS)
+    up.add_argument(
+        "--workers",
+        type=_workers,
+        metavar="N",
+        help="batches that fastmap runs at a time (one for each core by default)",
+    )
+    up.add_argument(
+        "--dask",
+        metavar="ADDRESS",
+        help="let a Dask cluster run fastmap's batches: the address of its scheduler, "
+        "or local for one of N workers on this machine",
+    )
     up.add_argument("--json", action="store_true", help="print one line of JSON")
     up.add_argument(
         "--detach", action="store_true", help="leave them running in the background"
@@ -140,7 +146,11 @@ def _add_serve(commands: _Commands) -> None:
         help="run one service in the foreground, from a YAML file",
         description="Keys of the file: data_dir, host, port, tls_cert, tls_key; for "
         "fastscore also engines (names), database (an SQLAlchemy URL), allow_exec, "
-        "python, max_attachment_bytes, jet_memory_bytes, record_timeout (seconds).",
+        "python, max_attachment_bytes, jet_memory_bytes, record_timeout (seconds); for "
+        "fastmap also workers, dask (an address, or local), pythons (paths), "
+        "secret_file, memory_bytes, body_bytes, result_bytes, kept_bytes, "
+        "batch_seconds, idle_seconds, kept_seconds, hold_seconds, install, "
+        "price_per_core_hour, price_per_gib, credits, vocabulary.",
     )
     serve.add_argument("service", choices=_SERVICES)
     serve.add_argument("--conf", type=Path, required=True, metavar="FILE")
@@ -177,13 +187,10 @@ def _port(word: str) -> tuple[str, int]:
     return name, int(number)
 
 
-def _later(option: str, service: str) -> Callable[[str], None]:
-    def refuse(_word: str) -> None:
-        raise argparse.ArgumentTypeError(
-            f"{option} is for the {service} service, which this release does not have"
-        )
-
-    return refuse
+def _workers(word: str) -> int:
+    if not (word.isascii() and word.isdigit() and 0 < int(word) < 10_000):
+        raise argparse.ArgumentTypeError(f"no number of workers: {word!r}")
+    return int(word)
 
 
 def _up(args: argparse.Namespace) -> int:
@@ -203,7 +210,10 @@ def _up(args: argparse.Namespace) -> int:
         host=args.host,
         ports=dict(args.port),
         tls=tls,
-        options={"fastscore": {"allow_exec": args.allow_exec}},
+        options={
+            "fastscore": {"allow_exec": args.allow_exec},
+            "fastmap": {"workers": args.workers or 0, "dask": args.dask or ""},
+        },
     )
     return _run_host(config, args.json, args.log_name)
 
@@ -219,6 +229,8 @@ def _up_detached(args: argparse.Namespace) -> int:
         tls_cert=args.tls_cert,
         tls_key=args.tls_key,
         allow_exec=args.allow_exec,
+        workers=args.workers,
+        dask=args.dask,
     )
     if args.json:
         _print_json(local.announcement())

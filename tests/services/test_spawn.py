@@ -202,7 +202,7 @@ def test_a_process_that_runs_but_does_not_listen_is_named(monkeypatch):
     record.write()
     try:
         with pytest.raises(ServiceError, match="does not answer"):
-            pilothouse.up()
+            pilothouse.up(["fastscore"])
     finally:
         record.remove()
 

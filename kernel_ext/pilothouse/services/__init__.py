@@ -9,6 +9,7 @@
     web, routing, auth what an HTTP service is made of
     openapi            the description of what is served
     storage, locks     telling a full disk from other failures; locks between processes
+    fastmap            functions mapped over data by workers, here or on Dask
     fastscore          Connect, Model Manage and engines
 
 It imports `pilothouse.errors` and the wire and runtime modules, never a client, a

@@ -31,6 +31,25 @@ _OWN: dict[str, dict[str, tuple[str, type]]] = {
         "jet_memory_bytes": ("jet_memory_bytes", int),
         "record_timeout": ("record_timeout", float),
     },
+    "fastmap": {
+        "workers": ("workers", int),
+        "dask": ("dask", str),
+        "pythons": ("pythons", list),
+        "secret_file": ("secret_file", str),
+        "memory_bytes": ("memory_bytes", int),
+        "body_bytes": ("body_bytes", int),
+        "result_bytes": ("result_bytes", int),
+        "kept_bytes": ("kept_bytes", int),
+        "batch_seconds": ("batch_seconds", float),
+        "idle_seconds": ("idle_seconds", float),
+        "kept_seconds": ("kept_seconds", float),
+        "hold_seconds": ("hold_seconds", float),
+        "install": ("install", bool),
+        "price_per_core_hour": ("price_per_core_hour", float),
+        "price_per_gib": ("price_per_gib", float),
+        "credits": ("credits", float),
+        "vocabulary": ("vocabulary", str),
+    },
 }
 """Service -> key -> name and type of its option."""
 
@@ -47,6 +66,8 @@ def read_conf(service: str, path: Path) -> HostConfig:
     cert, key = values.get("tls_cert"), values.get("tls_key")
     here = path.absolute().parent  # paths in the file are relative to it
     data_dir = values.get("data_dir")
+    if "secret_file" in values:
+        values["secret_file"] = str(here / values["secret_file"])
     return HostConfig(
         services=(service,),
         data_dir=default_data_dir() if data_dir is None else here / data_dir,

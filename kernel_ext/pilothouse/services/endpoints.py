@@ -31,6 +31,11 @@ class Endpoint:
         """The token of this start; empty when the service asks for none."""
         return self._fields.get("token", "")
 
+    @property
+    def secret(self) -> str:
+        """The Fastmap secret of this start; empty for other services."""
+        return self._fields.get("secret", "")
+
     def to_dict(self) -> dict[str, str]:
         """Return all fields, secrets included."""
         return dict(self._fields)

@@ -174,6 +174,11 @@ class ServiceHost:
         return self.endpoints["fastscore"]
 
     @property
+    def fastmap(self) -> Endpoint:
+        """Where the Fastmap service listens."""
+        return self.endpoints["fastmap"]
+
+    @property
     def services(self) -> Mapping[str, RunningService]:
         """The running services; touch their state only through `run`."""
         return {} if self._running is None else self._running.services

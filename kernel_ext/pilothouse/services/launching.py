@@ -17,7 +17,7 @@ from pilothouse.errors import ServiceError
 
 from .runtime_files import Record, find_records
 
-__all__ = ["TAIL_LINES", "launch", "reap", "tail_of", "words_of"]
+__all__ = ["TAIL_LINES", "fastmap_words", "launch", "reap", "tail_of", "words_of"]
 
 TAIL_LINES = 15
 """Lines of a log that an error shows."""
@@ -46,6 +46,12 @@ def words_of(
     if tls_key is not None:
         words += ["--tls-key", str(Path(tls_key).absolute())]
     return [*words, "--allow-exec"] if allow_exec else words
+
+
+def fastmap_words(workers: int | None, dask: str | None) -> list[str]:
+    """Return the words of ``pilothouse up`` for fastmap's workers."""
+    words = [] if workers is None else ["--workers", str(workers)]
+    return words if dask is None else [*words, "--dask", dask]
 
 
 def launch(words: Sequence[str], folder: Path, timeout: float) -> Record:

@@ -19,7 +19,16 @@ def _fastscore() -> ServiceFactory:
     return start_fastscore
 
 
-SERVICES: Final[Mapping[str, Callable[[], ServiceFactory]]] = {"fastscore": _fastscore}
+def _fastmap() -> ServiceFactory:
+    from .fastmap.service import start_fastmap
+
+    return start_fastmap
+
+
+SERVICES: Final[Mapping[str, Callable[[], ServiceFactory]]] = {
+    "fastscore": _fastscore,
+    "fastmap": _fastmap,
+}
 """Name -> function that imports and returns the factory."""
 
 

@@ -72,15 +72,32 @@ class RunningService(Protocol):
 ServiceFactory: TypeAlias = Callable[[ServiceConfig], Awaitable[RunningService]]
 
 
+def _stopping() -> web.Response:
+    return text_answer("the services are stopping", 503)
+
+
 class HttpListener:
     """One listening socket whose requests all go to one handler.
 
     Lower than an aiohttp application on purpose: its router and its middlewares cost
     more than most of our answers.
+
+    Args:
+        config: Where to listen.
+        server: Makes the protocol of a connection.
+        stopping: What is answered once the end has begun.
     """
 
-    def __init__(self, config: ServiceConfig) -> None:
+    def __init__(
+        self,
+        config: ServiceConfig,
+        *,
+        server: type[web.Server] = web.Server,
+        stopping: Callable[[], web.Response] = _stopping,
+    ) -> None:
         self._config = config
+        self._server_class = server
+        self._stopping = stopping
         self._sockets: asyncio.Server | None = None
         self._server: web.Server | None = None
         self._busy = 0
@@ -122,7 +139,7 @@ class HttpListener:
                 client_max_size=MAX_BODY_BYTES,
             )
 
-        self._server = web.Server(
+        self._server = self._server_class(
             self._counting(handler),  # type: ignore[arg-type]  # our Request is what it is called with
             request_factory=make_request,
             access_log=None,
@@ -166,7 +183,7 @@ class HttpListener:
 
         async def answer(request: Request) -> web.StreamResponse:
             if self._is_ending:
-                stopping = text_answer("the services are stopping", 503)
+                stopping = self._stopping()
                 stopping.force_close()
                 return stopping
             self._busy += 1

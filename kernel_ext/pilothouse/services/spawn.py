@@ -21,7 +21,7 @@ from typing import Any
 from pilothouse.errors import ServiceError
 
 from .endpoints import Endpoint
-from .launching import TAIL_LINES, launch, reap, tail_of, words_of
+from .launching import TAIL_LINES, fastmap_words, launch, reap, tail_of, words_of
 from .locks import FileLock
 from .registry import SERVICES
 from .runtime_files import Record, find_records, runtime_dir
@@ -72,6 +72,15 @@ class Local:
             ServiceError: If that service was not started.
         """
         return self._endpoint("fastscore")
+
+    @property
+    def fastmap(self) -> Endpoint:
+        """The Fastmap service: ``url`` and ``secret``.
+
+        Raises:
+            ServiceError: If that service was not started.
+        """
+        return self._endpoint("fastmap")
 
     @property
     def is_alive(self) -> bool:
@@ -125,6 +134,8 @@ def up(
     tls_cert: Path | str | None = None,
     tls_key: Path | str | None = None,
     allow_exec: bool = False,
+    workers: int | None = None,
+    dask: str | None = None,
     timeout: float = 30.0,
 ) -> Local:
     """Return the local services: those that run already, or new ones.
@@ -138,6 +149,10 @@ def up(
         tls_cert: Certificate of new ones, which then speak TLS.
         tls_key: Its key.
         allow_exec: Whether streams of new ones may run programs.
+        workers: Batches that a new fastmap runs at a time; one for each core by
+            default.
+        dask: Address of the Dask scheduler that a new fastmap gives its batches to,
+            or ``"local"`` for a cluster on this machine.
         timeout: Longest wait, in seconds.
 
     Raises:
@@ -158,6 +173,7 @@ def up(
         if found is not None:
             return Local(found, is_new=False)
         words = words_of(wanted, host, ports or {}, tls_cert, tls_key, allow_exec)
+        words += fastmap_words(workers, dask)
         record = launch(words, folder or default_data_dir(), timeout)
         return Local(record, is_new=True)
     finally:
