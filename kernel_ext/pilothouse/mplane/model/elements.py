@@ -159,7 +159,7 @@ class Parameter(Element):
 
     def __repr__(self) -> str:
         core = self._core
-        text = f"{core.name} {core.prim!r} {self._constraint} value {self._val}"
+        text = f"{core.name} {core.prim!r} {self._constraint} value {self._val!r}"
         return f"<Parameter {text}>"
 
     def constraint(self) -> Constraint:
@@ -278,7 +278,7 @@ class Metavalue(Element):
 
     def __repr__(self) -> str:
         core = self._core
-        return f"<Metavalue {core.name} {core.prim!r} value {self._val} >"
+        return f"<Metavalue {core.name} {core.prim!r} value {self._val!r} >"
 
     def get_value(self) -> Value:
         """Return the value."""

@@ -155,7 +155,7 @@ class When:
         text += _format_simple(self._a, self._b, self._duration, self._period)
         if self._crontab is not None:
             text += f"{_CRON}{self._crontab}"
-        if self._inner_duration:
+        if self._inner_duration is not None:
             inner = _format_simple(
                 time_now, None, self._inner_duration, self._inner_period
             )
