@@ -8,7 +8,7 @@ what went wrong.
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from html import escape
 from typing import Any, Protocol
 
@@ -58,13 +58,16 @@ class RunProgress(Progress):
         label: What is being done.
         unit: What is counted.
         interval: Seconds between two looks.
+        tidy: Makes a far traceback readable here.
     """
 
     _esm = module("run.js")
 
     step = traitlets.Unicode("", help="What it waits for.").tag(sync=True)
-    facts = traitlets.List(help="Names and values.").tag(sync=True)
-    lanes = traitlets.List(help="Who worked on what.").tag(sync=True)
+    facts: traitlets.List[Any] = traitlets.List(help="Names and values.").tag(sync=True)
+    lanes: traitlets.List[Any] = traitlets.List(help="Who worked on what.").tag(
+        sync=True
+    )
     span = traitlets.Float(0.0, help="Seconds that the lanes go over.").tag(sync=True)
     failure = traitlets.Dict(help="Title, traceback and logs of what failed.").tag(
         sync=True
@@ -77,11 +80,18 @@ class RunProgress(Progress):
         label: str = "",
         unit: str = "records",
         interval: float = 0.25,
+        tidy: Callable[[str], str] = str,
     ) -> None:
         self._job = job
         self._left = threading.Event()
         self._interval = interval
-        super().__init__(label=label or _label(job), unit=unit, cancel=job.cancel)
+        self._tidy = tidy
+        super().__init__(
+            read(job.progress).total,
+            label=label or _label(job),
+            unit=unit,
+            cancel=job.cancel,
+        )
         self._thread = threading.Thread(
             target=self._follow, name="pilothouse-run-progress", daemon=True
         )
@@ -127,12 +137,11 @@ class RunProgress(Progress):
         if self.closed or self._closing:
             return
         state = self._look()
+        failure = failure_of(getattr(self._job, "failure", None))
+        if failure:
+            failure["traceback"] = self._tidy(failure["traceback"])
         with self._count_lock:
-            self._now.update(
-                step="",
-                eta=None,
-                failure=failure_of(getattr(self._job, "failure", None)),
-            )
+            self._now.update(step="", eta=None, failure=failure)
         self._end(state, str(self._job.outcome))
 
     # -- forms ---------------------------------------------------------------------

@@ -110,7 +110,7 @@ def _facts(progress: Any, lanes: Sequence[Any]) -> list[list[str]]:  # noqa: ANN
         found.append(
             ["at a time", f"{words.number(round(times, 1))}\N{MULTIPLICATION SIGN}"]
         )
-    if lanes or getattr(progress, "credits", 0):
+    if lanes:
         found.append(["credits", words.number(float(progress.credits))])
     return found
 

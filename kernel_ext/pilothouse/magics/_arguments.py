@@ -168,6 +168,7 @@ class Command:
         target: What may stand before a subcommand: which one of several is meant.
         examples: Whole lines for the status page and the manual.
         is_cell: Whether the manual shows it with ``%%``.
+        is_line_too: Whether it is shown with ``%`` all the same.
         subcommands: By word.
     """
 
@@ -178,12 +179,13 @@ class Command:
     target: Argument | None = None
     examples: tuple[str, ...] = ()
     is_cell: bool = False
+    is_line_too: bool = False
     subcommands: Mapping[str, Subcommand] = field(default_factory=dict)
 
     @property
     def prefix(self) -> str:
         """The magic as it is typed."""
-        return ("%%" if self.is_cell else "%") + self.name
+        return ("%%" if self.is_cell and not self.is_line_too else "%") + self.name
 
     @property
     def itself(self) -> Subcommand:
@@ -220,8 +222,10 @@ class Command:
         if not self.subcommands or not words or words[0].is_option:
             return None, self.itself, words
         first = words[0]
-        if first.text in self.subcommands:
-            return None, self.subcommands[first.text], words[1:]
+        if first.raw in self.subcommands:
+            return None, self.subcommands[first.raw], words[1:]
+        if self.arguments and not (len(words) == 1 and self._is_close(first.text)):
+            return None, self.itself, words
         if self.target is not None:
             if len(words) == 1 or words[1].is_option:
                 return first, self.itself, words[1:]

@@ -13,7 +13,7 @@ from typing import Any, ClassVar, TypeVar
 
 from IPython.core.magic import Magics, line_cell_magic, line_magic, no_var_expand
 
-from pilothouse.errors import ConnectError, PilothouseError
+from pilothouse.errors import ConnectError, LineError, PilothouseError
 
 from ._arguments import Argument, Command, Option, Subcommand
 from ._errors import make_brief
@@ -87,6 +87,8 @@ class HouseMagics(Magics):
                 else manual(command)
             )
         method = parsed.subcommand.method
+        if method and cell and cell.strip():
+            raise LineError(f"%%{name} {parsed.subcommand.name} takes no cell")
         if method:
             result = getattr(self, method)(parsed.arguments)
         elif command.is_cell:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import linecache
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 
 __all__ = ["Cell", "Cells"]
 
 _FRAME = re.compile(
-    r'^(?P<indent>\s*)File "<(?:model )?(?P<name>[^"]*)>", line (?P<line>\d+)'
-    r"(?P<rest>.*)$"
+    r'^(?P<indent>\s*)File "(?P<path>(?:<(?:model )?(?P<name>[^"]*)>)?[^"]*)", '
+    r"line (?P<line>\d+)(?P<rest>.*)$"
 )
+_NUMBER = re.compile(r"In\[(\d+)\]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,14 +23,16 @@ class Cell:
     Attributes:
         execution: The number in ``In [n]``.
         source: The cell's body, without the line of the magic.
+        before: Lines of the cell that come before the source.
     """
 
     execution: int
     source: str
+    before: int = 1
 
     def line(self, number: int) -> int:
         """Return the line in the cell of a line in the body, both from 1."""
-        return number + 1
+        return number + self.before
 
     def excerpt(self, number: int, around: int = 2) -> list[str]:
         """Return the lines around body line ``number``, the one marked."""
@@ -40,10 +45,18 @@ class Cell:
 
 
 class Cells:
-    """The latest cell of each name."""
+    """The latest cell of each name, and the cells that the shell has compiled.
 
-    def __init__(self) -> None:
+    Args:
+        compiled: Returns what the shell calls a compiled cell, by its file's name:
+            ``("Cell", "In[5]")``; ``None`` for any other file.
+    """
+
+    def __init__(
+        self, compiled: Callable[[str], tuple[str, str] | None] = lambda path: None
+    ) -> None:
         self._cells: dict[str, Cell] = {}
+        self._compiled = compiled
 
     def note(self, name: str, execution: int, source: str) -> Cell:
         """Remember that this cell made ``name``."""
@@ -58,16 +71,17 @@ class Cells:
         return cell
 
     def relocate(self, traceback: str) -> str:
-        """Return a remote traceback with the lines of the cells that made the models.
+        """Return a remote traceback with the lines of the cells that it came from.
 
         A frame ``File "<model scorer>", line 7, in action`` becomes ``Cell In[5],
-        line 8, in action`` with the lines around it; other frames stay as they are.
+        line 8, in action`` with the lines around it, and so does one of a function
+        that was defined in a cell; other frames stay as they are.
         """
         out: list[str] = []
         skip_code = False
         for line in traceback.splitlines():
             found = _FRAME.match(line)
-            cell = self.get(found["name"]) if found else None
+            cell = self._of(found) if found else None
             if found and cell is not None:
                 number = int(found["line"])
                 place = f"Cell In[{cell.execution}], line {cell.line(number)}"
@@ -82,3 +96,12 @@ class Cells:
             skip_code = False
             out.append(line)
         return "\n".join(out)
+
+    def _of(self, found: re.Match[str]) -> Cell | None:
+        """Return the cell that a frame is of."""
+        named = self.get(found["name"]) if found["name"] else None
+        if named is not None:
+            return named
+        number = _NUMBER.search(" ".join(self._compiled(found["path"]) or ()))
+        source = "".join(linecache.getlines(found["path"])) if number else ""
+        return Cell(int(number[1]), source, before=0) if number and source else None

@@ -90,9 +90,12 @@ def _offers(
             yield from _subcommands(command)
             if command.target is not None:
                 yield from _of_reader(session, command.target.reader)
-            yield from _options(subcommand, rest, current)
+            yield from _after(session, subcommand, rest, current)
             return
         named = command.subcommands.get(before[0].text)
+        if named is None and command.arguments:
+            yield from _after(session, subcommand, rest, current)
+            return
         if named is None and command.target is not None:
             if len(before) == 1:
                 yield from _subcommands(command)
@@ -157,6 +160,8 @@ def _of_reader(session: Session, reader: Reader) -> Iterator[tuple[str, str]]:
         group, _, wanted = kind.partition(":")
         if group == "object":
             yield from _objects(session, wanted)
+        elif group == "function":
+            yield from _functions(session)
         elif group != "file":  # IPython's own matcher knows files
             for name in _names(session, kind):
                 yield name.text, f"{kind}: {name.help}" if name.help else kind
@@ -174,3 +179,10 @@ def _objects(session: Session, wanted: str) -> Iterator[tuple[str, str]]:
             continue
         if not wanted or kind.lower() == wanted:
             yield name, f"{kind} in this notebook"
+
+
+def _functions(session: Session) -> Iterator[tuple[str, str]]:
+    hidden = session.shell.user_ns_hidden
+    for name, value in list(session.shell.user_ns.items()):
+        if name[:1] != "_" and name not in hidden and callable(value):
+            yield name, f"{type(value).__name__} in this notebook"

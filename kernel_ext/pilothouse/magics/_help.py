@@ -12,10 +12,11 @@ __all__ = ["examples", "manual", "page"]
 def manual(command: Command) -> str:
     """Return the text that ``%name?`` shows."""
     lines = [command.help, ""]
-    if command.subcommands:
-        lines += _subcommands(command)
-    else:
+    if command.arguments or not command.subcommands:
         lines += page(command, command.itself).splitlines()[2:]
+    if command.subcommands:
+        lines += [""] if command.arguments else []
+        lines += _subcommands(command)
     shown = examples(command)
     if shown:
         lines += ["", "Examples::", "", *(f"    {line}" for line in shown)]

@@ -20,7 +20,7 @@ _HOOK = "model errors"
 
 def detail_of(session: Session, exc: PilothouseError) -> str:
     """Return the model's traceback that an error carries, on the cells' lines."""
-    text = getattr(exc, "console", "")
+    text = getattr(exc, "console", "") or getattr(exc, "traceback", "")
     if not text and isinstance(exc, FastScoreError):
         body = getattr(exc.caused_by, "body", "")
         text = body if isinstance(body, str) and "<model " in body else ""

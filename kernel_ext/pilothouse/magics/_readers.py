@@ -7,6 +7,7 @@ is replaced by the value of the name; single quotes keep everything as typed.
 
 from __future__ import annotations
 
+import builtins
 import importlib
 import json
 import re
@@ -21,6 +22,8 @@ from ._line import Word
 
 __all__ = [
     "DATA",
+    "EXPRESSION",
+    "FUNCTION",
     "IDENTIFIER",
     "INTEGER",
     "NUMBER",
@@ -200,6 +203,33 @@ DATA = Reader(_data, "DATA", ("object",))
 """A name's object, an expression in braces, or JSON."""
 RAW = Reader(_raw, "DATA", ("object",))
 """A name's object, an expression in braces, or the text as typed."""
+
+
+def _function(word: Word, scope: Scope) -> Callable[..., object]:
+    is_object, value = _object(word, scope)
+    if not is_object:
+        known = None if word.quote else getattr(builtins, word.text, None)
+        value = scope.lookup(word.text) if known is None else known
+    if not callable(value):
+        raise LineError(f"{word.raw} is no function but {type(value).__name__}")
+    return value
+
+
+def _expression(word: Word, scope: Scope) -> tuple[str, object]:
+    name, equals, expression = word.text.partition("=")
+    if not equals or not name.isidentifier() or not expression:
+        raise LineError(
+            f"{word.raw!r} is no NAME=EXPRESSION", hint='scale=2, or scale="a + b"'
+        )
+    if expression[:1] == "{" and expression[-1:] == "}":
+        expression = expression[1:-1]
+    return name, scope.evaluate(expression)
+
+
+FUNCTION = Reader(_function, "FUNC", ("function",))
+"""What can be called: a name, a dotted path, or an expression in braces."""
+EXPRESSION = Reader(_expression, "NAME=EXPR", ("object",))
+"""A name and the value of a Python expression, evaluated in the user's namespace."""
 
 
 def text(metavar: str = "TEXT") -> Reader:

@@ -45,7 +45,9 @@ class Session:
         self.options = Pilothouse(parent=shell)
         self.settings = Settings(options=self.options)
         self.names = Names(lambda: self.options.refresh)
-        self.cells = Cells()
+        self.cells = Cells(
+            getattr(shell.compile, "format_code_name", lambda path: None)
+        )
         self._kept: dict[str, Any] = {}
 
     @classmethod
