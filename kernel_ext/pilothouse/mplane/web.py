@@ -1,7 +1,7 @@
 """What component and listening client share as HTTP servers: one handler, one server.
 
 Tornado, on the asyncio loop that runs; nothing here blocks it. A request that a web
-page sent (it has an ``Origin``) is refused: mPlane peers are programs. Every refusal has
+page sent (it has an ``Origin``) is refused: peers are programs. Every refusal has
 an mPlane exception as its body.
 
 Source: contract §6.1, §6.3.
