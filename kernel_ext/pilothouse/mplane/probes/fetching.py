@@ -157,18 +157,20 @@ def _wrapped(
     deadline: float,
 ) -> socket.socket:
     begin = time.perf_counter()
-    context = ssl.create_default_context()
+    wrapped = ssl.create_default_context().wrap_socket(
+        connection, server_hostname=host, do_handshake_on_connect=False
+    )
     try:
-        wrapped = context.wrap_socket(
-            connection, server_hostname=host, do_handshake_on_connect=False
-        )
         _patiently(wrapped, wrapped.do_handshake, stopping, deadline)
     except (OSError, ValueError) as exc:
-        connection.close()
+        wrapped.close()
         raise MeasurementError(
             f"no TLS with {host}: {getattr(exc, 'verify_message', '') or exc}",
             hint="is its certificate one that the probe's machine trusts?",
         ) from exc
+    except BaseException:
+        wrapped.close()
+        raise
     fetched.tls = time.perf_counter() - begin
     return wrapped
 

@@ -1,0 +1,192 @@
+"""Delays by ICMP, TCP and DNS, measured on this machine."""
+
+import time
+
+import pytest
+
+from pilothouse.mplane import model
+from pilothouse.mplane.probes import ping
+from pilothouse.mplane.probes.errors import MeasurementError
+
+HERE = {4: {"destination.ip4": "127.0.0.1"}, 6: {"destination.ip6": "::1"}}
+DELAY = "delay.twoway.icmp.us"
+
+
+@pytest.mark.parametrize("version", [4, 6])
+def test_a_ping_is_one_row_with_its_delay(measure, version):
+    measured = measure(f"ping-{version}", "now", HERE[version])
+
+    (row,) = measured.rows
+    assert 0 <= row[DELAY] < 1_000_000
+    assert row["packets.lost"] == 0
+    begin, end = measured.result.when().datetimes()
+    assert begin <= row["time"] <= end
+
+
+def test_a_periodic_ping_reports_each_row_as_it_comes(measure):
+    measured = measure("ping-detail-ip4", "now + 2s / 1s", HERE[4])
+
+    assert measured.reports == [1, 2]
+    first, second = measured.column("time")
+    assert 0.5 < (second - first).total_seconds() < 1.9
+
+
+def test_an_average_is_one_row_over_all_requests(measure):
+    measured = measure("ping-average-ip4", "now + 2s / 1s", HERE[4])
+
+    assert measured.reports == [1, 1]
+    (row,) = measured.rows
+    assert row["delay.twoway.icmp.count"] == 2
+    assert row[f"{DELAY}.min"] <= row[f"{DELAY}.mean"] <= row[f"{DELAY}.max"]
+
+
+def test_an_interrupt_keeps_the_rows_so_far(measure):
+    begin = time.monotonic()
+    measured = measure("ping-4", "now + 1h / 10s", HERE[4], stop_after=1)
+
+    assert len(measured.rows) == 1
+    assert time.monotonic() - begin < 5
+
+
+def test_a_measurement_without_end_ends_with_an_interrupt(measure):
+    measured = measure("ping-4", "now ... future / 1s", HERE[4], stop_in=1.2)
+
+    assert len(measured.rows) == 2
+
+
+@pytest.mark.parametrize(
+    "address", ["224.0.0.1", "255.255.255.255", "0.0.0.0", "::1"], ids=str
+)
+@pytest.mark.parametrize("label", ["ping-4", "traceroute-4", "tcp-4"])
+def test_what_is_not_one_host_is_refused(measure, probes, label, address):
+    if label not in probes:
+        return
+    values = {"destination.ip4": address}
+    if label == "tcp-4":
+        values["destination.port"] = "80"
+    with pytest.raises(MeasurementError, match=r"destination\.ip4"):
+        measure(label, "now", values)
+
+
+@pytest.fixture(scope="module")
+def methods():
+    """The ways to ping that this machine has."""
+    return [one for one in ping.METHODS if ping.available_method(4, one)]
+
+
+@pytest.mark.parametrize("method", ping.METHODS)
+def test_each_way_to_ping_measures_or_is_not_offered(method, methods):
+    services = ping.services(ip4addr="127.0.0.1", method=method)
+
+    labels = {one.capability().get_label() for one in services}
+    assert ("ping-detail-ip4" in labels) == (method in methods)
+    for service in services:
+        if service.capability().get_label() != "ping-4":
+            continue
+        asked = model.Specification(capability=service.capability(), when="now")
+        asked.set_parameter_value("destination.ip4", "127.0.0.1")
+        assert str(asked.get_parameter_value("source.ip4")) == "127.0.0.1"
+        (row,) = service.run(asked, lambda: False).schema_dict_iterator()
+        assert row["packets.lost"] == 0
+
+
+def test_a_source_that_is_not_ours_is_refused_with_the_reason(methods):
+    for method in methods:
+        service = ping.services(ip4addr="198.51.100.77", method=method)[0]
+        asked = model.Specification(capability=service.capability(), when="now")
+        asked.set_parameter_value("destination.ip4", "127.0.0.1")
+        with pytest.raises(MeasurementError, match=r"127\.0\.0\.1"):
+            service.run(asked, lambda: False)
+
+
+def test_an_unknown_way_to_ping_is_refused():
+    with pytest.raises(MeasurementError, match="'pigeon'"):
+        ping.services(method="pigeon")
+
+
+def test_labels_and_columns_of_the_reference_modules_are_kept():
+    by_label = {
+        one.capability().get_label(): one.capability()
+        for one in ping.services(ip4addr="192.0.2.7")
+    }
+    average = by_label["ping-average-ip4"]
+    assert str(average.when()) == "now ... future / 1s"
+    assert list(average.parameter_names()) == ["source.ip4", "destination.ip4"]
+    assert list(average.result_column_names()) == [
+        f"{DELAY}.min",
+        f"{DELAY}.mean",
+        f"{DELAY}.max",
+        "delay.twoway.icmp.count",
+    ]
+
+
+def test_a_tcp_connection_has_a_delay(measure, open_port):
+    values = HERE[4] | {"destination.port": str(open_port)}
+    (row,) = measure("tcp-4", "now", values).rows
+
+    assert 0 < row["rtt.us"] < 1_000_000
+    assert row["connectivity.ip"] is True
+    assert row["sessions.transport"] == 1
+
+
+def test_a_port_that_refuses_has_answered(measure, closed_port):
+    values = HERE[4] | {"destination.port": str(closed_port)}
+    (row,) = measure("tcp-4", "now", values).rows
+
+    assert 0 < row["rtt.us"] < 1_000_000
+    assert row["connectivity.ip"] is True
+    assert row["sessions.transport"] == 0
+
+
+@pytest.mark.parametrize("port", ["0", "65536"])
+def test_a_port_that_is_none_is_not_even_set(measure, port):
+    with pytest.raises(ValueError, match=r"destination\.port"):
+        measure("tcp-4", "now", HERE[4] | {"destination.port": port})
+
+
+def test_the_system_resolves_names_without_a_network(measure):
+    (row,) = measure("dns-system", "now", {"dns.name": "localhost"}).rows
+
+    assert row["dns.rcode"] == "NOERROR"
+    assert row["dns.answers"] >= 1
+    assert row["delay.resolution.us"] > 0
+
+
+@pytest.mark.parametrize(
+    ("code", "count", "word"), [(0, 3, "NOERROR"), (3, 0, "NXDOMAIN")]
+)
+def test_a_name_server_is_asked(measure, name_server, code, count, word):
+    port = name_server(code, count, spoil=True)
+    values = HERE[4] | {
+        "destination.port": str(port),
+        "dns.name": "example.org",
+        "dns.type": "AAAA",
+    }
+    (row,) = measure("dns-4", "now", values).rows
+
+    assert (row["dns.rcode"], row["dns.answers"]) == (word, count)
+    assert 0 < row["delay.resolution.us"] < 1_000_000
+
+
+def test_a_name_server_that_is_not_there_has_no_delay(measure, closed_port):
+    values = HERE[4] | {
+        "destination.port": str(closed_port),
+        "dns.name": "example.org",
+        "dns.type": "A",
+    }
+    (row,) = measure("dns-4", "now", values).rows
+
+    assert row["dns.rcode"] == "UNREACHABLE"
+    assert row["delay.resolution.us"] is None
+    assert row["dns.answers"] is None
+
+
+@pytest.mark.parametrize("version", [4, 6])
+def test_the_path_to_this_machine_has_one_hop(measure, probes, version):
+    if f"traceroute-{version}" not in probes:
+        return
+    (row,) = measure(f"traceroute-{version}", "now", HERE[version]).rows
+
+    assert row["hops.ip"] == 1
+    assert str(row[f"intermediate.ip{version}"]) in HERE[version].values()
+    assert row["rtt.us"] > 0
