@@ -3,6 +3,7 @@
     suite           a running suite with engines, shared by a whole session
     fresh_suite     one of one's own, with engines
     bare_suite      Connect and Model Manage only: quick to start
+    component       the local mPlane component of a whole session: its URL
 
 Each is a `LocalSuite`: ``url``, ``token``, ``call(method, path, ...)``.
 """
@@ -134,6 +135,13 @@ def bare_suite(tmp_path: Path) -> Iterator[LocalSuite]:
     """Connect and Model Manage, no engine."""
     with started(tmp_path / "data", engines=()) as host:
         yield LocalSuite(host)
+
+
+@pytest.fixture(scope="session")
+def component() -> Iterator[str]:
+    """The URL of an mPlane component with all probes, shared by the session."""
+    with ServiceHost(["mplane"]) as host:
+        yield host.mplane.url
 
 
 def pytest_configure(config):

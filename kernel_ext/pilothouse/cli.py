@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 __all__ = ["main"]
 
-_SERVICES = ("fastscore", "fastmap")
+_SERVICES = ("fastscore", "fastmap", "mplane")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -150,7 +150,8 @@ def _add_serve(commands: _Commands) -> None:
         "fastmap also workers, dask (an address, or local), pythons (paths), "
         "secret_file, memory_bytes, body_bytes, result_bytes, kept_bytes, "
         "batch_seconds, idle_seconds, kept_seconds, hold_seconds, install, "
-        "price_per_core_hour, price_per_gib, credits, vocabulary.",
+        "price_per_core_hour, price_per_gib, credits, vocabulary; for mplane also "
+        "probes (names).",
     )
     serve.add_argument("service", choices=_SERVICES)
     serve.add_argument("--conf", type=Path, required=True, metavar="FILE")

@@ -11,6 +11,7 @@
     storage, locks     telling a full disk from other failures; locks between processes
     fastmap            functions mapped over data by workers, here or on Dask
     fastscore          Connect, Model Manage and engines
+    mplane             a component of all probes
 
 It imports `pilothouse.errors` and the wire and runtime modules, never a client, a
 widget or a magic. Users' code runs in child processes. Importing this folder alone is

@@ -50,6 +50,9 @@ _OWN: dict[str, dict[str, tuple[str, type]]] = {
         "credits": ("credits", float),
         "vocabulary": ("vocabulary", str),
     },
+    "mplane": {
+        "probes": ("probes", list),
+    },
 }
 """Service -> key -> name and type of its option."""
 

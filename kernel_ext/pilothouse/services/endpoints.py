@@ -23,7 +23,7 @@ class Endpoint:
 
     @property
     def url(self) -> str:
-        """The address, without a slash at the end."""
+        """The address; with a slash at the end for mPlane alone, as its peers do."""
         return self._fields["url"]
 
     @property

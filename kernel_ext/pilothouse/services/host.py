@@ -179,6 +179,11 @@ class ServiceHost:
         return self.endpoints["fastmap"]
 
     @property
+    def mplane(self) -> Endpoint:
+        """Where the mPlane component listens."""
+        return self.endpoints["mplane"]
+
+    @property
     def services(self) -> Mapping[str, RunningService]:
         """The running services; touch their state only through `run`."""
         return {} if self._running is None else self._running.services

@@ -25,9 +25,16 @@ def _fastmap() -> ServiceFactory:
     return start_fastmap
 
 
+def _mplane() -> ServiceFactory:
+    from .mplane.service import start_mplane
+
+    return start_mplane
+
+
 SERVICES: Final[Mapping[str, Callable[[], ServiceFactory]]] = {
     "fastscore": _fastscore,
     "fastmap": _fastmap,
+    "mplane": _mplane,
 }
 """Name -> function that imports and returns the factory."""
 

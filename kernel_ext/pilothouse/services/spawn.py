@@ -83,6 +83,15 @@ class Local:
         return self._endpoint("fastmap")
 
     @property
+    def mplane(self) -> Endpoint:
+        """The mPlane component: ``url``; who reaches it may measure.
+
+        Raises:
+            ServiceError: If that service was not started.
+        """
+        return self._endpoint("mplane")
+
+    @property
     def is_alive(self) -> bool:
         """Whether the process still runs."""
         reap()
