@@ -217,9 +217,10 @@ class _Text:
     def end(self) -> None:
         if not self._said:
             return
-        outcome = str(self._job.outcome) or self._line()[0]
-        self._write(f"\r{self._label}: {outcome}" if self._moves else "")
         if self._moves:
+            outcome = str(self._job.outcome)
+            self._write(f"\r{self._label}: {outcome}" if outcome else "")
+            self._width = 0
             self._write("\n")
 
     def _line(self) -> tuple[str, str]:
@@ -243,9 +244,9 @@ class _Text:
         return f"{self._label}: {', '.join(parts)}", mark
 
     def _write(self, text: str) -> None:
-        padding = max(0, self._width - len(text)) if self._moves else 0
-        self._width = len(text) if text != "\n" else 0
-        sys.stdout.write(text + " " * padding)
+        padding = " " * max(0, self._width - len(text)) if self._moves else ""
+        self._width = len(text)
+        sys.stdout.write(text + padding)
         sys.stdout.flush()
 
 

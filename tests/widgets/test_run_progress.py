@@ -1,0 +1,160 @@
+"""The view of a run: workers, costs, waits, what failed, and its end."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from pilothouse_widgets import RunProgress
+from pilothouse_widgets.feed import the_feed
+from pilothouse_widgets.run_report import failure_of, read
+from waiting import until
+from widgets.work import FarError, Lane, Progress, Span, Work
+
+TWO = (
+    Lane(
+        "worker-1",
+        items=20,
+        seconds=2.0,
+        batches=(Span(0, 10, 0.1, 1.1), Span(20, 10, 1.2, 2.2)),
+    ),
+    Lane("here-1", "here", 5, 0.5, (Span(10, 5, 0.1, 0.6), Span(30, 5, 0.7))),
+)
+
+
+def view_of(work, **options):
+    return RunProgress(work, label="f", unit="items", interval=0.02, **options)
+
+
+def test_lanes_facts_and_the_wait_step_are_shown():
+    work = Work(Progress(step="installing numpy"))
+    view = view_of(work)
+    until(lambda: view.step == "installing numpy")
+
+    work.at(
+        done=25, rate=10.0, eta=3.5, seconds=2.5, step="", lanes=TWO,
+        there_seconds=2.0, here_seconds=0.5, credits=1.5,
+    )  # fmt: skip
+    until(lambda: view.lanes)
+
+    assert [lane["name"] for lane in view.lanes] == ["worker-1", "here-1"]
+    assert view.lanes[0]["spans"] == [
+        [0.1, 1.1, 10, "done"],
+        [1.2, 2.2, 10, "done"],
+    ]
+    assert view.lanes[1]["spans"][-1] == [0.7, None, 5, "done"]
+    assert (view.rate, view.eta, view.span) == (10.0, 3.5, 2.5)
+    assert dict(view.facts) == {
+        "workers": "2",
+        "computed there": "2.0 s",
+        "computed here": "500 ms",
+        "at a time": "1\N{MULTIPLICATION SIGN}",
+        "credits": "1.5",
+    }
+    assert view.step == ""
+
+
+def test_the_end_is_static_with_everything_in_it():
+    work = Work()
+    view = view_of(work)
+    work.at(done=60, seconds=2.5, lanes=TWO)
+    work.end("done", "done: 60 items")
+
+    until(lambda: view.closed)
+
+    bundle = view._repr_mimebundle_()[0]
+    assert "application/vnd.jupyter.widget-view+json" not in bundle
+    assert bundle["text/plain"].startswith("f: done, 60 of 60 items")
+    assert "worker-1" in bundle["text/html"]
+    assert "width:40.00%" in bundle["text/html"]
+
+
+def test_settle_shows_the_end_at_once():
+    work = Work()
+    view = RunProgress(work, interval=60)
+    work.end("cancelled", "cancelled: all free")
+
+    view.settle()
+
+    assert view.closed
+    assert (view.state, view.text) == ("cancelled", "cancelled: all free")
+
+
+def test_a_failure_shows_the_far_traceback_folded():
+    error = FarError("item 17: ValueError('no')", "Traceback <b>far</b>", "hello")
+    work = Work()
+    view = view_of(work, tidy=lambda text: text.replace("far", "tidied"))
+    work.end("failed", "failed: item 17", error)
+
+    until(lambda: view.closed)
+
+    assert view.failure == {
+        "title": "item 17: ValueError('no')",
+        "traceback": "Traceback <b>tidied</b>",
+        "logs": "hello",
+    }
+    html = view._repr_mimebundle_()[0]["text/html"]
+    assert "<details><summary>item 17" in html
+    assert "&lt;b&gt;tidied" in html
+
+
+def test_an_error_of_this_side_has_nothing_to_fold():
+    assert failure_of(None) == {}
+    assert failure_of(ValueError("x")) == {}
+    assert len(failure_of(FarError("m", "x" * 100_000))["traceback"]) == 20_000
+
+
+def test_thousands_of_batches_are_as_few_as_a_screen_can_show():
+    spans = tuple(Span(i, 1, i / 100, i / 100 + 0.009) for i in range(3000))
+    report = read(Progress(seconds=30.0, lanes=(Lane("w", batches=spans),)))
+
+    (lane,) = report.lanes
+    assert len(lane["spans"]) < 400
+    assert sum(span[2] for span in lane["spans"]) == 3000
+    assert len(json.dumps(report.lanes)) < 12_000
+
+
+def test_a_failed_batch_is_never_merged_away():
+    spans = [Span(i, 1, i / 100, i / 100 + 0.009) for i in range(3000)]
+    spans[1500] = Span(1500, 1, 15.0, 15.009, "failed")
+    report = read(Progress(seconds=30.0, lanes=(Lane("w", batches=tuple(spans)),)))
+
+    assert [s[3] for s in report.lanes[0]["spans"]].count("failed") == 1
+
+
+def test_more_workers_than_fit_are_counted_all_the_same():
+    lanes = tuple(Lane(f"w{i}") for i in range(40))
+    report = read(Progress(lanes=lanes))
+
+    assert len(report.lanes) == 16
+    assert ["workers", "40"] in report.facts
+
+
+@pytest.mark.parametrize("total", [60, None])
+def test_few_messages_whatever_the_run_does(comms, total):
+    work = Work(Progress(total=total))
+    view = RunProgress(work, interval=0.001)
+    channel = next(c for c in comms if c.comm_id == view.model_id)
+    before = len(channel.updates)
+    for done in range(200):
+        work.at(done=done)
+        until(lambda done=done: view._now["done"] == done)
+    assert the_feed().flush()
+
+    assert len(channel.updates) - before < 20
+
+
+def test_a_click_that_came_early_is_not_taken_twice(comms):
+    calls = []
+    work = Work()
+    work.cancel = lambda: calls.append(1)
+    view = view_of(work)
+    channel = next(c for c in comms if c.comm_id == view.model_id)
+
+    view.hear_early({"ask": "cancel"})
+    channel.hear({"ask": "cancel"})  # the same message, when the cell has ended
+    until(lambda: calls)
+    view._errands.close()
+
+    assert calls == [1]
