@@ -88,6 +88,7 @@ class Socket:
         error: Why it was lost last, or None.
         dropped: Texts that a full queue has dropped.
         connections: How often a connection was made.
+        answer_headers: What the peer's last handshake said, names in lower case.
 
     Raises:
         ValueError: If the URL is none.
@@ -134,6 +135,7 @@ class Socket:
         self.error: errors.PilothouseError | None = None
         self.dropped = 0
         self.connections = 0
+        self.answer_headers: Mapping[str, str] = {}
         self._queue: deque[str] = deque()
         self._changed = threading.Condition()
         self._closing = threading.Event()
@@ -226,6 +228,12 @@ class Socket:
             self._changed.wait_for(lambda: self.state in done, timeout)
             return self.state is SocketState.CONNECTED
 
+    def renew(self) -> None:
+        """Drop the connection that there is; another one is made, if that is wanted."""
+        wire = self._wire
+        if wire is not None:
+            _cut(wire)
+
     def close(self) -> None:
         """End the connection and the reading thread; may be called twice."""
         self._closing.set()
@@ -284,6 +292,7 @@ class Socket:
         except _FAILURES as exc:
             raise self._translate(exc, connecting=True) from exc
         self._wire = wire
+        self.answer_headers = dict(wire.getheaders() or {})
         self.connections += 1
         self._set_state(SocketState.CONNECTED)
         if self._on_open is not None:

@@ -1,0 +1,152 @@
+"""A handle of remote work: an action that the server was asked for.
+
+wait(timeout)   whether it is over
+result()        what came out, or what went wrong
+cancel()        ask the server to end it; a sentence that says what came of that
+detach()        leave it alone
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable, Generator
+from concurrent.futures import Future
+from typing import Any, Final
+
+from pilothouse.errors import AnswerTimeoutError
+
+from .errors import PROTOCOL
+from .state import ActionEntry
+
+__all__ = ["Action"]
+
+_CANCEL_TIMEOUT: Final = 1.5
+
+
+class Action:
+    """An action on the server.
+
+    Attributes:
+        call: Its name, for instance ``"fit"``.
+        model: Id of the model instance that it is about, or None.
+        outcome: What became of it, in a sentence; empty while it runs.
+    """
+
+    def __init__(
+        self,
+        call: str,
+        *,
+        model: int | None,
+        answer: Future[Any],
+        decode: Callable[[Any], Any],
+        number: Callable[[], int | None],
+        entry: Callable[[], ActionEntry | None],
+        cancel: Callable[[float], str],
+    ) -> None:
+        self.call = call
+        self.model = model
+        self.outcome = ""
+        self._answer = answer
+        self._decode = decode
+        self._number = number
+        self._entry = entry
+        self._cancel = cancel
+        self._over = threading.Event()
+        self._value: Any = None
+        self._error: BaseException | None = None
+        self._callbacks: list[Callable[[Action], object]] = []
+        self._lock = threading.Lock()
+        answer.add_done_callback(self._finish)
+
+    def __repr__(self) -> str:
+        number = "" if self.id is None else f" {self.id}"
+        of = "" if self.model is None else f" of instance {self.model}"
+        return f"<Action{number}: {self.call}{of}, {self.outcome or self.progress}>"
+
+    @property
+    def id(self) -> int | None:
+        """Its number on the server, as soon as the server has told it."""
+        return self._number()
+
+    @property
+    def entry(self) -> ActionEntry | None:
+        """What the server's state says of it, or None."""
+        return self._entry()
+
+    @property
+    def progress(self) -> str:
+        """The server's word for how far it is."""
+        entry = self.entry
+        if self._over.is_set() or entry is None:
+            return "over" if self._over.is_set() else "requested"
+        return entry.progress
+
+    @property
+    def is_over(self) -> bool:
+        """Whether its result, or its error, is here."""
+        return self._over.is_set()
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Wait for its end, in seconds; false when it is not over by then."""
+        return self._over.wait(timeout)
+
+    def result(self, timeout: float | None = None) -> Any:  # noqa: ANN401
+        """Return what came out.
+
+        Raises:
+            AnswerTimeoutError: If it is not over within the timeout.
+            ActionError: If it failed on the server.
+            StillRunningError: If the connection broke and nothing tells its end.
+        """
+        if not self._over.wait(timeout):
+            raise AnswerTimeoutError(
+                f"{self.call} is not over after {timeout:g} s", protocol=PROTOCOL
+            )
+        if self._error is not None:
+            raise self._error
+        return self._value
+
+    def partial(self) -> Any:  # noqa: ANN401  any JSON
+        """Return what its plugin reported last, or None."""
+        entry = self.entry
+        return None if entry is None else entry.report
+
+    def cancel(self) -> str:
+        """Ask the server to end it; return what came of that.
+
+        A server that cannot cancel goes on; the sentence says so.
+        """
+        if self.is_over:
+            return f"{self.call} was over already"
+        return self._cancel(_CANCEL_TIMEOUT)
+
+    def detach(self) -> str:
+        """Leave it alone; return how to look after it."""
+        number = self.id
+        where = "client.actions" if number is None else f"client.actions[{number}]"
+        return f"{self.call} goes on; %aimm actions, or {where}, shows how far it is"
+
+    def on_end(self, callback: Callable[[Action], object]) -> None:
+        """Have a function called once it is over, on whatever thread learns it."""
+        with self._lock:
+            if not self.is_over:
+                self._callbacks.append(callback)
+                return
+        callback(self)
+
+    def __await__(self) -> Generator[Any, None, Any]:
+        return asyncio.to_thread(self.result).__await__()
+
+    def _finish(self, answer: Future[Any]) -> None:
+        try:
+            self._value = self._decode(answer.result())
+            self.outcome = f"{self.call} is complete"
+        except BaseException as exc:
+            self._error = exc
+            self.outcome = str(exc).splitlines()[0]
+        with self._lock:
+            self._over.set()
+            callbacks, self._callbacks = self._callbacks, []
+        for callback in callbacks:
+            callback(self)

@@ -1,0 +1,530 @@
+"""One connection that stays, logs in by itself, and keeps the server's state.
+
+    state:  connecting -> ready <-> lost -> closed
+
+A reading thread (the transport's) takes what comes in; any thread may ask. A message's
+segments leave together, with pongs between them if need be. After a lost connection
+the session logs in again; what an action of our own server has brought meanwhile is
+fetched by the action's number, what cannot be known any more is told as
+`StillRunningError`.
+"""
+
+from __future__ import annotations
+
+import enum
+import hashlib
+import logging
+import threading
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from pilothouse import errors
+from pilothouse.aimm import juggler
+from pilothouse.secrets import Secret
+from pilothouse.transport.endpoint import Endpoint
+from pilothouse.transport.websocket import FOREVER, Socket, SocketState
+
+from .errors import PROTOCOL, StillRunningError, refusal
+from .extensions import ACTIONS, HEADER, OURS
+from .state import State, read_state
+
+__all__ = ["Session", "SessionState"]
+
+_LOG = logging.getLogger(__name__)
+_GUESS_AFTER: Final = 1.0
+_RENEW_WITHIN: Final = 15.0
+
+
+class SessionState(enum.StrEnum):
+    """What a session is doing."""
+
+    CONNECTING = "connecting"
+    READY = "ready"
+    LOST = "lost"
+    CLOSED = "closed"
+
+
+@dataclass(slots=True, eq=False)
+class Pending:
+    """A request that waits for its answer.
+
+    Attributes:
+        name: The action's name.
+        answer: What comes of it.
+        action_id: The action's number on the server, once it is told.
+        run: The run of the server in which that number counts.
+    """
+
+    name: str
+    answer: Future[Any] = field(default_factory=Future)
+    action_id: int | None = None
+    run: str = ""
+
+
+class Session:
+    """A connection to one AIMM server, as one user.
+
+    Args:
+        url: ``ws://`` or ``wss://`` with host and port; the path ``/ws`` and then
+            ``/`` are tried when it has none or the server does not know it.
+        username: Who logs in.
+        password: What with.
+        hash_password: Send the hex of its SHA-256, as the real client does.
+        verify: As of `Endpoint.verify`.
+        timeout: Longest wait for a connection, a login or a short answer, in seconds.
+        wire: Which juggler is spoken; None: found out.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        username: str,
+        password: Secret,
+        hash_password: bool = True,
+        verify: bool | str | None = None,
+        timeout: float = 10.0,
+        wire: juggler.Wire | None = None,
+    ) -> None:
+        self._endpoint = Endpoint.parse(url)
+        self._username = username
+        self._password = password
+        self._hash_password = hash_password
+        self._verify = verify
+        self._timeout = timeout
+        self._wire = wire
+        self._machine: juggler.ClientConnection | None = None
+        self._socket: Socket | None = None
+        self._login: Pending | None = None
+        self._wants_login = True
+        self._pending: dict[int, Pending] = {}
+        self._orphans: list[Pending] = []
+        self._changed = threading.Condition()
+        self._machine_lock = threading.Lock()
+        self._frame_lock = threading.Lock()
+        self._message_lock = threading.Lock()
+        self._listeners: list[Callable[[State], object]] = []
+        self._failure: errors.PilothouseError | None = None
+        self.state = SessionState.CONNECTING
+        self.extensions: frozenset[str] = frozenset()
+        self.run = ""
+        self.server_state = State()
+
+    @property
+    def url(self) -> str:
+        """The address, with the path that worked."""
+        return self._endpoint.url
+
+    @property
+    def username(self) -> str:
+        """Who logs in."""
+        return self._username
+
+    def open(self) -> None:
+        """Connect and log in.
+
+        Raises:
+            NotAuthorizedError: If the server refuses the login.
+            TransportError: If no connection could be made.
+            RemoteError: If no path of the server is an AIMM control.
+        """
+        paths = dict.fromkeys([self._endpoint.path or "/ws", "/ws", "/"])
+        for path in paths:
+            endpoint = Endpoint.parse(self._endpoint.origin + path)
+            socket = self._new_socket(self._endpoint.origin + path)
+            self._socket = socket
+            try:
+                socket.open()
+            except errors.NotFoundError:
+                if path == list(paths)[-1]:
+                    self.close()
+                    raise errors.NotFoundError(
+                        f"{self._endpoint.authority} has no AIMM control at "
+                        f"{' or '.join(paths)}",
+                        protocol=PROTOCOL,
+                    ) from None
+                continue
+            except BaseException:
+                self.close()
+                raise
+            self._endpoint = endpoint
+            break
+        self._guess_wire()
+        self._await_login()
+
+    def request(self, name: str, data: Any) -> Pending:  # noqa: ANN401  any JSON
+        """Send a request, waiting for a connection if need be.
+
+        Raises:
+            ConnectionLostError: If there is no connection within the timeout.
+        """
+        self._await_ready()
+        pending = Pending(name)
+        self._send(pending, data)
+        return pending
+
+    def call(self, name: str, data: Any, timeout: float | None = None) -> Any:  # noqa: ANN401
+        """Return the answer to a short request.
+
+        Raises:
+            AnswerTimeoutError: If none came within the timeout.
+            RemoteError: If the server refused.
+        """
+        return self.wait(self.request(name, data), timeout)
+
+    def wait(self, pending: Pending, timeout: float | None = None) -> Any:  # noqa: ANN401
+        """Return the answer to a request.
+
+        Raises:
+            AnswerTimeoutError: If none came within the timeout.
+            RemoteError: If the server refused.
+        """
+        timeout = self._timeout if timeout is None else timeout
+        try:
+            return pending.answer.result(timeout)
+        except TimeoutError:
+            if pending.answer.done():
+                raise
+            raise errors.AnswerTimeoutError(
+                f"no answer to {pending.name} within {timeout:g} s", protocol=PROTOCOL
+            ) from None
+
+    def login(
+        self, username: str | None = None, password: Secret | None = None
+    ) -> None:
+        """Log in, as somebody else if need be.
+
+        Raises:
+            NotAuthorizedError: If the server refuses.
+        """
+        self._username = self._username if username is None else username
+        self._password = self._password if password is None else password
+        with self._changed:
+            self._wants_login = True
+            self._failure = None
+        self._send_login()
+        self._await_login()
+
+    def logout(self) -> None:
+        """Log out; the connection stays, and is not logged in again by itself."""
+        self._wants_login = False
+        try:
+            self.call("logout", None)
+        except errors.RemoteError as exc:
+            # What a real server 1.2 answers to every logout, which it does perform.
+            if "set_local_data" not in str(exc):
+                raise
+        if not self.extensions:
+            self._take_state(None)
+
+    def on_change(self, listener: Callable[[State], object]) -> Callable[[], None]:
+        """Have a function called with each new state; return what ends that."""
+        with self._changed:
+            self._listeners.append(listener)
+
+        def remove() -> None:
+            with self._changed, suppress(ValueError):
+                self._listeners.remove(listener)
+
+        return remove
+
+    def close(self) -> None:
+        """End the connection; may be called twice."""
+        with self._changed:
+            self._wants_login = False
+        if self._socket is not None:
+            self._socket.close()
+        self._set_state(SessionState.CLOSED)
+        self._fail_pending("the session was closed", keep=False)
+
+    # What follows runs on the thread of whoever asks.
+
+    def _guess_wire(self) -> None:
+        """Wait for a frame that tells the wire; take the newest when none comes."""
+        with self._changed:
+            self._changed.wait_for(
+                lambda: self._wire is not None or self.state is SessionState.CLOSED,
+                _GUESS_AFTER,
+            )
+            if self._wire is not None or self.state is SessionState.CLOSED:
+                return
+        with self._machine_lock:
+            machine = self._machine
+            if machine is not None and machine.wire is None:
+                machine.wire = self._wire = juggler.Wire.SEGMENTED
+        self._send_login()
+
+    def _await_login(self) -> None:
+        with self._changed:
+            arrived = self._changed.wait_for(
+                lambda: self._failure is not None or self.state is SessionState.READY,
+                self._timeout,
+            )
+            failure = self._failure
+        if failure is not None:
+            self.close()
+            raise failure
+        if not arrived:
+            self.close()
+            raise errors.AnswerTimeoutError(
+                f"{self._endpoint.authority} did not answer the login within "
+                f"{self._timeout:g} s",
+                protocol=PROTOCOL,
+            )
+
+    def _await_ready(self) -> None:
+        over = (SessionState.READY, SessionState.CLOSED)
+        with self._changed:
+            self._changed.wait_for(lambda: self.state in over, self._timeout)
+            if self.state is SessionState.READY:
+                return
+            failure, state = self._failure, self.state
+        if failure is not None:
+            raise failure
+        why = (
+            "the session is closed"
+            if state is SessionState.CLOSED
+            else (f"no connection to {self._endpoint.authority} now, it is tried again")
+        )
+        raise errors.ConnectionLostError(why, protocol=PROTOCOL)
+
+    def _send(self, pending: Pending, data: Any, name: str = "") -> int:  # noqa: ANN401
+        """Send a request; its segments leave together, on one connection."""
+        with self._message_lock:
+            with self._machine_lock:
+                machine = self._machine
+                if machine is None:
+                    raise errors.ConnectionLostError(
+                        f"no connection to {self._endpoint.authority} now",
+                        protocol=PROTOCOL,
+                    )
+                number = machine.request(name or pending.name, data)
+                frames = machine.take_outgoing()
+                self._pending[number] = pending
+            try:
+                for frame in frames:
+                    self._send_frame(machine, frame)
+            except errors.PilothouseError:
+                self._pending.pop(number, None)
+                raise
+        return number
+
+    def _send_frame(self, machine: juggler.ClientConnection, frame: str) -> None:
+        with self._frame_lock:
+            if machine is not self._machine or self._socket is None:
+                raise errors.ConnectionLostError(
+                    f"the connection to {self._endpoint.authority} broke",
+                    protocol=PROTOCOL,
+                )
+            self._socket.send_text(frame)
+
+    def _send_login(self) -> None:
+        password = self._password.reveal()
+        if self._hash_password:
+            password = hashlib.sha256(password.encode()).hexdigest()
+        self._login = Pending("login")
+        self._login.answer.add_done_callback(self._take_login)
+        with suppress(errors.TransportError):
+            self._send(
+                self._login,
+                {"username": self._username, "password": password, "ext": sorted(OURS)},
+            )
+
+    # What follows runs on the reading thread.
+
+    def _new_socket(self, url: str) -> Socket:
+        return Socket(
+            url,
+            headers={HEADER: juggler.Wire.SEGMENTED.value},
+            verify=self._verify,
+            on_text=self._take_frame,
+            on_state=self._take_socket_state,
+            on_open=self._begin,
+            ping_interval=30.0,
+            answer_timeout=60.0,
+            connect_timeout=self._timeout,
+            reconnect=FOREVER,
+            protocol=PROTOCOL,
+        )
+
+    def _begin(self, socket: Socket) -> None:
+        said = socket.answer_headers.get(HEADER.lower())
+        wire = juggler.Wire.SEGMENTED if said == juggler.Wire.SEGMENTED else self._wire
+        machine = juggler.ClientConnection(now=time.monotonic(), wire=wire)
+        with self._frame_lock, self._machine_lock:
+            self._machine = machine
+        if wire is not None:
+            self._know_wire(wire)
+
+    def _know_wire(self, wire: juggler.Wire) -> None:
+        with self._changed:
+            self._wire = wire
+            wanted = self._wants_login
+            self._changed.notify_all()
+        if wanted:
+            self._send_login()
+        else:
+            self._set_state(SessionState.READY)
+
+    def _take_socket_state(self, state: SocketState) -> None:
+        if state is SocketState.LOST:
+            with self._frame_lock, self._machine_lock:
+                self._machine = None
+            self._set_state(SessionState.LOST)
+            self._fail_pending(self._why_lost(), keep=True)
+        elif state is SocketState.CLOSED:
+            with self._frame_lock, self._machine_lock:
+                self._machine = None
+            if self._failure is None and self._socket is not None:
+                self._failure = self._socket.error
+            self._set_state(SessionState.CLOSED)
+            self._fail_pending(self._why_lost(), keep=False)
+
+    def _why_lost(self) -> str:
+        error = None if self._socket is None else self._socket.error
+        return "the connection ended" if error is None else error.message
+
+    def _take_frame(self, frame: str) -> None:
+        try:
+            with self._machine_lock:
+                machine = self._machine
+                if machine is None:
+                    return
+                knew = machine.wire
+                events = machine.receive(frame, time.monotonic())
+                frames = machine.take_outgoing()
+        except errors.ProtocolError as exc:
+            self._give_up(exc)
+            return
+        for pong in frames:
+            with suppress(errors.TransportError):
+                self._send_frame(machine, pong)
+        if knew is None and machine.wire is not None:
+            self._know_wire(machine.wire)
+        for event in events:
+            self._take_event(event)
+
+    def _give_up(self, exc: errors.ProtocolError) -> None:
+        """End a connection whose peer broke the protocol."""
+        _LOG.warning("%s: %s", self._endpoint.authority, exc.message)
+        if self.state is SessionState.CONNECTING:
+            self._fail(exc)
+        if self._socket is not None:
+            self._socket.renew()
+
+    def _take_event(self, event: juggler.Event) -> None:
+        match event:
+            case juggler.Response(id=number):
+                pending = self._pending.pop(number, None)
+                if pending is not None:
+                    _resolve(pending, event)
+            case juggler.StateChanged(state=state):
+                self._take_state(state)
+            case juggler.Notify(name="action", data=data) if isinstance(data, Mapping):
+                pending = self._pending.get(data.get("request", 0))
+                number = data.get("action_id")
+                if pending is not None and isinstance(number, int):
+                    pending.action_id, pending.run = number, self.run
+
+    def _take_state(self, obj: Any) -> None:  # noqa: ANN401  any JSON
+        self.server_state = state = read_state(obj)
+        with self._changed:
+            listeners = list(self._listeners)
+        for listener in listeners:
+            try:
+                listener(state)
+            except Exception:
+                _LOG.exception("a callback for the AIMM state failed")
+
+    def _take_login(self, answer: Future[Any]) -> None:
+        exc = answer.exception()
+        if isinstance(exc, errors.TransportError):
+            return  # the connection broke; the next one logs in again
+        said = None if exc is not None else answer.result()
+        refused = isinstance(said, Mapping) and said.get("success") is False
+        if exc is not None or refused:
+            self._fail(
+                errors.NotAuthorizedError(
+                    f"{self._endpoint.authority} refused the login of "
+                    f"{self._username!r}",
+                    protocol=PROTOCOL,
+                    hint="the right user name and password",
+                )
+            )
+            return
+        told = said if isinstance(said, Mapping) else {}
+        extensions = told.get("ext")
+        names = extensions if isinstance(extensions, list) else []
+        self.extensions = OURS & {name for name in names if isinstance(name, str)}
+        self.run = str(told.get("run") or "")
+        self._set_state(SessionState.READY)
+        self._adopt()
+
+    def _adopt(self) -> None:
+        """Ask again for what was under way when the last connection broke."""
+        with self._changed:
+            orphans, self._orphans = self._orphans, []
+        for pending in orphans:
+            if pending.run != self.run or ACTIONS not in self.extensions:
+                _fail(
+                    pending,
+                    StillRunningError(
+                        pending.name,
+                        "the server was restarted meanwhile",
+                        action_id=pending.action_id,
+                    ),
+                )
+                continue
+            try:
+                self._send(pending, {"action_id": pending.action_id}, "get_result")
+            except errors.PilothouseError:
+                with self._changed:
+                    self._orphans.append(pending)
+
+    def _fail_pending(self, why: str, *, keep: bool) -> None:
+        with self._changed:
+            pending, self._pending = list(self._pending.values()), {}
+            if not keep:
+                pending += self._orphans
+                self._orphans = []
+        for one in pending:
+            if one.name == "login":
+                _fail(one, errors.ConnectionLostError(why, protocol=PROTOCOL))
+            elif keep and one.action_id is not None:
+                with self._changed:
+                    self._orphans.append(one)
+            else:
+                _fail(one, StillRunningError(one.name, why, action_id=one.action_id))
+
+    def _fail(self, exc: errors.PilothouseError) -> None:
+        """Give the session up: what failed would fail again."""
+        with self._changed:
+            self._failure = exc
+            self._wants_login = False
+            self._changed.notify_all()
+        if self._socket is not None:
+            self._socket.close()
+
+    def _set_state(self, state: SessionState) -> None:
+        with self._changed:
+            if self.state is not SessionState.CLOSED:
+                self.state = state
+            self._changed.notify_all()
+
+
+def _resolve(pending: Pending, response: juggler.Response) -> None:
+    if pending.answer.done():
+        return
+    if not response.success:
+        pending.answer.set_exception(refusal(pending.name, response.data))
+    else:
+        pending.answer.set_result(response.data)
+
+
+def _fail(pending: Pending, exc: BaseException) -> None:
+    if not pending.answer.done():
+        pending.answer.set_exception(exc)
