@@ -11,6 +11,7 @@ are those of the reference implementation's loopback module (contract §7.2).
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Final
 
 from pilothouse.mplane.model import Specification
@@ -44,10 +45,9 @@ class Loopback(Probe):
             )
         )
 
-    def measure(
+    def rows(
         self, specification: Specification, pace: Pace, stopping: Stopping
-    ) -> Row:
-        """Return the input."""
-        return Row(
-            values={"test.output": specification.get_parameter_value("test.input")}
-        )
+    ) -> Iterator[Row]:
+        """Yield the input, once, at once, whatever the scope."""
+        value = specification.get_parameter_value("test.input")
+        yield Row(values={"test.output": value})

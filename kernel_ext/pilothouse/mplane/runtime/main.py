@@ -45,7 +45,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stdout.write("\nERROR: missing --config\n\n")
         parser.print_help()
         return 1
-    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(message)s")
     try:
         _run(args.config)
     except (PilothouseError, OSError, ValueError) as exc:
@@ -94,6 +93,7 @@ async def _listen(
     for number in _SIGNALS:
         loop.add_signal_handler(number, ending.set)
     component = ListenerHttpComponent(services, config=settings)
+    _begin_log()
     await component.start()
     try:
         _say(f"ListenerHttpComponent running on port {component.port}")
@@ -109,6 +109,7 @@ def _connect(services: list[Service], settings: configuration.Configuration) -> 
     for number in _SIGNALS:
         signal.signal(number, lambda *_: ending.set())
     component = InitiatorHttpComponent(services, config=settings)
+    _begin_log()
     component.start()
     try:
         if component.wait_registered(timeout=None):
@@ -118,6 +119,11 @@ def _connect(services: list[Service], settings: configuration.Configuration) -> 
         ending.wait()
     finally:
         component.stop()
+
+
+def _begin_log() -> None:
+    """Log what happens from now on; which services there are has been said."""
+    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(message)s")
 
 
 def _say(text: str) -> None:

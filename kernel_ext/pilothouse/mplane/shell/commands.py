@@ -19,13 +19,13 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 
 from pilothouse.errors import LineError, NotFoundError, TransportError
 from pilothouse.mplane import model
 
 if TYPE_CHECKING:
-    from pilothouse.mplane.client import BaseClient
+    from pilothouse.mplane.client import HttpInitiatorClient, HttpListenerClient
     from pilothouse.mplane.measurement import Measurement
 
 __all__ = ["Commands", "Message", "Missing"]
@@ -67,7 +67,7 @@ class Commands:
         shows_tracebacks: Whether errors come with their traceback.
     """
 
-    def __init__(self, client: BaseClient) -> None:
+    def __init__(self, client: HttpInitiatorClient | HttpListenerClient) -> None:
         self.client = client
         self.defaults: dict[str, str] = {}
         self.scope: model.When | None = None
@@ -84,13 +84,19 @@ class Commands:
     def getcap(self, url: str) -> list[model.Capability]:
         """Retrieve capabilities and withdrawals; return the capabilities now new.
 
+        Args:
+            url: A capability, several, or a page of links. When the root of a component
+                has none of these, its ``/capability`` is asked.
+
         Raises:
             LineError: If it is no address, or the client waits for components.
             TransportError: If nothing usable came back.
         """
         initiator = self._initiator()
         before = set(self.client.capability_tokens())
-        initiator.retrieve_capabilities(_checked(url, needs_port=True))
+        found = initiator.retrieve_capabilities(_checked(url, needs_port=True))
+        if not found and urlsplit(url).path in {"", "/"}:
+            initiator.retrieve_capabilities(urljoin(url, "/capability"))
         return [
             self.client.capability_for(token)
             for token in self.client.capability_tokens()

@@ -25,6 +25,15 @@ from .words import COMMANDS, split_line, split_options
 
 __all__ = ["Shell"]
 
+_EXPECTED = (
+    PilothouseError,
+    ValueError,
+    LookupError,
+    OSError,
+    EOFError,
+    RuntimeError,
+)
+
 
 class Shell:
     """Runs lines.
@@ -35,6 +44,8 @@ class Shell:
         ask: Returns the answer to a prompt; raises `EOFError` when there is none to
             come. Without it nothing is asked, and what is missing is an error.
         as_json: Say what commands return as one line of JSON each.
+        complain: Takes errors, each with its hint; said as the reference shell does by
+            default.
 
     Attributes:
         failures: How many lines failed.
@@ -47,12 +58,14 @@ class Shell:
         ask: Callable[[str], str] | None = None,
         *,
         as_json: bool = False,
+        complain: Callable[[str], None] | None = None,
     ) -> None:
         self.commands = commands
         self.failures = 0
         self._say = say
         self._ask = ask
         self._as_json = as_json
+        self._complain = complain
 
     def greet(self) -> None:
         """Say what this is."""
@@ -71,29 +84,31 @@ class Shell:
         if name == "EOF":
             self._say("Ciao!")
             return False
-        if name not in COMMANDS:
-            self.failures += 1
-            self._say(f"*** Unknown command: {name}")
-            return True
         try:
+            if name not in COMMANDS:
+                raise LineError(f"*** Unknown command: {name}", hint="help lists all")
             getattr(self, f"_do_{name}")(rest)
-        except LineError as exc:
+        except _EXPECTED as exc:
             self.failures += 1
-            self._say(exc.message)
-        except (PilothouseError, ValueError, LookupError, OSError, EOFError) as exc:
-            self._complain(exc)
-        except RuntimeError as exc:
-            self._complain(exc)
+            self._tell(exc)
         return True
 
-    def _complain(self, exc: Exception) -> None:
-        self.failures += 1
-        self._say("An exception occurred:")
-        self._say(str(exc) or type(exc).__name__)
+    def _tell(self, exc: Exception) -> None:
+        """Say an error."""
+        trace = ""
         if self.commands.shows_tracebacks:
-            self._say("".join(traceback.format_exception(exc)).rstrip("\n"))
-        self._say("You can try to continue, but client state may be inconsistent.")
-        if self._ask is not None:
+            trace = "".join(traceback.format_exception(exc)).rstrip("\n")
+        text = str(exc) or type(exc).__name__
+        if self._complain is not None:
+            self._complain(trace or text)
+        elif isinstance(exc, LineError):
+            self._say(exc.message)
+        else:
+            self._say("An exception occurred:")
+            self._say(text)
+            if trace:
+                self._say(trace)
+            self._say("You can try to continue, but client state may be inconsistent.")
             self.greet()
 
     def _answer(self, value: Any, text: str) -> None:  # noqa: ANN401 - any result

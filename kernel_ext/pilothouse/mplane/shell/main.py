@@ -22,7 +22,8 @@ from .reading import ask, is_terminal, line_editing
 from .words import PROMPT
 
 if TYPE_CHECKING:
-    from pilothouse.mplane.client import BaseClient
+    from pilothouse.mplane.client import HttpInitiatorClient, HttpListenerClient
+    from pilothouse.mplane.configuration import Configuration
 
     from .commands import Commands
     from .loop import Shell
@@ -39,7 +40,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         commands = _commands(args.config, args.url)
     except PilothouseError as exc:
-        sys.stderr.write(f"mpcli: {exc}\n")
+        _complain(str(exc))
         return _FAILED
     except KeyboardInterrupt:
         return _INTERRUPTED
@@ -106,22 +107,21 @@ def _commands(config: str | None, url: str | None) -> Commands:
     commands = Commands(_client(settings))
     try:
         start = getattr(settings.client, "capability_url", None)
-        if start:
-            commands.client.retrieve_capabilities(start)  # type: ignore[attr-defined]
         if url:
             commands.seturl(url)
-            commands.client.retrieve_capabilities(url)  # type: ignore[attr-defined]
+        for each in (start, url):
+            if each:
+                commands.getcap(each)
     except BaseException:
         commands.close()
         raise
     return commands
 
 
-def _client(settings: object) -> BaseClient:
+def _client(settings: Configuration) -> HttpInitiatorClient | HttpListenerClient:
     from pilothouse.mplane import client, configuration
     from pilothouse.mplane.tls import TlsState
 
-    assert isinstance(settings, configuration.Configuration)
     tls = TlsState(settings)
     if isinstance(settings.client, configuration.ClientListen):
         listener = client.HttpListenerClient(settings, tls_state=tls)
@@ -136,10 +136,14 @@ def _say(text: str) -> None:
     sys.stdout.flush()
 
 
+def _complain(text: str) -> None:
+    sys.stderr.write(f"mpcli: {text}\n")
+
+
 def _run_given(commands: Commands, lines: Sequence[str], as_json: bool) -> int:
     from .loop import Shell
 
-    shell = Shell(commands, _say, as_json=as_json)
+    shell = Shell(commands, _say, as_json=as_json, complain=_complain)
     for line in lines:
         if not shell.run(line):
             break
