@@ -56,7 +56,10 @@ _LOG_BYTES = 64 * 1024
 _TEXT_CHARACTERS = 4096
 _TRACEBACK_CHARACTERS = 64 * 1024
 _ITEM_CHARACTERS = 200
-_ERROR_BYTES = 256 * 1024
+_ERROR_BYTES = 64 * 1024
+_SHARING = "_pilothouse_sharing"
+"""Local module of our own client, with a `dumps` that keeps classes what they are."""
+
 _PROTOCOL = 5
 _GZIP = 31
 _SAMPLE_BYTES = 64 * 1024
@@ -296,6 +299,8 @@ class Worker:
         started = time.perf_counter()
         try:
             results.extend(map(self._function, batch))
+            if len(results) < len(batch):  # a function may end the loop by accident
+                _refuse_stop()
         except BaseException as exc:
             self._report(exc, batch, len(results))
             return
@@ -314,15 +319,23 @@ class Worker:
         self._link.send({"k": "done", **done, "logs": logs}, squeezed.value())
 
     def _batch(self, body: bytearray) -> Any:  # noqa: ANN401
-        """Return what is to be mapped: an iterable with a length, if it has one."""
+        """Return what is to be mapped, with a length and places."""
         data: Any = body
         if bytes(body[:2]) == b"\x1f\x8b":
             data = _gunzip(bytes(body), self._limits["batch"])
-        return _dill().loads(data)
+        batch = _dill().loads(data)
+        return batch if type(batch) in (list, tuple, range) else list(batch)
 
     def _pickled(self, answer: dict[str, Any], plain: bool) -> Squeeze:
-        """Return the pickle of an answer: by the fast pickler if that can do it."""
+        """Return the pickle of an answer: by the fast pickler if that can do it.
+
+        A client that has brought its own way, for the identity of classes, is served
+        by that.
+        """
         squeeze = Squeeze(self._limits["results"], plain)
+        if _SHARING in sys.modules:
+            squeeze.write(sys.modules[_SHARING].dumps(answer))
+            return squeeze
         try:
             pickle.Pickler(squeeze, _PROTOCOL).dump(answer)
         except TooLong:
@@ -473,6 +486,10 @@ def _is_standard(name: str) -> bool:
     return finder.find_spec(top, inside) is not None
 
 
+def _refuse_stop() -> None:
+    raise RuntimeError("the function raised StopIteration")
+
+
 def _callable(found: Any) -> Callable[[Any], Any]:  # noqa: ANN401
     if not callable(found):
         raise TypeError(f"{type(found).__name__} is not callable")
@@ -573,7 +590,8 @@ def _own_folders() -> tuple[str, ...]:
     import pickle as standard
 
     dill_folder = os.path.join(os.path.dirname(_dill().__file__), "")  # noqa: PTH118, PTH120
-    return (dill_folder, standard.__file__, importlib.__file__ or "<none>")
+    sharing = _SOURCE_FOLDER + _SHARING
+    return (dill_folder, sharing, standard.__file__, importlib.__file__ or "<none>")
 
 
 def _short_path(place: str) -> str:
@@ -590,7 +608,10 @@ def _pickled_error(exc: BaseException) -> bytes:
     try:
         exc = exc.with_traceback(None)
         exc.__cause__ = exc.__context__ = None
-        _dill().Pickler(squeeze, 4, recurse=True).dump(exc)
+        if _SHARING in sys.modules:
+            squeeze.write(sys.modules[_SHARING].dumps(exc))
+        else:
+            _dill().Pickler(squeeze, 4, recurse=True).dump(exc)
         return squeeze.value()
     except BaseException:
         return b""

@@ -35,7 +35,7 @@ from .outcomes import Cause, Done, Failed, Limits, Ready
 
 __all__ = ["WorkerProcess", "worker_environment"]
 
-_LENGTHS: Final = struct.Struct(">IQ")
+_LENGTHS: Final = ">IQ"  # plain text: this module also travels by value
 _BOOT: Final = (
     "import sys; sys.path.insert(0, sys.argv[1]); import child; del sys.path[0]; "
     "child.main(sys.argv[2:])"
@@ -77,6 +77,7 @@ class WorkerProcess:
         folder: Where its own folder is made; the temporary one by default.
         environment: All variables it gets; by default few, see `worker_environment`.
         limits: Bounds on memory and on what comes and goes.
+        code: Folder that holds ``child.py``; for where this package is not installed.
 
     Attributes:
         python_version: Its interpreter's banner, once it has said hello.
@@ -90,7 +91,9 @@ class WorkerProcess:
         folder: Path | None = None,
         environment: Mapping[str, str] | None = None,
         limits: Limits | None = None,
+        code: Path | None = None,
     ) -> None:
+        self._code = code or Path(__file__).parent
         self._python = python
         self._parent = folder
         self._environment = environment
@@ -140,7 +143,7 @@ class WorkerProcess:
             if environment is None:
                 environment = worker_environment(folder)
             words = [self._python, "-I", "-X", "utf8", "-c", _BOOT]
-            words += [str(Path(__file__).parent), str(there.fileno()), str(self._log)]
+            words += [str(self._code), str(there.fileno()), str(self._log)]
             self._process = subprocess.Popen(
                 words,
                 stdin=subprocess.DEVNULL,
@@ -275,11 +278,13 @@ class WorkerProcess:
     def _send(self, head: Mapping[str, Any], body: bytes) -> None:
         text = json.dumps(head).encode()
         assert self._socket is not None
-        self._socket.sendall(_LENGTHS.pack(len(text), len(body)) + text)
+        self._socket.sendall(struct.pack(_LENGTHS, len(text), len(body)) + text)
         self._socket.sendall(body)
 
     def _receive(self, deadline: float | None) -> tuple[dict[str, Any], bytes]:
-        lengths = _LENGTHS.unpack(self._exactly(_LENGTHS.size, deadline))
+        lengths = struct.unpack(
+            _LENGTHS, self._exactly(struct.calcsize(_LENGTHS), deadline)
+        )
         if max(lengths) > _MOST_FRAME_BYTES:
             raise ValueError("this is no frame")
         head = json.loads(bytes(self._exactly(lengths[0], deadline)))
@@ -390,7 +395,7 @@ class WorkerProcess:
                 return ""
             size = os.fstat(self._log).st_size
             data = os.pread(self._log, _LOG_KEPT_BYTES, max(0, size - _LOG_KEPT_BYTES))
-        own = str(Path(__file__).parent)  # in what the fault handler says
+        own = str(self._code)  # in what the fault handler says
         lines = data.decode("utf-8", "replace").splitlines(keepends=True)
         return "".join(line for line in lines if own not in line)
 

@@ -77,7 +77,10 @@ class Accounts:
         self._by_digest: dict[bytes, Account] = {}
         for secret in secrets:
             account = Account(tokens.split(secret), options)
-            self._by_digest[_digest(account.token.bearer)] = account
+            digest = _digest(account.token.bearer)
+            if digest in self._by_digest:
+                raise ValueError("two tokens have the same first half")
+            self._by_digest[digest] = account
         self._nobody = _digest("")
 
     def find(self, authorization: str | None) -> Account | None:

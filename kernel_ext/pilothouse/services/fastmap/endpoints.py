@@ -122,7 +122,7 @@ class Endpoints:
         try:
             run, batch = self._book.take(call.account, request, digest, call.python)
         except Full:
-            return _wait("full")
+            return _wait(call, "full")
         await self._wait_for(run, batch, 0.0 if request.defer else None)
         return await self._answer(call, run, batch)
 
@@ -163,7 +163,7 @@ class Endpoints:
 
     async def _answer(self, call: Call, run: Run, batch: Batch) -> Reply:
         if not batch.finished.is_set():
-            return _wait(run.step)
+            return _wait(call, run.step)
         if batch.answer is not None:
             self._book.hand_out(batch)
             return _for(call, batch.answer)
@@ -196,8 +196,11 @@ async def _first_of(event: asyncio.Event, other: asyncio.Event, longest: float) 
     return event.is_set() or other.is_set()
 
 
-def _wait(step: str) -> Reply:
-    return Reply(status=Status.INITIALIZING, body=InitStep(init_step=step).to_bytes())
+def _wait(call: Call, step: str) -> Reply:
+    """Return the wait word; real clients come back after five seconds."""
+    soon = {} if call.caller.is_release else {"Retry-After": "1"}
+    body = InitStep(init_step=step).to_bytes()
+    return Reply(status=Status.INITIALIZING, body=body, headers=soon)
 
 
 def _for(call: Call, answer: Reply) -> Reply:

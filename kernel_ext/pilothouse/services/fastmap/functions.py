@@ -8,6 +8,7 @@ could be read. Its time stamp is its last use.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import tempfile
 import time
@@ -125,8 +126,9 @@ class Functions:
             )
         found = []
         for path in folder.iterdir():
-            status = path.stat()
-            found.append((status.st_mtime, status.st_size, path))
+            with contextlib.suppress(FileNotFoundError):  # another upload's, renamed
+                status = path.stat()
+                found.append((status.st_mtime, status.st_size, path))
         total = sum(each for _, each, _ in found)
         for _, each, path in sorted(found):
             if total + size <= self._options.store_bytes:

@@ -59,7 +59,7 @@ class FastmapService:
         self._keeper = Keeper(folder / "kept", options.kept_bytes)
         self.backend = _backend(folder / "workers", self.functions, options)
         self.book = Book(self.backend, self._keeper, options)
-        self.accounts = Accounts(secrets, options)
+        self.accounts = _accounts(secrets, options)
         endpoints = Endpoints(
             self.functions, self._uploads, self.book, self.backend, options
         )
@@ -166,13 +166,14 @@ def _secrets(config: ServiceConfig, options: FastmapOptions) -> list[str]:
         except (OSError, ValueError) as exc:
             name = options.secret_file
             raise ServiceError(f"the secret file {name!r} cannot be read") from exc
-    found = [secret or tokens.new_token(), *options.more_secrets]
-    for each in found:
-        try:
-            tokens.split(each)
-        except ValueError as exc:
-            raise ServiceError(str(exc)) from None
-    return found
+    return [secret or tokens.new_token(), *options.more_secrets]
+
+
+def _accounts(secrets: list[str], options: FastmapOptions) -> Accounts:
+    try:
+        return Accounts(secrets, options)
+    except ValueError as exc:  # without the value
+        raise ServiceError(str(exc)) from None
 
 
 def _given(config: ServiceConfig) -> str:

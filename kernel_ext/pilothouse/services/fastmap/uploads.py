@@ -79,6 +79,10 @@ class Uploads:
             return
         upload = self._upload(account, request)
         async with upload.lock:
+            if self._uploads.get((account.name, request.func_hash)) is not upload:
+                raise _wrong(
+                    "another part of this function was refused; send all again"
+                )
             await self._take_part(account, request, upload)
 
     def forget_old(self, now: float | None = None) -> None:

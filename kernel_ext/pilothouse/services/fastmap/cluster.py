@@ -1,0 +1,432 @@
+"""Batches on a Dask cluster: the same results and the same errors (contract §6.4).
+
+    one batch            one task, bytes in and bytes out
+    a function           a worker plugin, which also workers that come later get
+    done, idle, cancel   futures are cancelled, child processes killed at once
+    a lost Dask worker   its tasks run elsewhere
+    a lost scheduler     the client connects anew, what was under way is sent again
+
+The scheduler never unpickles what users sent. `distributed` is imported here only.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+import logging
+import secrets
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from pilothouse.errors import ServiceError
+from pilothouse.fastmap.wire.headers import PythonVersion
+from pilothouse.fastmap.worker.outcomes import Cause, Done, Failed
+
+from .backend import InitializationFailed, Ran
+from .functions import Functions
+from .options import FastmapOptions
+from .runs import Run, RunKey
+
+if TYPE_CHECKING:
+    from distributed import Client, LocalCluster
+
+__all__ = ["Cluster"]
+
+log = logging.getLogger(__name__)
+
+_CONNECT_SECONDS: Final = 10.0
+_LOOK_SECONDS: Final = 1.0
+_CANCEL_SECONDS: Final = 2.0
+_PATIENCE_SECONDS: Final = 300.0
+_TRIES: Final = 10
+_SCATTER_BYTES: Final = 1024 * 1024
+
+
+class _Lost(Exception):  # noqa: N818  (it is tried again)
+    """A task was lost with its scheduler, or with the worker that held its batch."""
+
+
+class Cluster:
+    """Runs batches on Dask.
+
+    Args:
+        functions: The stored functions.
+        options: ``dask`` is the scheduler's address, or ``"local"``.
+
+    Raises:
+        ServiceError: If `distributed` is not installed.
+    """
+
+    def __init__(self, functions: Functions, options: FastmapOptions) -> None:
+        try:
+            import cloudpickle
+            import distributed  # noqa: F401  (is it there?)
+
+            from pilothouse import errors
+            from pilothouse.fastmap.worker import outcomes, process
+
+            from . import far
+        except ImportError as exc:
+            raise ServiceError(
+                f"--dask needs the package distributed: {exc}",
+                hint="pip install pilothouse[dask]",
+            ) from exc
+        for module in (far, process, outcomes, errors):
+            cloudpickle.register_pickle_by_value(module)
+        self._far = far
+        self._child = Path(str(process.__file__)).with_name("child.py").read_text()
+        self._functions = functions
+        self._options = options
+        self._id = secrets.token_hex(4)
+        self._own: LocalCluster | None = None
+        self._client: Client | None = None
+        self._connecting = asyncio.Lock()
+        self._plugins: dict[str, set[RunKey]] = {}
+        self._registering: dict[str, asyncio.Lock] = {}
+        self._futures: dict[RunKey, set[Any]] = {}
+        self._threads: dict[str, int] = {}
+        self._versions: dict[str, PythonVersion] = {}
+        self._looker: asyncio.Task[None] | None = None
+        self._numbers = itertools.count(1)
+        self._is_stopped = False
+
+    @property
+    def slots(self) -> int:
+        """How many batches it takes at a time: one for each thread, and a few more."""
+        fit = [n for address, n in self._threads.items() if self._fits(address)]
+        return max(1, sum(fit) + len(fit))
+
+    @property
+    def pythons(self) -> list[str]:
+        """Versions of the Dask workers that can be used."""
+        own = PythonVersion.own()
+        return [f"{own.major}.{own.minor}"]
+
+    async def start(self) -> None:
+        """Connect to the scheduler, or start a cluster of our own.
+
+        Raises:
+            ServiceError: If there is none.
+        """
+        address = self._options.dask
+        if address == "local":
+            address = await self._start_own()
+        self._address = address
+        try:
+            await self._connect()
+            await self._look()
+        except (OSError, TimeoutError, ValueError) as exc:
+            raise ServiceError(
+                f"no Dask scheduler answers at {self._options.dask!r}: {exc}",
+                hint="its address looks like tcp://HOST:8786; or --dask local",
+            ) from exc
+        self._looker = asyncio.get_running_loop().create_task(self._keep_looking())
+
+    async def stop(self) -> None:
+        """Take back what was brought to the cluster; end our own one."""
+        self._is_stopped = True
+        if self._looker is not None:
+            self._looker.cancel()
+        if self._client is not None:
+            for name in list(self._plugins):
+                await self._unregister(name)
+            await _in_time(self._client.close())
+        if self._own is not None:
+            await _in_time(self._own.close(), 10.0)
+
+    async def refusal(self, version: PythonVersion) -> str:
+        """Return why code of that Python cannot run here; empty if it can."""
+        own = PythonVersion.own()
+        there = {self._versions.get(address, own) for address in self._threads} or {own}
+        if version == own and own in there:
+            return ""
+        names = ", ".join(sorted(str(each) for each in there))
+        return (
+            f"the client runs {version}; the Dask workers run {names}, and this "
+            f"service, whose Python they have to share, runs {own}"
+        )
+
+    def expect(self, version: PythonVersion) -> None:
+        """Workers are there already."""
+
+    async def run(self, run: Run, batch: bytes) -> Ran:
+        """Run one batch as a task; a task that is lost is sent again.
+
+        Raises:
+            InitializationFailed: If no worker can take the function.
+            FunctionGone: If the function is not stored any more.
+        """
+        name = self._plugin_of(run)
+        self._plugins.setdefault(name, set()).add(run.key)
+        patience = time.monotonic() + _PATIENCE_SECONDS
+        for _ in range(_TRIES):
+            if run.is_ended:
+                break
+            try:
+                client = await self._connected(run, patience)
+                await self._register(client, name, run)
+                if not self._threads:
+                    run.note_step("waiting for a Dask worker")
+                told = await self._task(client, name, run, batch)
+            except _Lost as exc:
+                if time.monotonic() > patience:
+                    break
+                if not run.is_ended:
+                    log.warning("a batch is sent again: %s", exc)
+                await self._look_safely()
+                continue
+            if "is_missing" in told:  # a worker that had just come
+                self._plugins.setdefault(name, set()).discard(("", "", ""))
+                await self._register(client, name, run, anew=True)
+                continue
+            return _ran(run, told)
+        text = f"WorkerDied('the Dask cluster at {self._address} lost the batch')"
+        return Ran("", Failed(cause=Cause.DIED, exception=text, traceback=f"{text}\n"))
+
+    async def end(self, run: Run) -> None:
+        """Cancel the tasks of a run, kill its processes, forget its function."""
+        futures = self._futures.pop(run.key, set())
+        name = self._plugin_of(run)
+        users = self._plugins.get(name)
+        if users is None or self._client is None:
+            return
+        users.discard(run.key)
+        if futures:
+            await _in_time(self._client.cancel(list(futures), force=True))
+        if users:
+            await _in_time(
+                self._client.run(
+                    self._far.end_run, name, _run_id(run), on_error="ignore"
+                )
+            )
+        else:
+            await self._unregister(name)
+
+    # -- one batch
+
+    async def _task(
+        self, client: Client, name: str, run: Run, batch: bytes
+    ) -> dict[str, Any]:
+        """Run one task and return what it told.
+
+        Raises:
+            _Lost: If it has to be sent again.
+        """
+        from distributed import KilledWorker
+        from distributed.client import FutureCancelledError
+        from distributed.comm import CommClosedError
+
+        future = None
+        try:
+            sent: Any = batch
+            if len(batch) > _SCATTER_BYTES:
+                sent = await client.scatter(batch, hash=False, workers=self._fitting())
+            key = f"fastmap-{run.run_id[:32]}-{self._id}-{next(self._numbers)}"
+            future = client.submit(
+                self._far.run_batch,
+                name,
+                _run_id(run),
+                sent,
+                key=key,
+                pure=False,
+                workers=self._fitting(),
+                retries=1,
+            )
+            self._futures.setdefault(run.key, set()).add(future)
+            told: dict[str, Any] = await future.result()
+        except KilledWorker as exc:
+            text = f"WorkerDied('a Dask worker died: {exc.last_worker.address}')"
+            return {"cause": "died", "exception": text, "traceback": f"{text}\n"}
+        except (FutureCancelledError, asyncio.CancelledError) as exc:
+            if _is_cancelled():
+                raise
+            raise _Lost(str(exc) or "it was cancelled") from exc
+        except (CommClosedError, OSError, TimeoutError, RuntimeError, KeyError) as exc:
+            raise _Lost(str(exc)) from exc
+        finally:
+            futures = self._futures.get(run.key, set())
+            futures.discard(future)
+        return told
+
+    def _fitting(self) -> list[str] | None:
+        """Return the workers of our own Python; ``None`` when all are."""
+        if all(self._fits(address) for address in self._threads):
+            return None
+        return [address for address in self._threads if self._fits(address)]
+
+    def _fits(self, address: str) -> bool:
+        return self._versions.get(address, PythonVersion.own()) == PythonVersion.own()
+
+    # -- functions
+
+    def _plugin_of(self, run: Run) -> str:
+        return f"fastmap-{self._id}-{run.account.name[:8]}-{run.func_hash}"
+
+    async def _register(
+        self, client: Client, name: str, run: Run, *, anew: bool = False
+    ) -> None:
+        """Give the function to all workers, once."""
+        lock = self._registering.setdefault(name, asyncio.Lock())
+        async with lock:
+            known = getattr(client, "_fastmap_plugins", None)
+            if known is None:
+                known = client._fastmap_plugins = set()
+            if name in known and not anew:
+                return
+            run.note_step("importing")
+            load = self._functions.load
+            function = await asyncio.to_thread(load, run.account, run.func_hash)
+            limits, options = self._options.worker_limits, self._options
+            plugin = self._far.FunctionPlugin(
+                name,
+                {
+                    "func": function.func,
+                    "local_sources": function.local_sources,
+                    "installed_mods": function.installed_mods,
+                    "requirements": function.requirements,
+                },
+                self._child,
+                {
+                    "batch": limits.batch,
+                    "results": limits.results,
+                    "memory": limits.memory,
+                },
+                {
+                    "batch": options.batch_seconds,
+                    "import": options.import_seconds,
+                    "idle": options.idle_seconds + 60.0,
+                },
+            )
+            try:
+                await client.register_plugin(plugin, name=name)
+            except (OSError, TimeoutError, RuntimeError) as exc:
+                raise _Lost(str(exc)) from exc
+            known.add(name)
+
+    async def _unregister(self, name: str) -> None:
+        self._plugins.pop(name, None)
+        self._registering.pop(name, None)
+        if self._client is None:
+            return
+        known = getattr(self._client, "_fastmap_plugins", set())
+        if name in known:
+            known.discard(name)
+            await _in_time(self._client.unregister_worker_plugin(name))
+
+    # -- the scheduler
+
+    async def _start_own(self) -> str:
+        from distributed import LocalCluster
+
+        self._own = await LocalCluster(
+            n_workers=self._options.worker_count,
+            threads_per_worker=1,
+            processes=True,
+            asynchronous=True,
+            dashboard_address=None,
+            silence_logs=logging.ERROR,
+        )
+        return str(self._own.scheduler_address)
+
+    async def _connect(self) -> Client:
+        from distributed import Client
+
+        self._client = await Client(
+            self._address,
+            asynchronous=True,
+            set_as_default=False,
+            timeout=_CONNECT_SECONDS,
+            name="pilothouse-fastmap",
+        )
+        return self._client
+
+    async def _connected(self, run: Run, patience: float) -> Client:
+        """Return the client; after a loss a new one, as soon as there is a scheduler.
+
+        Raises:
+            _Lost: If there was none for too long.
+        """
+        async with self._connecting:
+            pause = 0.1
+            while self._client is None or self._client.status != "running":
+                run.note_step("waiting for the Dask scheduler")
+                if time.monotonic() > patience or run.is_ended or self._is_stopped:
+                    raise _Lost("no scheduler")
+                old, self._client = self._client, None
+                if old is not None:
+                    await _in_time(old.close())
+                try:
+                    await self._connect()
+                except (OSError, TimeoutError):
+                    await asyncio.sleep(pause)
+                    pause = min(2 * pause, 2.0)
+            return self._client
+
+    async def _keep_looking(self) -> None:
+        while True:
+            await asyncio.sleep(_LOOK_SECONDS)
+            await self._look_safely()
+
+    async def _look_safely(self) -> None:
+        try:
+            async with asyncio.timeout(_CONNECT_SECONDS):
+                await self._look()
+        except (OSError, TimeoutError, RuntimeError, ValueError) as exc:
+            log.debug("the scheduler does not tell its workers: %s", exc)
+
+    async def _look(self) -> None:
+        """Note which workers there are, and their Python."""
+        client = self._client
+        if client is None or client.status != "running":
+            return
+        threads = dict(await client.nthreads())
+        if set(threads) - set(self._versions):
+            versions = await client.get_versions()
+            for address, told in versions["workers"].items():
+                self._versions[address] = _python(told)
+        self._threads = threads
+
+
+def _run_id(run: Run) -> str:
+    return f"{run.account.name[:8]}/{run.run_id}"
+
+
+def _python(told: Mapping[str, Any]) -> PythonVersion:
+    text = str(told["host"]["python"])
+    name = PythonVersion.own().implementation
+    major, minor = text.split(".")[:2]
+    return PythonVersion(name, int(major), int(minor))
+
+
+def _ran(run: Run, told: dict[str, Any]) -> Ran:
+    """Return what a task told as an outcome.
+
+    Raises:
+        InitializationFailed: If it told that.
+    """
+    where = f"dask-{told.pop('where', '')}"
+    is_init = told.pop("is_init", False)
+    if "results" in told:
+        run.note_ready()
+        return Ran(where, Done(**told))
+    failed = Failed(**{**told, "cause": Cause(told["cause"])})
+    if is_init:
+        raise InitializationFailed(failed)
+    run.note_ready()
+    return Ran(where, failed)
+
+
+def _is_cancelled() -> bool:
+    """Tell whether it is this task that is cancelled, not what it waits for."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
+
+
+async def _in_time(awaitable: Any, seconds: float = _CANCEL_SECONDS) -> None:  # noqa: ANN401
+    """Wait for the end of something on the cluster, not for long, whatever it is."""
+    with contextlib.suppress(Exception):
+        async with asyncio.timeout(seconds):
+            await awaitable
