@@ -142,7 +142,9 @@ def test_envelopes_may_lie_in_envelopes_to_a_depth():
 
 
 def test_an_unknown_element_is_a_key_error_too():
-    with pytest.raises(KeyError, match=r"Key error: no\.such not present in registries"):
+    with pytest.raises(
+        KeyError, match=r"Key error: no\.such not present in registries"
+    ):
         model.message_from_dict(capability(results=["no.such"]))
 
 

@@ -22,7 +22,14 @@ if TYPE_CHECKING:
 
     from .elements import ParameterValue
 
-__all__ = ["Capability", "Result", "Specification"]
+__all__ = [
+    "Capability",
+    "Result",
+    "Specification",
+    "demand_parameters",
+    "demand_values",
+    "refuse_values",
+]
 
 
 class Capability(Statement):

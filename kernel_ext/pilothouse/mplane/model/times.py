@@ -20,6 +20,7 @@ __all__ = [
     "INFINITE",
     "Point",
     "TimePoint",
+    "naive",
     "parse_dur",
     "parse_time",
     "time_future",
@@ -58,7 +59,7 @@ time_past: Final = TimePoint("past")
 time_now: Final = TimePoint("now")
 time_future: Final = TimePoint("future")
 
-type_points: Final = {str(p): p for p in (time_past, time_now, time_future)}
+_WORDS: Final = {str(p): p for p in (time_past, time_now, time_future)}
 
 Point = datetime | TimePoint
 
@@ -88,7 +89,7 @@ def parse_time(valstr: str) -> Point:
     Raises:
         ValueError: If it is neither a keyword nor a timestamp that exists.
     """
-    if (point := type_points.get(valstr)) is not None:
+    if (point := _WORDS.get(valstr)) is not None:
         return point
     if (match := _TIMESTAMP.fullmatch(valstr)) is None:
         raise ValueError(f"{valstr!r} is not a point in time (2017-12-24 22:18:42.5)")
