@@ -125,6 +125,16 @@ FASTMAP = Environment("fastmap-3.11", _FASTMAP, version="3.11")
 FASTMAP_38 = Environment("fastmap-3.8", _FASTMAP, version="3.8")
 WORKER_38 = Environment("fastmap-worker-3.8", ("dill==0.3.9",), version="3.8")
 
+_MPLANE = (
+    "tornado==4.5.3",  # 5 and later: its listener's thread has no loop
+    "urllib3==1.26.20",
+    "PyYAML==5.4.1",
+)
+MPLANE = Environment("mplane-3.6", _MPLANE, alone=("mplane-sdk==0.9.0",), version="3.6")
+MPLANE_38 = Environment(
+    "mplane-3.8", _MPLANE, alone=("mplane-sdk==0.9.0",), version="3.8"
+)
+
 
 def interpreter(version: str) -> str:
     """A Python of the version ``major.minor``; of none, the one that runs this.
@@ -175,7 +185,8 @@ def _run(command: list[str]) -> None:
 
 def main() -> None:
     """Make the environments named on the command line."""
-    known = {one.name: one for one in (FASTSCORE, FASTMAP, FASTMAP_38, WORKER_38)}
+    maps = (FASTMAP, FASTMAP_38, WORKER_38)
+    known = {one.name: one for one in (FASTSCORE, *maps, MPLANE, MPLANE_38)}
     for name in sys.argv[1:]:
         sys.stdout.write(f"{known[name].ready()}\n")
 
