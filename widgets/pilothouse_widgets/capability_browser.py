@@ -17,9 +17,8 @@ from .measurement import MeasurementView
 from .view import View
 
 if TYPE_CHECKING:
+    from pilothouse.mplane.client import HttpInitiatorClient
     from pilothouse.mplane.measurement import Measurement
-
-    from pilothouse.mplane.client import BaseClient
     from pilothouse.mplane.model import Capability, When
 
 __all__ = ["CapabilityBrowser", "Run"]
@@ -62,7 +61,7 @@ class CapabilityBrowser(View):
 
     def __init__(
         self,
-        client: BaseClient,
+        client: HttpInitiatorClient,
         *,
         run: Run | None = None,
         refresh: Callable[[], object] | None = None,
@@ -197,7 +196,7 @@ class CapabilityBrowser(View):
         return "".join(parts)
 
 
-def _run_of(client: BaseClient) -> Run:
+def _run_of(client: HttpInitiatorClient) -> Run:
     def run(
         capability: Capability,
         when: When | None,

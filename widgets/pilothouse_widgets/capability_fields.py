@@ -6,12 +6,13 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 from . import scope_words
+from .allowed import suggestions
 from .form import Field
 
 if TYPE_CHECKING:
     from pilothouse.mplane.model import Capability, Parameter, When
 
-__all__ = ["LABEL", "SCOPE", "fields_of", "suggestions"]
+__all__ = ["LABEL", "SCOPE", "fields_of"]
 
 SCOPE: Final = "@when"
 """Name of the field that holds the temporal scope; no element is called so."""
@@ -20,7 +21,6 @@ LABEL: Final = "@label"
 
 _PARAMETERS: Final = "Parameters"
 _WHEN: Final = "When"
-_LOOPBACK: Final = {"ip4": "127.0.0.1", "ip6": "::1"}
 
 
 def fields_of(capability: Capability) -> list[Field]:
@@ -40,26 +40,6 @@ def fields_of(capability: Capability) -> list[Field]:
         )
     )
     return found
-
-
-def suggestions(parameter: Parameter) -> tuple[str, ...]:
-    """Return values that a parameter allows, as far as they can be told."""
-    from pilothouse.mplane.model import ListConstraint, SetConstraint
-
-    constraint = parameter.constraint()
-    if isinstance(constraint, ListConstraint):
-        constraint = constraint.inner
-    if isinstance(constraint, SetConstraint):
-        return tuple(parameter.unparse(value) for value in constraint.values)
-    if parameter.primitive_name() == "boolean":
-        return ("True", "False")
-    if parameter.primitive_name() == "address":
-        text = _LOOPBACK.get(parameter.name().rpartition(".")[2], "127.0.0.1")
-        return (text,) if constraint.met_by(parameter.parse(text)) else ()
-    low = getattr(constraint, "a", None)
-    high = getattr(constraint, "b", None)
-    ends = [parameter.unparse(end) for end in (low, high) if end is not None]
-    return tuple(dict.fromkeys(ends))
 
 
 def _field(parameter: Parameter) -> Field:

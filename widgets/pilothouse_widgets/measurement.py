@@ -35,6 +35,7 @@ __all__ = ["MeasurementView"]
 _ROWS: Final = 50
 _RUNS: Final = 100
 _POINTS: Final = 5000
+_LOOK_SECONDS: Final = 0.5
 _STATIC_ROWS: Final = 12
 
 
@@ -125,7 +126,7 @@ class MeasurementView(StreamView):
             axis="time" if report.is_timed else "number",
             stoppable=measurement is not None,
         )
-        self._reports = self._subscribe(self._take)
+        self._reports = self._subscribe(self._take, merge=_newest_report)
         self._clicks = self._subscribe(self._told, hz=20, merge=_both)
         self.show(report)
         self._leave: Callable[[], object] | None = None
@@ -177,15 +178,18 @@ class MeasurementView(StreamView):
     def _heard_of(self, _measurement: object) -> None:
         self._reports.put(None)
 
-    def _take(self, report: MeasurementReport | None) -> None:
+    def _take(self, report: MeasurementReport | None) -> float | None:
         if report is None:
             if self._measurement is None:
-                return
+                return None
             report = report_of(self._measurement)
         was_over = self._ended_at is not None
         self.show(report)
         if report.is_over and not was_over:
             self._refresh_snapshot()
+        if self._measurement is not None and report.state == "scheduled":
+            return _LOOK_SECONDS  # nobody tells when it begins
+        return None
 
     def _draw(self, report: MeasurementReport) -> None:
         if not self._places:
@@ -329,6 +333,12 @@ class MeasurementView(StreamView):
         ]
         more = self.row_count - len(shown)
         return snapshot.table(["row", "time", *heads], rows, more=more)
+
+
+def _newest_report(
+    _waiting: MeasurementReport | None, value: MeasurementReport | None
+) -> MeasurementReport | None:
+    return value
 
 
 def _number(value: object) -> float:

@@ -11,7 +11,6 @@ from .measurement_report import ColumnReport, MeasurementReport, RunReport, plai
 
 if TYPE_CHECKING:
     from pilothouse.mplane.measurement import Measurement
-
     from pilothouse.mplane.model import Receipt, Result, Specification, Statement
 
 __all__ = ["columns_of", "report_of", "seconds"]
@@ -22,12 +21,10 @@ _TIME: Final = "time"
 
 def report_of(measurement: Measurement) -> MeasurementReport:
     """Return what is known of a measurement now; never waits."""
-    from pilothouse.mplane.model import when_infinite
-
     asked = measurement.specification or measurement.receipt
     if asked is None:
         raise ValueError(f"{measurement!r} has neither a specification nor a receipt")
-    scope = asked.when() or when_infinite
+    scope = measurement.scope
     columns = columns_of(asked)
     partial = measurement.partial()
     results = partial if isinstance(partial, list) else [partial] if partial else []

@@ -10,7 +10,7 @@ from . import words
 if TYPE_CHECKING:
     from pilothouse.mplane.model import When
 
-__all__ = ["first_scope", "offered_scopes", "read_scope", "told"]
+__all__ = ["first_scope", "offered_scopes", "read_scope", "shorthand", "told"]
 
 _OFFERED: Final = (
     "now",

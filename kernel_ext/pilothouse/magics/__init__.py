@@ -62,5 +62,15 @@ MAGICS: Mapping[str, Declared] = {
     "schema": Declared(_ASSETS, "line_cell", "a cell that is an Avro schema"),
     "stream": Declared(_ASSETS, "line_cell", "a cell that is a stream descriptor"),
     "sensor": Declared(_ASSETS, "line_cell", "a cell that is a sensor descriptor"),
+    "fastmap": Declared(
+        "pilothouse.magics.fastmap:FastmapMagics",
+        "line_cell",
+        "a function over items, on workers here and elsewhere",
+    ),
+    "mplane": Declared(
+        "pilothouse.magics.mplane:MplaneMagics",
+        "line",
+        "measurements of mPlane components: discover, run, watch, interrupt",
+    ),
 }
 """Every magic by name."""

@@ -112,7 +112,7 @@ def _after(
 ) -> Iterator[tuple[str, str]]:
     flag, equals, _ = current.partition("=")
     if equals and (option := subcommand.option(flag)) and option.reader:
-        yield from _of_reader(session, option.reader)
+        yield from _of_reader(session, option.reader, rest, current)
         return
     places = 0
     open_option: Option | None = None
@@ -126,13 +126,13 @@ def _after(
         elif not open_option.many:
             open_option = None
     if open_option is not None and open_option.reader and current[:1] != "-":
-        yield from _of_reader(session, open_option.reader)
+        yield from _of_reader(session, open_option.reader, rest, current)
         return
     if current[:1] != "-":
         arguments = subcommand.arguments
         if arguments and (places < len(arguments) or arguments[-1].many):
             argument = arguments[min(places, len(arguments) - 1)]
-            yield from _of_reader(session, argument.reader)
+            yield from _of_reader(session, argument.reader, rest, current)
     yield from _options(subcommand, rest, current)
 
 
@@ -153,9 +153,14 @@ def _options(
                 yield spelling, f"option: {option.help}"
 
 
-def _of_reader(session: Session, reader: Reader) -> Iterator[tuple[str, str]]:
+def _of_reader(
+    session: Session, reader: Reader, rest: Sequence[Word] = (), current: str = ""
+) -> Iterator[tuple[str, str]]:
     for word in reader.choices:
         yield word, "choice"
+    if reader.offers is not None:
+        for name in reader.offers(session, rest, current):
+            yield name.text, name.help
     for kind in reader.names:
         group, _, wanted = kind.partition(":")
         if group == "object":

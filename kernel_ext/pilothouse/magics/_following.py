@@ -33,13 +33,11 @@ _DETACH_SECONDS = 1.0
 
 
 class Job(Protocol):
-    """A handle of remote work.
+    """A handle of remote work."""
 
-    Attributes:
-        outcome: What became of it, in a sentence; empty while it runs.
-    """
-
-    outcome: str
+    @property
+    def outcome(self) -> str:
+        """What became of it, in a sentence; empty while it runs."""
 
     @property
     def progress(self) -> Any:  # noqa: ANN401  see `pilothouse_widgets.run_report`

@@ -39,7 +39,10 @@ __all__ = [
     "stop",
 ]
 
-KINDS: dict[str, str] = {"fastmap": "pilothouse.magics._fastmap_jobs:KIND"}
+KINDS: dict[str, str] = {
+    "fastmap": "pilothouse.magics._fastmap_jobs:KIND",
+    "mplane": "pilothouse.magics._measurement_jobs:KIND",
+}
 """Kind of job -> where its `JobKind` is, as ``"module:NAME"``."""
 
 _LOOK_SECONDS = 5.0

@@ -11,14 +11,16 @@ import builtins
 import importlib
 import json
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from pilothouse.errors import LineError
 from pilothouse.nearest import did_you_mean
 
 from ._line import Word
+from ._names import Name
 
 __all__ = [
     "DATA",
@@ -103,12 +105,15 @@ class Reader:
         metavar: How help names it.
         names: The kinds of live names that complete it.
         choices: The only words it takes, when not empty.
+        offers: Tells what may stand here, given the session, the words before and the
+            beginning of the word; asks nobody.
     """
 
     read: Callable[[Word, Scope], object]
     metavar: str
     names: tuple[str, ...] = ()
     choices: tuple[str, ...] = ()
+    offers: Callable[[Any, Sequence[Word], str], Iterable[Name]] | None = None
 
 
 def _text(word: Word, scope: Scope) -> str:

@@ -1,0 +1,252 @@
+"""The mPlane component of a session: connecting to it, its measurements, its names."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from pilothouse.errors import LineError, NotFoundError, PilothouseError
+from pilothouse.nearest import did_you_mean
+
+from ._session import Session
+
+if TYPE_CHECKING:
+    from pilothouse.mplane.client import HttpInitiatorClient
+    from pilothouse.mplane.measurement import Measurement
+    from pilothouse.mplane.model import Capability
+    from pilothouse.mplane.shell.commands import Commands
+
+__all__ = [
+    "HINT",
+    "SERVICE",
+    "Connected",
+    "connect",
+    "connect_soon",
+    "connected",
+    "known_url",
+    "made",
+    "pick",
+]
+
+SERVICE = "mplane"
+_LOCAL = "local"
+HINT = "%mplane getcap URL, or %pilot up"
+
+
+class Connected:
+    """A client, the state of its commands, and the measurements of this session.
+
+    Attributes:
+        client: What asks components.
+        commands: The words of mpcli over the client.
+        url: Where capabilities were asked for last; empty before that.
+        measurements: By label, the oldest first.
+    """
+
+    def __init__(self, client: HttpInitiatorClient, commands: Commands) -> None:
+        self.client = client
+        self.commands = commands
+        self.url = ""
+        self.measurements: dict[str, Measurement] = {}
+        self._lock = threading.Lock()
+
+    def __repr__(self) -> str:
+        return f"<mPlane component {self.url or 'not known yet'}>"
+
+    @property
+    def capabilities(self) -> list[Capability]:
+        """What is known now, in mpcli's order; asks nobody."""
+        return self.commands.listcap()
+
+    def name_of(self, capability: Capability) -> str:
+        """Return a capability's label, or its token when the label means another."""
+        label = capability.get_label()
+        token = capability.get_token()
+        if label is None or self.commands.showcap(label).get_token() != token:
+            return token
+        return label
+
+    def took(self, measurement: Measurement) -> Measurement:
+        """Note a measurement of this session."""
+        with self._lock:
+            name = measurement.label or measurement.token
+            self.measurements.pop(name, None)
+            self.measurements[name] = measurement
+        return measurement
+
+    def measurement(self, token_or_label: str | None = None) -> Measurement:
+        """Return a measurement of this session, the newest one without a name.
+
+        Raises:
+            NotFoundError: If there is none.
+        """
+        known = dict(self.measurements)
+        if token_or_label is None and known:
+            return list(known.values())[-1]
+        for label, one in known.items():
+            if token_or_label and (
+                label == token_or_label or one.token.startswith(token_or_label)
+            ):
+                return one
+        if token_or_label is None:
+            problem = "nothing was measured in this notebook yet"
+        else:
+            close = did_you_mean(token_or_label, list(known))
+            problem = f"no measurement {token_or_label!r}{close}"
+        raise NotFoundError(
+            problem,
+            protocol="mPlane",
+            hint=f"known: {', '.join(known)}" if known else "%mplane runcap LABEL",
+        )
+
+    def running(self) -> Iterable[Measurement]:
+        """Return the measurements that are not over."""
+        return [one for one in list(self.measurements.values()) if not one.is_over]
+
+    def close(self) -> None:
+        """Leave what still runs to the component, and close the client."""
+        for one in self.running():
+            with suppress(PilothouseError):
+                one.detach()
+        self.commands.close()
+
+
+def connected(session: Session) -> Connected:
+    """Return the session's component; connects by itself where one is known.
+
+    A component that the profile in use names, or the local one when it runs, is asked
+    for its capabilities.
+
+    Raises:
+        LineError: If none is known.
+        TransportError: If it does not answer.
+    """
+    found: Connected | None = session.kept(SERVICE)
+    if found is not None and found.url:
+        return found
+    url = known_url(session)
+    if url is None:
+        if found is not None and found.capabilities:
+            return found
+        raise LineError("no component yet", hint=HINT)
+    connect(session, url)
+    return made(session)
+
+
+def connect(session: Session, where: str | None = None) -> list[Capability]:
+    """Ask a component for its capabilities and keep it; return the new ones.
+
+    Args:
+        session: Whose component it becomes.
+        where: An address, a profile's name, ``"local"``, or ``None``: the address used
+            last, the profile's, or the local one, started where none runs.
+
+    Raises:
+        SettingsError: If there is no such profile.
+        TransportError: If the component does not answer.
+    """
+    url = _place(session, where)
+    mine = made(session)
+    if not url.rstrip("/").endswith(("/capability", "/capabilities")):
+        mine.commands.seturl(url)
+        url = url.rstrip("/") + "/capability"
+    new = mine.commands.getcap(url)
+    mine.url = _base(url)
+    return new
+
+
+def made(session: Session) -> Connected:
+    """Return what the session keeps of mPlane; a fresh client opens nothing."""
+    found: Connected | None = session.kept(SERVICE)
+    if found is None:
+        from pilothouse.mplane import model
+        from pilothouse.mplane.client import HttpInitiatorClient
+        from pilothouse.mplane.shell.commands import Commands
+
+        model.initialize_registry()
+        client = HttpInitiatorClient(None)
+        found = Connected(client, Commands(client))
+        session.keep(SERVICE, found)
+    return found
+
+
+def connect_soon(session: Session) -> threading.Thread | None:
+    """Begin to connect in the background where a component is known, for Tab."""
+    if session.kept(SERVICE) is not None:
+        return None
+
+    def work() -> None:
+        with suppress(PilothouseError):
+            connected(session)
+
+    thread = threading.Thread(target=work, name="pilothouse-mplane", daemon=True)
+    thread.start()
+    return thread
+
+
+def known_url(session: Session) -> str | None:
+    """Return where a component is that needs no start: of the profile, or local."""
+    place = session.settings.profile().endpoint(SERVICE)
+    return place.url or _local_url()
+
+
+def pick(session: Session, token_or_label: str) -> Capability:
+    """Return a capability.
+
+    Raises:
+        NotFoundError: If there is none; the hint has the nearest labels.
+    """
+    mine = connected(session)
+    try:
+        return mine.commands.showcap(token_or_label)
+    except NotFoundError as exc:
+        labels = [str(one.get_label()) for one in mine.capabilities if one.get_label()]
+        close = did_you_mean(token_or_label, labels)
+        raise NotFoundError(
+            f"no capability {token_or_label!r}{close}",
+            protocol="mPlane",
+            hint=f"known: {', '.join(labels)}" if labels else HINT,
+        ) from exc
+
+
+def _place(session: Session, where: str | None) -> str:
+    if where and "://" in where:
+        if "@" in where.partition("://")[2].partition("/")[0]:
+            raise LineError(
+                "a password in an address would stay in the notebook",
+                hint="components know their clients by certificates",
+            )
+        return where
+    if where and where != _LOCAL:
+        url = session.settings.profile(where).endpoint(SERVICE).url
+        if not url:
+            raise LineError(
+                f"profile {where!r} has no address for mPlane",
+                hint="%pilot profiles shows what it has",
+            )
+        return url
+    if where is None:
+        found: Connected | None = session.kept(SERVICE)
+        url = (found.url if found else "") or known_url(session)
+        if url:
+            return url
+    from ._local import local_services
+
+    return str(local_services(session, SERVICE).services[SERVICE].url)
+
+
+def _local_url() -> str | None:
+    from pilothouse import services
+
+    for local in services.status():
+        if SERVICE in local.services:
+            return str(local.services[SERVICE].url)
+    return None
+
+
+def _base(url: str) -> str:
+    for ending in ("/capability", "/capabilities"):
+        url = url.rstrip("/").removesuffix(ending)
+    return f"{url}/"
