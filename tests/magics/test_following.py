@@ -139,7 +139,7 @@ def test_a_cancel_without_an_answer_is_bounded_and_not_called_confirmed(session,
     start = time.monotonic()
     thread = during(work, _thread.interrupt_main)
 
-    with pytest.raises(KeyboardInterrupt, match="not confirmed within 0[.]3 s"):
+    with pytest.raises(KeyboardInterrupt, match=r"not confirmed within 0\.3 s"):
         follow(session, work, label="f")
     thread.join()
 

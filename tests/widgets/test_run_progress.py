@@ -65,7 +65,7 @@ def test_the_end_is_static_with_everything_in_it():
 
     bundle = view._repr_mimebundle_()[0]
     assert "application/vnd.jupyter.widget-view+json" not in bundle
-    assert bundle["text/plain"].startswith("f: done, 60 of 60 items")
+    assert bundle["text/plain"].startswith("f: done: 60 items, 2.5 s")
     assert "worker-1" in bundle["text/html"]
     assert "width:40.00%" in bundle["text/html"]
 

@@ -193,7 +193,7 @@ class Progress(View):
         with self._count_lock:
             now = dict(self._now)
         at = time.monotonic()
-        elapsed = at - self._began
+        elapsed = now.pop("seconds", None) or at - self._began
         rate = now.pop("told", None)
         if rate is None:
             ended = now.get("state") == "done"
@@ -258,14 +258,17 @@ class Progress(View):
             parts = [f"{words.count(self.total)} {self.unit}".rstrip(), f"{count} out"]
         if self.fraction is not None and self.state == "running":
             parts.insert(0, f"{self.fraction:.0%}")
+        text = self.text
+        if text.startswith(f"{self.state}:"):  # a whole sentence, with the counts
+            parts, text = [text], ""
+        elif self.state != "running":
+            parts.insert(0, self.state)
         if self.rate:
             parts.append(words.rate(self.rate, self.unit))
         if self.elapsed:
             parts.append(words.duration(self.elapsed))
-        if self.state != "running":
-            parts.insert(0, self.state)
-        if self.text:
-            parts.append(self.text)
+        if text:
+            parts.append(text)
         shown = ", ".join(parts)
         return f"{self.label}: {shown}" if self.label else shown
 

@@ -21,6 +21,8 @@ from .run_report import failure_of, read
 
 __all__ = ["Job", "RunProgress"]
 
+_SMALL = "font-size:11px;white-space:nowrap"
+_HERE = "#12908e"
 _TONES = {
     "done": "#2f81f7",
     "running": "#6b7f95",
@@ -128,6 +130,7 @@ class RunProgress(Progress):
                 lanes=report.lanes,
                 span=report.span,
                 told=report.rate,
+                seconds=report.span or None,
                 eta=report.eta,
             )
         self._numbers.put(None)
@@ -149,7 +152,7 @@ class RunProgress(Progress):
     def body_html(self) -> str:
         """Return bar, lanes, facts and what went wrong."""
         parts = [super().body_html(), _lanes_html(self.lanes, self.span, self.unit)]
-        parts.append(snapshot.facts((name, value) for name, value in self.facts))
+        parts.append(_facts_html(self.facts))
         if self.failure:
             body = snapshot.pre(self.failure["traceback"])
             if self.failure["logs"]:
@@ -159,32 +162,49 @@ class RunProgress(Progress):
         return "".join(parts)
 
 
+def _facts_html(facts: list[list[str]]) -> str:
+    shown = "".join(
+        '<span style="margin-right:14px"><span style="opacity:.7">'
+        f"{escape(name)}</span> {escape(value)}</span>"
+        for name, value in facts
+    )
+    return f'<div style="{_SMALL};margin:4px 0">{shown}</div>' if shown else ""
+
+
 def _lanes_html(lanes: list[Mapping[str, Any]], span: float, unit: str) -> str:
     if not lanes or span <= 0:
         return ""
-    rows = "".join(_lane_html(lane, span, unit) for lane in lanes)
-    style = "border-collapse:collapse;width:100%;margin:6px 0"
-    return f'<table style="{style}">{rows}</table>'
+    width = min(max(len(lane["name"]) for lane in lanes), 16)
+    rows = "".join(_lane_html(lane, span, unit, width) for lane in lanes)
+    return f'<div style="margin:6px 0">{rows}</div>'
 
 
-def _lane_html(lane: Mapping[str, Any], span: float, unit: str) -> str:
+def _lane_html(lane: Mapping[str, Any], span: float, unit: str, width: int) -> str:
     noun = unit.removesuffix("s")
     amount = f"{words.plural(lane['items'], noun)}, {words.duration(lane['seconds'])}"
     blocks = "".join(
-        '<div style="position:absolute;top:0;bottom:0;min-width:1px;'
+        '<div style="position:absolute;top:0;bottom:0;min-width:1px;border-radius:2px;'
         f"left:{start / span:.2%};width:{((end or span) - start) / span:.2%};"
-        f'background:{_TONES.get(state, _TONES["done"])}"></div>'
+        f'background:{_tone(state, lane["where"])}"></div>'
         for start, end, _, state in lane["spans"]
     )
-    cell = "padding:1px 8px 1px 0;text-align:left;font-size:11px;white-space:nowrap"
     name = escape(lane["name"])
     return (
-        f'<tr><th scope="row" style="{cell};font-weight:400">{name}</th>'
-        f'<td style="{cell};width:100%"><div role="img" aria-label="{escape(amount)}" '
-        'style="position:relative;height:12px;overflow:hidden;border-radius:3px;'
-        f'background:rgba(128,128,128,.2)">{blocks}</div></td>'
-        f'<td style="{cell}">{escape(amount)}</td></tr>'
+        '<div style="display:flex;gap:12px;align-items:center;margin:2px 0">'
+        f'<code style="{_SMALL};flex:0 0 {width}ch;overflow:hidden;background:none;'
+        f'padding:0;text-overflow:ellipsis">{name}</code>'
+        f'<div role="img" aria-label="{name}: {escape(amount)}" style="flex:1 1 auto;'
+        "position:relative;height:14px;overflow:hidden;border-radius:3px;"
+        f'background:rgba(128,128,128,.2)">{blocks}</div>'
+        f'<span style="{_SMALL};flex:0 0 14ch;text-align:right;opacity:.7">'
+        f"{escape(amount)}</span></div>"
     )
+
+
+def _tone(state: str, where: str) -> str:
+    if state == "done" and where == "here":
+        return _HERE
+    return _TONES.get(state, _TONES["done"])
 
 
 def _label(job: Job) -> str:
