@@ -47,7 +47,7 @@ from typing import TYPE_CHECKING, Any, Callable  # noqa: UP035  (3.8)
 if TYPE_CHECKING:
     Head = dict[str, Any]
 
-__all__ = ["main"]
+__all__ = ["descendants", "main"]
 
 _LENGTHS = struct.Struct(">IQ")
 _SOURCE_FOLDER = "<fastmap>/"
@@ -62,8 +62,10 @@ _SHARING = "_pilothouse_sharing"
 
 _PROTOCOL = 5
 _GZIP = 31
+_READ_BYTES = 256 * 1024
 _SAMPLE_BYTES = 64 * 1024
 _LOST = 70
+_PR_SET_CHILD_SUBREAPER = 36
 
 
 class TooLong(Exception):  # noqa: N818  (what it says to the user)
@@ -205,6 +207,41 @@ class LocalSources:
         return self._sources.get(name, "")
 
 
+class Opened(io.RawIOBase):
+    """Opens one gzip member as it is read, and not beyond its bound."""
+
+    def __init__(self, data: bytearray, limit: int) -> None:
+        self._rest = memoryview(data)
+        self._left = limit
+        self._zip = zlib.decompressobj(_GZIP)
+        self._tail = b""
+
+    def readable(self) -> bool:
+        """Tell that it can be read."""
+        return True
+
+    def readinto(self, buffer: Any) -> int:  # noqa: ANN401
+        """Fill a buffer, as far as there is something at once."""
+        piece = b""
+        while not piece and not self._zip.eof and (self._tail or self._rest):
+            if not self._tail:
+                self._tail = bytes(self._rest[:_READ_BYTES])
+                self._rest = self._rest[_READ_BYTES:]
+            piece = self._zip.decompress(self._tail, len(buffer))
+            self._tail = self._zip.unconsumed_tail
+        self._left -= len(piece)
+        if self._left < 0:
+            raise TooLong("the batch opens to more than is allowed")
+        buffer[: len(piece)] = piece
+        return len(piece)
+
+    def check_end(self) -> None:
+        """Refuse what is cut off, or has something behind it."""
+        behind = self._zip.unused_data or self._rest or self._tail
+        if behind or (not self._zip.eof and self.read(1) is None):
+            raise ValueError("the batch is not one whole gzip member")
+
+
 class Squeeze(io.RawIOBase):
     """Takes a pickle as it is written; gzips it at once, counts, and has a bound."""
 
@@ -320,10 +357,12 @@ class Worker:
 
     def _batch(self, body: bytearray) -> Any:  # noqa: ANN401
         """Return what is to be mapped, with a length and places."""
-        data: Any = body
         if bytes(body[:2]) == b"\x1f\x8b":
-            data = _gunzip(bytes(body), self._limits["batch"])
-        batch = _dill().loads(data)
+            opened = Opened(body, self._limits["batch"])
+            batch = _dill().load(io.BufferedReader(opened, _READ_BYTES))
+            opened.check_end()
+        else:
+            batch = _dill().loads(body)
         return batch if type(batch) in (list, tuple, range) else list(batch)
 
     def _pickled(self, answer: dict[str, Any], plain: bool) -> Squeeze:
@@ -407,6 +446,7 @@ def main(arguments: list[str]) -> None:
     sys.excepthook = sys.__excepthook__
     descriptor, log = _out_of_reach([int(word) for word in arguments])
     sys.stdout, sys.stderr = _stream(1), _stream(2)
+    _adopt_orphans()
     faulthandler.enable(log, all_threads=False)
     link = Link(descriptor)
     dill = _dill()
@@ -424,9 +464,39 @@ def _dill() -> Any:  # noqa: ANN401
 def _end_all() -> None:
     """End this process and all that user code has started."""
     try:
+        for pid in descendants(os.getpid()):
+            with contextlib.suppress(OSError):
+                os.kill(pid, signal.SIGKILL)
         os.killpg(os.getpid(), signal.SIGKILL)
     finally:
         os._exit(_LOST)
+
+
+def descendants(pid: int) -> list[int]:
+    """Return all processes below one, where the system tells (Linux)."""
+    found: list[int] = []
+    waiting = [pid]
+    while waiting:
+        folder = f"/proc/{waiting.pop()}/task"
+        with contextlib.suppress(OSError, ValueError):
+            for task in os.listdir(folder):  # noqa: PTH208
+                with open(f"{folder}/{task}/children", encoding="ascii") as file:  # noqa: PTH123
+                    children = [int(word) for word in file.read().split()]
+                found += children
+                waiting += children
+    return found
+
+
+def _adopt_orphans() -> None:
+    """Let what loses its parent below this process become its child (Linux).
+
+    So it is found when the worker ends, also when it has a session of its own.
+    """
+    if sys.platform.startswith("linux"):
+        import ctypes
+
+        with contextlib.suppress(OSError, AttributeError):
+            ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
 def _out_of_reach(descriptors: list[int]) -> list[int]:
@@ -521,17 +591,6 @@ def _unmet(requirements: dict[str, str]) -> list[str]:
         if wanted and here != wanted:
             found.append(f"{name} is {here} here, {wanted} there")
     return found
-
-
-def _gunzip(data: bytes, limit: int) -> bytes:
-    """Return what one gzip member holds, at most so many bytes."""
-    reader = zlib.decompressobj(_GZIP)
-    opened = reader.decompress(data, limit + 1)
-    if len(opened) > limit:
-        raise TooLong(f"the batch opens to more than {limit} bytes")
-    if not reader.eof or reader.unused_data:
-        raise ValueError("the batch is not one whole gzip member")
-    return opened
 
 
 def _text(value: object, how: Callable[[object], str]) -> str:

@@ -31,6 +31,7 @@ from typing import Any, Final
 
 from pilothouse.errors import ServiceError
 
+from .child import descendants
 from .outcomes import Cause, Done, Failed, Limits, Ready
 
 __all__ = ["WorkerProcess", "worker_environment"]
@@ -357,9 +358,18 @@ class WorkerProcess:
             pause = min(2 * pause, 0.02)
 
     def _kill_group(self) -> None:
-        if self._process is not None:
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.killpg(self._process.pid, signal.SIGKILL)
+        """Kill the process, its group, and what it has started in other sessions."""
+        if self._process is None:
+            return
+        pid = self._process.pid
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            if self._status is None:
+                os.kill(pid, signal.SIGSTOP)  # so that it starts nothing more
+                for each in descendants(pid):
+                    with contextlib.suppress(ProcessLookupError, PermissionError):
+                        os.kill(each, signal.SIGKILL)
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(pid, signal.SIGKILL)
 
     def _why(self) -> str:
         status = self._status

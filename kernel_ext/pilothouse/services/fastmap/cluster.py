@@ -19,7 +19,7 @@ import secrets
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final, TypeAlias
 
 from pilothouse.errors import ServiceError
 from pilothouse.fastmap.wire.headers import PythonVersion
@@ -29,9 +29,6 @@ from .backend import InitializationFailed, Ran
 from .functions import Functions
 from .options import FastmapOptions
 from .runs import Run, RunKey
-
-if TYPE_CHECKING:
-    from distributed import Client, LocalCluster
 
 __all__ = ["Cluster"]
 
@@ -43,6 +40,9 @@ _CANCEL_SECONDS: Final = 2.0
 _PATIENCE_SECONDS: Final = 300.0
 _TRIES: Final = 10
 _SCATTER_BYTES: Final = 1024 * 1024
+
+Client: TypeAlias = Any
+"""A `distributed.Client`, which is imported where it is used, and half typed."""
 
 
 class _Lost(Exception):  # noqa: N818  (it is tried again)
@@ -66,7 +66,7 @@ class Cluster:
             import distributed  # noqa: F401  (is it there?)
 
             from pilothouse import errors
-            from pilothouse.fastmap.worker import outcomes, process
+            from pilothouse.fastmap.worker import child, outcomes, process
 
             from . import far
         except ImportError as exc:
@@ -74,18 +74,20 @@ class Cluster:
                 f"--dask needs the package distributed: {exc}",
                 hint="pip install pilothouse[dask]",
             ) from exc
-        for module in (far, process, outcomes, errors):
+        for module in (far, process, child, outcomes, errors):
             cloudpickle.register_pickle_by_value(module)
         self._far = far
-        self._child = Path(str(process.__file__)).with_name("child.py").read_text()
+        self._child = Path(str(child.__file__)).read_text(encoding="utf-8")
         self._functions = functions
         self._options = options
         self._id = secrets.token_hex(4)
-        self._own: LocalCluster | None = None
-        self._client: Client | None = None
+        self._own: Any = None
+        self._client: Client = None
         self._connecting = asyncio.Lock()
         self._plugins: dict[str, set[RunKey]] = {}
         self._registering: dict[str, asyncio.Lock] = {}
+        self._registered: set[str] = set()
+        self._registered_with: Client = None
         self._futures: dict[RunKey, set[Any]] = {}
         self._threads: dict[str, int] = {}
         self._versions: dict[str, PythonVersion] = {}
@@ -179,7 +181,6 @@ class Cluster:
                 await self._look_safely()
                 continue
             if "is_missing" in told:  # a worker that had just come
-                self._plugins.setdefault(name, set()).discard(("", "", ""))
                 await self._register(client, name, run, anew=True)
                 continue
             return _ran(run, told)
@@ -217,7 +218,7 @@ class Cluster:
         """
         from distributed import KilledWorker
         from distributed.client import FutureCancelledError
-        from distributed.comm import CommClosedError
+        from distributed.comm.core import CommClosedError
 
         future = None
         try:
@@ -271,10 +272,9 @@ class Cluster:
         """Give the function to all workers, once."""
         lock = self._registering.setdefault(name, asyncio.Lock())
         async with lock:
-            known = getattr(client, "_fastmap_plugins", None)
-            if known is None:
-                known = client._fastmap_plugins = set()
-            if name in known and not anew:
+            if self._registered_with is not client:  # a new client knows none
+                self._registered_with, self._registered = client, set()
+            if name in self._registered and not anew:
                 return
             run.note_step("importing")
             load = self._functions.load
@@ -304,24 +304,24 @@ class Cluster:
                 await client.register_plugin(plugin, name=name)
             except (OSError, TimeoutError, RuntimeError) as exc:
                 raise _Lost(str(exc)) from exc
-            known.add(name)
+            self._registered.add(name)
 
     async def _unregister(self, name: str) -> None:
         self._plugins.pop(name, None)
         self._registering.pop(name, None)
         if self._client is None:
             return
-        known = getattr(self._client, "_fastmap_plugins", set())
-        if name in known:
-            known.discard(name)
+        if name in self._registered:
+            self._registered.discard(name)
             await _in_time(self._client.unregister_worker_plugin(name))
 
     # -- the scheduler
 
     async def _start_own(self) -> str:
-        from distributed import LocalCluster
+        import distributed
 
-        self._own = await LocalCluster(
+        make: Any = distributed.LocalCluster
+        self._own = await make(
             n_workers=self._options.worker_count,
             threads_per_worker=1,
             processes=True,
@@ -332,9 +332,10 @@ class Cluster:
         return str(self._own.scheduler_address)
 
     async def _connect(self) -> Client:
-        from distributed import Client
+        import distributed
 
-        self._client = await Client(
+        make: Any = distributed.Client
+        self._client = await make(
             self._address,
             asynchronous=True,
             set_as_default=False,

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 from pilothouse.errors import ServiceError
 from pilothouse.fastmap.wire.headers import PythonVersion
-from pilothouse.fastmap.worker.outcomes import Cause, Failed
+from pilothouse.fastmap.worker.outcomes import Cause, Done, Failed
 from pilothouse.fastmap.worker.process import WorkerProcess
 
 from .backend import InitializationFailed, Ran
@@ -39,20 +39,31 @@ T = TypeVar("T")
 
 _TRIES: Final = 2
 _LOST: Final = (Cause.DIED, Cause.TIMEOUT, Cause.KILLED)
+_ENDED: Final = Failed(cause=Cause.KILLED, exception="the run was ended")
 
 
 class _Member:
-    """One worker process, and whose it is."""
+    """One worker process, and whose it is.
+
+    Attributes:
+        owner: The run that it belongs to; ``None`` for a warm one.
+        is_idle: Whether it waits for a batch; a warm one, for a run.
+    """
 
     def __init__(self, number: int, process: WorkerProcess, python: str) -> None:
         self.number = number
         self.process = process
         self.python = python
+        self.owner: RunKey | None = None
+        self.is_idle = False
         self.idle_since = time.monotonic()
 
     @property
     def name(self) -> str:
         return f"worker-{self.number}"
+
+    def rest(self) -> None:
+        self.is_idle, self.idle_since = True, time.monotonic()
 
 
 class Crew:
@@ -76,10 +87,7 @@ class Crew:
             max_workers=2 * options.worker_count + 8,
             thread_name_prefix="fastmap-worker",
         )
-        self._busy: dict[RunKey, set[_Member]] = {}
-        self._idle: dict[RunKey, list[_Member]] = {}
-        self._spare: list[_Member] = []
-        self._wanted: Interpreter | None = None
+        self._members: set[_Member] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._is_stopped = False
 
@@ -96,7 +104,7 @@ class Crew:
     @property
     def processes(self) -> list[WorkerProcess]:
         """All processes there are now."""
-        return [member.process for member in self._members()]
+        return [member.process for member in self._members]
 
     async def start(self) -> None:
         """Make the folder of the workers."""
@@ -107,11 +115,7 @@ class Crew:
         self._is_stopped = True
         for task in list(self._tasks):
             task.cancel()
-        members = self._members()
-        self._idle.clear()
-        self._spare.clear()
-        for member in members:
-            await self._in_thread(member.process.kill)
+        await asyncio.gather(*(self._kill(member) for member in list(self._members)))
         await asyncio.to_thread(self._threads.shutdown)
 
     async def refusal(self, version: PythonVersion) -> str:
@@ -135,23 +139,31 @@ class Crew:
             InitializationFailed: If no worker can take the function.
             FunctionGone: If the function is not stored any more.
         """
+        name = ""
+        outcome: Done | Failed = _ENDED
         for attempt in range(_TRIES):
             member = await self._member_for(run)
+            if self._is_over(run):  # meanwhile; nobody has killed this one
+                await self._kill(member)
+                break
             call = partial(
                 member.process.run_batch, batch, timeout=self._options.batch_seconds
             )
-            outcome = await self._in_thread(call)
+            name, outcome = member.name, await self._in_thread(call)
             is_lost = isinstance(outcome, Failed) and outcome.cause in _LOST
-            await self._give_back(run, member, is_lost)
-            if not is_lost or run.is_ended:
+            if is_lost or self._is_over(run):
+                await self._kill(member)
+            else:
+                member.rest()
+            if not is_lost or self._is_over(run):
                 break
             log.info("a worker was lost in try %d: %s", attempt + 1, run.run_id)
-        return Ran(member.name, outcome)
+        return Ran(name, outcome)
 
     async def end(self, run: Run) -> None:
         """Kill the workers of a run; then start warm ones for the next."""
-        members = [*self._idle.pop(run.key, ()), *self._busy.get(run.key, ())]
-        await asyncio.gather(*(self._in_thread(m.process.kill) for m in members))
+        members = [each for each in self._members if each.owner == run.key]
+        await asyncio.gather(*(self._kill(member) for member in members))
         if members:
             self.expect(run.version)
 
@@ -159,24 +171,25 @@ class Crew:
 
     async def _member_for(self, run: Run) -> _Member:
         """Return a worker that has the function of a run: an idle one, or a new one."""
-        idle = self._idle.get(run.key, [])
-        while idle:
-            member = idle.pop()
+        while idle := [m for m in self._members if m.is_idle and m.owner == run.key]:
+            member = max(idle, key=lambda each: each.idle_since)
+            member.is_idle = False
             if member.process.is_alive:
-                self._busy.setdefault(run.key, set()).add(member)
                 return member
-            self._later(self._kill(member))
-        failed: Failed | None = None
+            await self._kill(member)
+        failed = _ENDED
         for _ in range(_TRIES):
-            member = await self._new_member(run)
-            self._busy.setdefault(run.key, set()).add(member)
-            failed = await self._initialise(run, member)
-            if failed is None:
-                return member
-            await self._give_back(run, member, is_lost=True)
-            if failed.cause not in (Cause.DIED, Cause.KILLED) or run.is_ended:
+            if self._is_over(run):
                 break
-        assert failed is not None
+            member = await self._new_member(run)
+            over = self._is_over(run)
+            outcome = None if over else await self._initialise(run, member)
+            if outcome is None:
+                return member
+            failed = outcome
+            await self._kill(member)
+            if failed.cause not in (Cause.DIED, Cause.KILLED):
+                break
         raise InitializationFailed(failed)
 
     async def _new_member(self, run: Run) -> _Member:
@@ -185,28 +198,31 @@ class Crew:
             reason = await self.refusal(run.version)
             raise InitializationFailed(_no_worker(reason))
         run.note_step("creating worker")
-        for member in self._spare:
+        for member in self._warm_ones():
             if member.python == interpreter.path and member.process.is_alive:
-                self._spare.remove(member)
+                member.owner, member.is_idle = run.key, False
                 return member
         self._make_room()
         try:
-            return await self._spawn(interpreter)
+            return await self._spawn(interpreter, run.key)
         except ServiceError as exc:
             raise InitializationFailed(_no_worker(exc.message)) from exc
 
-    async def _spawn(self, interpreter: Interpreter) -> _Member:
+    async def _spawn(self, interpreter: Interpreter, owner: RunKey | None) -> _Member:
         process = WorkerProcess(
             interpreter.path, folder=self._folder, limits=self._options.worker_limits
         )
-        taken = {member.number for member in self._members()}
+        taken = {member.number for member in self._members}
         number = next(n for n in itertools.count(1) if n not in taken)
         member = _Member(number, process, interpreter.path)
-        self._spare.append(member)  # so that its number is taken while it starts
+        member.owner = owner
+        self._members.add(member)
         try:
             await self._in_thread(process.start)
-        finally:
-            self._spare.remove(member)
+        except BaseException:
+            self._members.discard(member)
+            process.kill()
+            raise
         return member
 
     async def _initialise(self, run: Run, member: _Member) -> Failed | None:
@@ -238,18 +254,11 @@ class Crew:
         run.note_ready(outcome.warnings)
         return None
 
-    async def _give_back(self, run: Run, member: _Member, is_lost: bool) -> None:
-        busy = self._busy.get(run.key, set())
-        busy.discard(member)
-        if not busy:
-            self._busy.pop(run.key, None)
-        if is_lost or run.is_ended or self._is_stopped:
-            await self._in_thread(member.process.kill)
-            return
-        member.idle_since = time.monotonic()
-        self._idle.setdefault(run.key, []).append(member)
+    def _is_over(self, run: Run) -> bool:
+        return run.is_ended or self._is_stopped
 
     async def _kill(self, member: _Member) -> None:
+        self._members.discard(member)
         await self._in_thread(member.process.kill)
 
     # -- how many
@@ -259,39 +268,34 @@ class Crew:
         interpreter = await self._interpreters.find(version)
         if interpreter is None or self._is_stopped:
             return
-        self._wanted = interpreter
-        for member in [m for m in self._spare if m.python != interpreter.path]:
-            self._spare.remove(member)
-            self._later(self._kill(member))
-        while len(self._members()) < self.slots and not self._is_stopped:
+        for member in self._warm_ones():
+            if member.python != interpreter.path:
+                self._later(self._kill(member))
+        while len(self._members) < self.slots and not self._is_stopped:
             try:
-                self._spare.append(await self._spawn(interpreter))
+                member = await self._spawn(interpreter, None)
             except ServiceError:
                 log.warning("no warm worker could be started", exc_info=True)
                 return
+            member.rest()
 
     def forget_idle(self) -> None:
-        """End warm workers that nobody wanted for long; others of the sweep."""
+        """End warm workers that nobody wanted for long."""
         longest = self._options.idle_seconds
-        for member in list(self._spare):
+        for member in self._warm_ones():
             if time.monotonic() - member.idle_since > longest:
-                self._spare.remove(member)
                 self._later(self._kill(member))
+
+    def _warm_ones(self) -> list[_Member]:
+        return [each for each in self._members if each.owner is None and each.is_idle]
 
     def _make_room(self) -> None:
         """End the worker that has been idle for the longest, when there are many."""
-        if len(self._members()) < 2 * self.slots + 2:
-            return
-        idle = [(m.idle_since, m, key) for key, ms in self._idle.items() for m in ms]
-        if idle:
-            _, member, key = min(idle, key=lambda each: each[0])
-            self._idle[key].remove(member)
+        idle = [member for member in self._members if member.is_idle]
+        if idle and len(self._members) >= 2 * self.slots + 2:
+            member = min(idle, key=lambda each: each.idle_since)
+            member.is_idle = False
             self._later(self._kill(member))
-
-    def _members(self) -> list[_Member]:
-        idle = [member for members in self._idle.values() for member in members]
-        busy = [member for members in self._busy.values() for member in members]
-        return [*self._spare, *idle, *busy]
 
     async def _in_thread(self, call: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._threads, call)

@@ -33,7 +33,7 @@ _TRIES = 2
 _MOST_SPARE = 8
 
 
-class FunctionPlugin(WorkerPlugin):  # type: ignore[misc]  # distributed has no types
+class FunctionPlugin(WorkerPlugin):
     """One function on one Dask worker.
 
     Args:
@@ -182,7 +182,7 @@ class FunctionPlugin(WorkerPlugin):  # type: ignore[misc]  # distributed has no 
 
 def run_batch(name: str, run_id: str, batch: bytes) -> dict[str, Any]:
     """Run one batch on this Dask worker; as a task."""
-    plugin = get_worker().plugins.get(name)
+    plugin: Any = get_worker().plugins.get(name)
     if plugin is None:
         return {"is_missing": True}
     outcome: dict[str, Any] = plugin.run(run_id, batch)
@@ -191,7 +191,7 @@ def run_batch(name: str, run_id: str, batch: bytes) -> dict[str, Any]:
 
 def end_run(name: str, run_id: str, dask_worker: Worker) -> None:
     """End the child processes of a run on this Dask worker; by `Client.run`."""
-    plugin = dask_worker.plugins.get(name)
+    plugin: Any = dask_worker.plugins.get(name)
     if plugin is not None:
         plugin.end(run_id)
 
