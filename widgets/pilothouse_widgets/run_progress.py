@@ -32,13 +32,11 @@ _TONES = {
 
 
 class Job(Protocol):
-    """A handle of remote work.
+    """A handle of remote work."""
 
-    Attributes:
-        outcome: What became of it, in a sentence.
-    """
-
-    outcome: str
+    @property
+    def outcome(self) -> str:
+        """What became of it, in a sentence."""
 
     @property
     def progress(self) -> Any:  # noqa: ANN401  see `run_report.read`

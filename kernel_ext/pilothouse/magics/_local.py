@@ -17,12 +17,16 @@ __all__ = ["local_services", "start", "stop"]
 
 
 def local_services(session: Session, service: str) -> Local:
-    """Return the local services with ``service`` among them, starting what is missing.
+    """Return the local services with ``service`` among them.
+
+    Where none run at all, all of them are started: one process for the whole notebook.
 
     Raises:
         ServiceError: If they do not start.
     """
-    return start(session, [service])
+    from pilothouse import services as house
+
+    return start(session, [service] if house.status() else ())
 
 
 def start(
