@@ -17,9 +17,9 @@ TWO = (
         "worker-1",
         items=20,
         seconds=2.0,
-        batches=(Span(0, 10, 0.1, 1.1), Span(20, 10, 1.2, 2.2)),
+        spans=(Span(10, 0.1, 1.1), Span(10, 1.2, 2.2)),
     ),
-    Lane("here-1", "here", 5, 0.5, (Span(10, 5, 0.1, 0.6), Span(30, 5, 0.7))),
+    Lane("here-1", "local", 5, 0.5, (Span(5, 0.1, 0.6), Span(5, 0.7))),
 )
 
 
@@ -34,7 +34,7 @@ def test_lanes_facts_and_the_wait_step_are_shown():
 
     work.at(
         done=25, rate=10.0, eta=3.5, seconds=2.5, step="", lanes=TWO,
-        there_seconds=2.0, here_seconds=0.5, credits=1.5,
+        cloud_seconds=2.0, local_seconds=0.5, credits=1.5,
     )  # fmt: skip
     until(lambda: view.lanes)
 
@@ -106,8 +106,8 @@ def test_an_error_of_this_side_has_nothing_to_fold():
 
 
 def test_thousands_of_batches_are_as_few_as_a_screen_can_show():
-    spans = tuple(Span(i, 1, i / 100, i / 100 + 0.009) for i in range(3000))
-    report = read(Progress(seconds=30.0, lanes=(Lane("w", batches=spans),)))
+    spans = tuple(Span(1, i / 100, i / 100 + 0.009) for i in range(3000))
+    report = read(Progress(seconds=30.0, lanes=(Lane("w", spans=spans),)))
 
     (lane,) = report.lanes
     assert len(lane["spans"]) < 400
@@ -116,9 +116,9 @@ def test_thousands_of_batches_are_as_few_as_a_screen_can_show():
 
 
 def test_a_failed_batch_is_never_merged_away():
-    spans = [Span(i, 1, i / 100, i / 100 + 0.009) for i in range(3000)]
-    spans[1500] = Span(1500, 1, 15.0, 15.009, "failed")
-    report = read(Progress(seconds=30.0, lanes=(Lane("w", batches=tuple(spans)),)))
+    spans = [Span(1, i / 100, i / 100 + 0.009) for i in range(3000)]
+    spans[1500] = Span(1, 15.0, 15.009, "failed")
+    report = read(Progress(seconds=30.0, lanes=(Lane("w", spans=tuple(spans)),)))
 
     assert [s[3] for s in report.lanes[0]["spans"]].count("failed") == 1
 

@@ -8,8 +8,7 @@ from dataclasses import dataclass, field, replace
 
 @dataclass(frozen=True)
 class Span:
-    index: int
-    count: int
+    items: int
     start: float
     end: float | None = None
     state: str = "done"
@@ -18,10 +17,10 @@ class Span:
 @dataclass(frozen=True)
 class Lane:
     name: str
-    where: str = "there"
+    kind: str = "cloud"
     items: int = 0
     seconds: float = 0.0
-    batches: tuple[Span, ...] = ()
+    spans: tuple[Span, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -32,8 +31,8 @@ class Progress:
     rate: float = 0.0
     eta: float | None = None
     seconds: float = 0.0
-    here_seconds: float = 0.0
-    there_seconds: float = 0.0
+    local_seconds: float = 0.0
+    cloud_seconds: float = 0.0
     credits: float = 0.0
     step: str = ""
     lanes: tuple[Lane, ...] = ()

@@ -14,6 +14,7 @@ from . import words
 
 __all__ = ["Report", "failure_of", "read"]
 
+_STATES: Final = {"preparing": "running"}
 _MOST_LANES: Final = 16
 _RESOLUTION: Final = 200
 _LONGEST_TEXT: Final = 20_000
@@ -54,19 +55,21 @@ class Report:
 def read(progress: Any) -> Report:  # noqa: ANN401  the progress of any kind of job
     """Return what a job's progress tells."""
     total = progress.total
-    rejected = getattr(progress, "rejected", 0)
+    failed = getattr(progress, "failed", None)
+    rejected = getattr(progress, "rejected", 0) if failed is None else failed
+    noun = "rejected" if failed is None else "failed"
     done = getattr(progress, "done", None)
     if done is None:
         done = progress.received + rejected
     lanes = getattr(progress, "lanes", ())
     span = float(getattr(progress, "seconds", 0.0))
     return Report(
-        state=str(progress.state),
+        state=_STATES.get(str(progress.state), str(progress.state)),
         done=float(done),
         total=None if total is None else float(total),
         rate=_number(getattr(progress, "rate", None)) if lanes else None,
         eta=_number(getattr(progress, "eta", None)) if lanes else None,
-        text=f"{words.count(rejected)} rejected" if rejected else "",
+        text=f"{words.count(rejected)} {noun}" if rejected else "",
         step=str(getattr(progress, "step", "") or ""),
         facts=_facts(progress, lanes),
         lanes=[_lane(lane, span) for lane in lanes[:_MOST_LANES]],
@@ -95,8 +98,8 @@ def _number(value: object) -> float | None:
 
 
 def _facts(progress: Any, lanes: Sequence[Any]) -> list[list[str]]:  # noqa: ANN401
-    there = float(getattr(progress, "there_seconds", 0.0))
-    here = float(getattr(progress, "here_seconds", 0.0))
+    there = float(getattr(progress, "cloud_seconds", 0.0))
+    here = float(getattr(progress, "local_seconds", 0.0))
     elapsed = float(getattr(progress, "seconds", 0.0))
     found: list[list[str]] = []
     if lanes:
@@ -118,10 +121,10 @@ def _facts(progress: Any, lanes: Sequence[Any]) -> list[list[str]]:  # noqa: ANN
 def _lane(lane: Any, span: float) -> dict[str, Any]:  # noqa: ANN401
     return {
         "name": str(lane.name),
-        "where": str(lane.where),
+        "where": "here" if lane.kind == "local" else "there",
         "items": int(lane.items),
         "seconds": round(float(lane.seconds), 2),
-        "spans": _joined(lane.batches, span / _RESOLUTION),
+        "spans": _joined(lane.spans, span / _RESOLUTION),
     }
 
 
@@ -140,7 +143,7 @@ def _joined(batches: Iterable[Any], least: float) -> list[Span]:
             and start - last[1] < least
             and (end - start < least or last[1] - last[0] < least)
         ):
-            last[1], last[2] = max(last[1], end), last[2] + int(batch.count)
+            last[1], last[2] = max(last[1], end), last[2] + int(batch.items)
         else:
-            found.append([start, end, int(batch.count), state])
+            found.append([start, end, int(batch.items), state])
     return found[-2 * _RESOLUTION :]
