@@ -336,6 +336,13 @@ class Measurement:
                 self._take_exception(head)
         self._tell()
 
+    def settle(self) -> None:
+        """Note that its time is over and no further result will come."""
+        with self._changed:
+            if not self.is_over and self._gathered.count:
+                self._end_in_order()
+        self._tell()
+
     def expect_interrupt(self) -> None:
         """Note that the component was asked to stop."""
         self._was_asked = True

@@ -76,7 +76,7 @@ class TlsState:
             ValueError: If the scheme is another, or needs a key that there is not.
         """
         from pilothouse.transport.http import HttpPeer  # only clients need it
-        from pilothouse.transport.retries import NO_RETRIES
+        from pilothouse.transport.retries import Retries
 
         tls = self._tls
         scheme = scheme or ("http" if tls is None else "https")
@@ -100,7 +100,7 @@ class TlsState:
                     connect_timeout=_CONNECT_SECONDS,
                     verify=None if tls is None else str(tls.ca_chain),
                     cert=None if tls is None else (str(tls.cert), str(tls.key)),
-                    retries=NO_RETRIES,
+                    retries=Retries(attempts=3, total=4.0),
                     max_answer_bytes=MAX_RESULT_BYTES,
                     protocol="mPlane",
                 )

@@ -19,6 +19,7 @@ from typing import Any
 import tornado.httpserver
 import tornado.netutil
 import tornado.web
+from tornado.iostream import StreamClosedError
 
 from pilothouse.errors import ProtocolError
 from pilothouse.mplane import model
@@ -83,7 +84,11 @@ class MessageHandler(tornado.web.RequestHandler):
         status: int = 200,
         headers: Mapping[str, str] | None = None,
     ) -> None:
-        """Answer with a message."""
+        """Answer with a message, and wait until it is on its way.
+
+        Raises:
+            StreamClosedError: If the peer has gone.
+        """
         if _is_long(message):
             loop = asyncio.get_running_loop()
             body = await loop.run_in_executor(None, body_of, message)
@@ -92,12 +97,14 @@ class MessageHandler(tornado.web.RequestHandler):
         self.set_status(status)
         for name, value in (headers or {}).items():
             self.set_header(name, value)
-        self.send_body(body)
+        await self.send_body(body)
 
-    def send_body(self, body: bytes, media_type: str = MEDIA_TYPE) -> None:
+    def send_body(
+        self, body: bytes, media_type: str = MEDIA_TYPE
+    ) -> asyncio.Future[None]:
         """Answer with bytes."""
         self.set_header("Content-Type", media_type)
-        self.finish(body)
+        return self.finish(body)
 
     def compute_etag(self) -> str | None:
         """Return None: no answer is kept by anybody."""
@@ -118,7 +125,7 @@ class MessageHandler(tornado.web.RequestHandler):
         tb: Any,  # noqa: ANN401 - the base's signature
     ) -> None:
         """Log a refusal in one line; a fault of ours with its traceback."""
-        if isinstance(value, tornado.web.HTTPError):
+        if isinstance(value, tornado.web.HTTPError | StreamClosedError):
             log.info("refused %s: %s", self.request.path[:_MAX_SHOWN], value)
         else:
             log.error(

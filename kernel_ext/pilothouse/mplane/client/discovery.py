@@ -9,11 +9,11 @@ from urllib.parse import urljoin, urlsplit
 
 from pilothouse.errors import PilothouseError
 from pilothouse.mplane import model
+from pilothouse.mplane.exchange import fetch
 from pilothouse.mplane.media import Message
 from pilothouse.mplane.tls import TlsState
 
 from .crawl import CrawlParser
-from .exchange import fetch
 
 __all__ = ["Found", "discover", "root_of"]
 

@@ -5,7 +5,6 @@ Source: reference documentation, ``mplane.client.HttpInitiatorClient``; contract
 
 from __future__ import annotations
 
-import json
 import threading
 from collections.abc import Mapping
 from datetime import UTC
@@ -18,14 +17,14 @@ from pilothouse.errors import (
     TransportError,
 )
 from pilothouse.mplane import model
+from pilothouse.mplane.exchange import Answered, post
 from pilothouse.mplane.measurement import Measurement
 from pilothouse.mplane.media import Message
 from pilothouse.mplane.tls import TlsState
 
 from .discovery import discover, root_of
-from .exchange import Answered, post
 from .redeeming import Pace, Redeemer
-from .state import BaseClient, Outcome
+from .state import BaseClient, Outcome, receipt_from
 
 __all__ = ["HttpInitiatorClient"]
 
@@ -191,28 +190,17 @@ class HttpInitiatorClient(BaseClient):
         Raises:
             ValueError: If it is no receipt, or nothing says where to redeem it.
         """
-        if isinstance(receipt, str | bytes):
-            receipt = json.loads(receipt)
-        known = (
-            receipt
-            if isinstance(receipt, model.Receipt)
-            else model.message_from_dict(dict(receipt))  # type: ignore[arg-type]
-        )
-        if not isinstance(known, model.Receipt):
-            raise ValueError(f"a receipt is needed, not {known!r}")  # noqa: TRY004
+        known, asked = receipt_from(receipt)
         link = url or known.get_link() or self._default_url
         if not link:
             raise ValueError("nothing says where to redeem the receipt: give url=")
         token = known.get_token()
-        asked = receipt.get("asked") if isinstance(receipt, Mapping) else None
         with self._lock:
             running = self._measurements.get(token)
             if running is not None and not running.is_over:
                 return running
             self.forget(token)
-            measurement = Measurement(
-                self, known, link=link, asked=asked and model.parse_time(asked)
-            )
+            measurement = Measurement(self, known, link=link, asked=asked)
             self._measurements[token] = measurement
             self._asked[token] = known.get_label()
             self._links[token] = link

@@ -7,15 +7,17 @@ Everything is kept by token; labels are a second way to the newest bearer of a n
 
 from __future__ import annotations
 
+import json
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from datetime import datetime
 from typing import Any, Generic, TypeVar
 
 from pilothouse.mplane import model
 from pilothouse.mplane.measurement import UNKNOWN_JOB, Measurement
 
-__all__ = ["BaseClient", "Outcome"]
+__all__ = ["BaseClient", "Outcome", "Shelf", "receipt_from"]
 
 log = logging.getLogger(__name__)
 
@@ -273,6 +275,8 @@ class BaseClient:
             measurement = self._measurements.get(token)
         if measurement is not None:
             measurement.take(msg)
+            if end is not None and not measurement.is_over:
+                self._expect_end(measurement, end)
 
     def _handle_capability(self, msg: model.Capability, identity: str | None) -> None:
         token = msg.get_token()
@@ -411,6 +415,9 @@ class BaseClient:
     def _left(self, measurement: Measurement) -> None:
         """Ask for a measurement no more."""
 
+    def _expect_end(self, measurement: Measurement, end: datetime) -> None:
+        """Look at a repeated measurement when its scope ends (UTC, naive)."""
+
 
 def _export_to(exporter: Any) -> Callable[[object, str | None], object] | None:  # noqa: ANN401
     if exporter is None or callable(exporter):
@@ -420,3 +427,22 @@ def _export_to(exporter: Any) -> Callable[[object, str | None], object] | None: 
 
 def _text(msg: model.Result | model.Exception) -> str:
     return msg.errmsg() if isinstance(msg, model.Exception) else ""
+
+
+def receipt_from(
+    source: str | bytes | Mapping[str, Any] | model.Receipt,
+) -> tuple[model.Receipt, datetime | None]:
+    """Return a receipt and when it was asked for, from what a handle has saved.
+
+    Raises:
+        ValueError: If it is no receipt.
+    """
+    if isinstance(source, model.Receipt):
+        return source, None
+    saved = json.loads(source) if isinstance(source, str | bytes) else source
+    receipt = model.message_from_dict(dict(saved))
+    if not isinstance(receipt, model.Receipt):
+        raise ValueError(f"a receipt is needed, not {receipt!r}")  # noqa: TRY004
+    asked = saved.get("asked")
+    point = model.parse_time(asked) if isinstance(asked, str) else None
+    return receipt, point if isinstance(point, datetime) else None

@@ -7,11 +7,13 @@
 """
 
 from .handlers import DiscoveryHandler, MessagePostHandler, MPlaneHandler
+from .initiator import InitiatorHttpComponent
 from .listener import ListenerHttpComponent
 from .served import Served, serve
 
 __all__ = [
     "DiscoveryHandler",
+    "InitiatorHttpComponent",
     "ListenerHttpComponent",
     "MPlaneHandler",
     "MessagePostHandler",

@@ -20,6 +20,8 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
+from tornado.iostream import StreamClosedError
+
 from pilothouse.mplane import model
 from pilothouse.mplane.media import MEDIA_TYPE, Message, Preferences, body_of
 from pilothouse.mplane.model import clock
@@ -186,7 +188,11 @@ class MessagePostHandler(MPlaneHandler):
         elif isinstance(message, model.Redemption) and wishes.partial_rows is not None:
             await self._so_far(identity, reply, wishes.partial_rows)
             return
-        await self.respond(reply)
+        try:
+            await self.respond(reply)
+        except StreamClosedError:
+            self.scheduler.not_redeemed(identity, message)
+            raise
 
     def on_connection_close(self) -> None:
         """Wait no longer for the result of a client that has gone."""
@@ -238,7 +244,11 @@ class MessagePostHandler(MPlaneHandler):
         """
         job = self._job(identity, reply)
         if job is None or (job.finished() and not job.failed()):
-            await self.respond(reply)
+            try:
+                await self.respond(reply)
+            except StreamClosedError:
+                self.scheduler.not_redeemed(identity, reply)
+                raise
             return
         part = job.partial(first)
         envelope = model.Envelope()

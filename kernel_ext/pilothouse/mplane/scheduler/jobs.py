@@ -111,6 +111,12 @@ class JobTable:
             if (entry := self._entry(job)) is not None and entry.redeemed_at is None:
                 entry.redeemed_at = time.monotonic()
 
+    def not_redeemed(self, user: str | None, token: str | None) -> None:
+        """Keep a job whose reply did not reach the client."""
+        with self._lock:
+            if (entry := self._entries.get((user or "", token or ""))) is not None:
+                entry.redeemed_at = None
+
     def prune(self, *, now: float | None = None) -> int:
         """Drop the jobs that nobody will ask for; return how many."""
         at = time.monotonic() if now is None else now

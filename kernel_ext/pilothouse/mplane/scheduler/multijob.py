@@ -248,8 +248,7 @@ class MultiJob(Work):
         with self._lock:
             if not self._is_exhausted or self._running or self._over.is_set():
                 return False
-            if self.is_interrupted:
-                self._scope = _cut(self._scope)
+            self._scope = _cut(self._scope)
             timers = self._close()
         for timer in timers:
             timer.cancel()

@@ -226,6 +226,14 @@ class Scheduler:
         """Note that a client has the reply of a job without having redeemed it."""
         self._jobs.answered(job)
 
+    def redeemed(self, job: Work) -> None:
+        """Forget a job that is over: the client has the reply."""
+        self._jobs.redeemed(job)
+
+    def not_redeemed(self, user: str | None, msg: object) -> None:
+        """Take it back that a job was redeemed: the reply did not reach the client."""
+        self._jobs.not_redeemed(user, _token_of(msg))
+
     def interrupt_all(self) -> None:
         """Interrupt every job, for instance because the component stops."""
         for job in self._jobs.all():

@@ -1,4 +1,4 @@
-"""One message to a component and its answer back, over HTTP."""
+"""One message to a peer and its answer back, over HTTP."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from pilothouse.mplane.media import (
 from pilothouse.mplane.tls import TlsState
 from pilothouse.transport.answer import HttpAnswer
 
-__all__ = ["Answered", "fetch", "post"]
+__all__ = ["Answered", "fetch", "get", "post", "send"]
 
 _MAX_SHOWN = 300
 _ACCEPT = f"{MEDIA_TYPE}, text/html;q=0.5"
@@ -68,13 +68,32 @@ def post(
         RemoteError: If it is a refusal by status.
         ProtocolError: If it is no mPlane message.
     """
+    answer = send(tls, url, message, prefer=prefer, repeat=repeat, timeout=timeout)
+    return _read(answer, url)
+
+
+def send(
+    tls: TlsState,
+    url: str,
+    message: Message,
+    *,
+    prefer: str = "",
+    repeat: bool = False,
+    timeout: float | None = None,
+) -> HttpAnswer:
+    """Send a message and return the answer as it came, whatever its status.
+
+    Raises:
+        TransportError: If no usable answer came.
+    """
     peer, target = tls.peer_for(url)
     headers = {"Content-Type": MEDIA_TYPE, "Accept": MEDIA_TYPE}
     if prefer:
         headers["Prefer"] = prefer
-    if tls.forged_identity() is not None and not tls.is_on:
-        headers["Forged-MPlane-Identity"] = str(tls.forged_identity())
-    answer = peer.call(
+    forged = tls.forged_identity()
+    if forged is not None and not tls.is_on:
+        headers["Forged-MPlane-Identity"] = forged
+    return peer.call(
         "POST",
         target,
         headers=headers,
@@ -82,7 +101,6 @@ def post(
         repeat=repeat,
         timeout=timeout,
     )
-    return _read(answer, url)
 
 
 def fetch(tls: TlsState, url: str, *, prefer: str = "") -> Answered:
@@ -91,11 +109,20 @@ def fetch(tls: TlsState, url: str, *, prefer: str = "") -> Answered:
     Raises:
         TransportError: As `post`, and so the others.
     """
+    return _read(get(tls, url, prefer=prefer), url)
+
+
+def get(tls: TlsState, url: str, *, prefer: str = "") -> HttpAnswer:
+    """Fetch something and return the answer as it came, whatever its status.
+
+    Raises:
+        TransportError: If no usable answer came.
+    """
     peer, target = tls.peer_for(url)
     headers = {"Accept": _ACCEPT}
     if prefer:
         headers["Prefer"] = prefer
-    return _read(peer.call("GET", target, headers=headers), url)
+    return peer.call("GET", target, headers=headers)
 
 
 def _read(answer: HttpAnswer, url: str) -> Answered:
