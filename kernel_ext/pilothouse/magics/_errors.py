@@ -52,6 +52,8 @@ def short_text(exc: BaseException, detail: str = "", *, colored: bool = False) -
     message, hint = str(exc), ""
     if isinstance(exc, PilothouseError):
         hint = exc.hint
+        if getattr(exc, "traceback", ""):  # the detail shows it, on the cells' lines
+            message = exc.message
         if hint and message.endswith(f"\n  Hint: {hint}"):
             message = message[: -len(f"\n  Hint: {hint}")]
         message = message.removeprefix("Error: ")  # the real SDK's; the type says it

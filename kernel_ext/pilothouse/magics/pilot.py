@@ -132,30 +132,6 @@ class PilotMagics(HouseMagics):
             rows += found or [{**head, "from": profile.origin}]
         return Table(("profile", "in use", "setting", "value", "from"), rows)
 
-    @subcommand("doctor", example="doctor")
-    def _doctor(self, args: Namespace) -> Report:
-        """Check what can be wrong, with one fix for each fault; safe to paste."""
-        from ._doctor import examine
-
-        return examine(self.session)
-
-    @subcommand(
-        "logs", Argument("lines", INTEGER, "how many lines", 40), example="logs 20"
-    )
-    def _logs(self, args: Namespace) -> Page:
-        """Show the end of the local services' log."""
-        from pilothouse import services
-
-        running = services.status()
-        if not running:
-            raise LineError("no local services run", hint="%pilot up starts them")
-        parts = [
-            f"process {local.pid}, {local.log or 'in a terminal, without a log file'}\n"
-            f"{local.log_tail(args.lines)}".rstrip()
-            for local in running
-        ]
-        return Page("\n\n".join(parts))
-
     @subcommand(
         "jobs",
         Option(("--forget",), JOB, "cross these out, and ask nobody", many=True),
@@ -200,6 +176,30 @@ class PilotMagics(HouseMagics):
         from ._jobs import stop
 
         return Page(stop(self.session, JobBook(), args.job))
+
+    @subcommand("doctor", example="doctor")
+    def _doctor(self, args: Namespace) -> Report:
+        """Check what can be wrong, with one fix for each fault; safe to paste."""
+        from ._doctor import examine
+
+        return examine(self.session)
+
+    @subcommand(
+        "logs", Argument("lines", INTEGER, "how many lines", 40), example="logs 20"
+    )
+    def _logs(self, args: Namespace) -> Page:
+        """Show the end of the local services' log."""
+        from pilothouse import services
+
+        running = services.status()
+        if not running:
+            raise LineError("no local services run", hint="%pilot up starts them")
+        parts = [
+            f"process {local.pid}, {local.log or 'in a terminal, without a log file'}\n"
+            f"{local.log_tail(args.lines)}".rstrip()
+            for local in running
+        ]
+        return Page("\n\n".join(parts))
 
     def _forget(self, urls: set[str]) -> None:
         """Close connections to services that are gone."""
