@@ -149,13 +149,6 @@ def open_port() -> Iterator[int]:
 
 
 @pytest.fixture
-def closed_port() -> int:
-    """A TCP port of 127.0.0.1 that nobody listens on."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return server.getsockname()[1]
-
-
-@pytest.fixture
 def name_server() -> Iterator[Callable[..., int]]:
     """Starts a DNS server that answers with a code and a number of records."""
     sockets: list[socket.socket] = []

@@ -1,0 +1,5 @@
+"""``python -m pilothouse.mplane.shell`` is ``mpcli``."""
+
+from .main import main
+
+raise SystemExit(main())
