@@ -97,10 +97,13 @@ class Measurement:
         link: str | None = None,
         asked: datetime | None = None,
     ) -> None:
-        is_new = isinstance(statement, model.Specification)
         self.capability = capability
-        self.specification = statement if is_new else None
-        self.receipt = None if is_new else statement
+        self.specification: model.Specification | None = None
+        self.receipt: model.Receipt | None = None
+        if isinstance(statement, model.Specification):
+            self.specification = statement
+        else:
+            self.receipt = statement
         self.link = link
         self.token = statement.get_token()
         self.label = statement.get_label()
@@ -171,8 +174,8 @@ class Measurement:
         self.expect_interrupt()
         told = self._courier.interrupt(self, _CANCEL_SECONDS / 2)
         self._courier.hurry(self)
-        self.wait(max(0.0, deadline - time.monotonic()))
-        return self.outcome if self.is_over else told
+        is_over = self.wait(max(0.0, deadline - time.monotonic()))
+        return self.outcome if is_over else told
 
     def detach(self) -> str:
         """Leave it to the component, and ask no more.
@@ -232,9 +235,10 @@ class Measurement:
 
     def saved(self) -> dict[str, Any]:
         """Return what ``client.attach`` needs after a restart, as JSON can hold it."""
-        known = self.receipt
-        if known is None:
-            known = model.Receipt(specification=self.specification, token=self.token)
+        if self.specification is not None and self.receipt is None:
+            known = model.Receipt(specification=self.specification)
+        else:
+            known = self.receipt or model.Receipt(token=self.token)
         d = known.to_dict()
         d["token"] = self.token
         if self.label is not None:
@@ -324,16 +328,17 @@ class Measurement:
             if self.is_over:
                 return
             self._troubles, self.trouble = 0, ""
-            head, *rest = [*message.messages(), None]
-            for part in rest:
+            inner = list(message.messages())
+            for part in inner[1:]:
                 if isinstance(part, model.Envelope):
                     self._gathered.add(part)
                 elif isinstance(part, model.Result):
                     self._gathered.extend(part, first)
-            if isinstance(head, model.Receipt):
-                self._take_receipt(head)
-            elif isinstance(head, model.Exception):
-                self._take_exception(head)
+            for head in inner[:1]:
+                if isinstance(head, model.Receipt):
+                    self._take_receipt(head)
+                elif isinstance(head, model.Exception):
+                    self._take_exception(head)
         self._tell()
 
     def settle(self) -> None:

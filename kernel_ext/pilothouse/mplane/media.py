@@ -42,7 +42,7 @@ MAX_RESULT_BYTES = 1 << 27
 
 _MAX_TEXT = 300
 
-Message: TypeAlias = "model.Statement | model.BareNotification | model.Envelope"
+Message: TypeAlias = "model.Statement | model.Exception | model.Envelope"
 
 
 def is_media_type(header: str | None) -> bool:

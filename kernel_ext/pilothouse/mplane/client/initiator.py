@@ -403,7 +403,7 @@ class HttpInitiatorClient(BaseClient):
             # A proxy, a component that starts up: no word of the measurement itself.
             measurement.troubled(exc.message)
             return pace.after_trouble()
-        if measurement.is_over:
+        if measurement.wait(0):
             return None
         now = model.clock.now().replace(tzinfo=UTC)
         is_new = measurement.rows != before
@@ -443,8 +443,9 @@ class HttpInitiatorClient(BaseClient):
     def _left(self, measurement: Measurement) -> None:
         self._redeemer.remove(measurement.token)
         with self._lock:
-            for known in (self._links, self._paces, self._redeeming):
-                known.pop(measurement.token, None)  # type: ignore[attr-defined]
+            self._links.pop(measurement.token, None)
+            self._paces.pop(measurement.token, None)
+            self._redeeming.pop(measurement.token, None)
             self._in_doubt.discard(measurement.token)
 
     def close(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 import time
 from collections.abc import Sequence
 
@@ -37,6 +38,8 @@ class ListenerHttpComponent:
         immediate_seconds: How long a specification is held back for its result.
         max_body_bytes: Longest message that is read.
         tls_state: Instead of one made from `config`.
+        ssl_context: Speak TLS with this, whoever the client is; by default what
+            `tls_state` says.
     """
 
     def __init__(
@@ -50,6 +53,7 @@ class ListenerHttpComponent:
         immediate_seconds: float = IMMEDIATE_SECONDS,
         max_body_bytes: int = MAX_MESSAGE_BYTES,
         tls_state: TlsState | None = None,
+        ssl_context: ssl.SSLContext | None = None,
     ) -> None:
         settings = configuration.read(config)
         listen = settings.component
@@ -79,7 +83,7 @@ class ListenerHttpComponent:
             ),
             hosts=[str(one) for one in hosts],
             port=listen.port if port is None else port,
-            tls=self.tls_state.get_ssl_options(),
+            tls=ssl_context or self.tls_state.get_ssl_options(),
             max_body_bytes=max_body_bytes,
         )
 

@@ -40,18 +40,18 @@ class Served:
         self._ending = asyncio.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._started = threading.Event()
-        self._failure: BaseException | None = None
+        self._failures: list[BaseException] = []
         self._thread = threading.Thread(
             target=self._main, name="mplane-component", daemon=True
         )
         self._thread.start()
         if not self._started.wait(_START_SECONDS):
             raise ServiceError(f"the component did not start in {_START_SECONDS:g} s")
-        if self._failure is not None:
+        for failure in self._failures:
             self._thread.join()
             raise ServiceError(
-                f"the component cannot start: {self._failure}", protocol="mPlane"
-            ) from self._failure
+                f"the component cannot start: {failure}", protocol="mPlane"
+            ) from failure
         self.url = component.url
         self.port = component.port
 
@@ -104,7 +104,7 @@ class Served:
         try:
             await self._component.start()
         except Exception as exc:
-            self._failure = exc
+            self._failures.append(exc)
             return
         finally:
             self._started.set()

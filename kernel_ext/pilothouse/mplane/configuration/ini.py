@@ -134,9 +134,7 @@ def _registries(section: Section) -> Registries:
 def _module(section: Section) -> Module:
     module = section.needed("module")
     options = {
-        key: section.take(key)
-        for key in section.keys()  # noqa: SIM118
-        if not key.startswith("module")
+        key: value for key, value in section.rest().items() if key[:6] != "module"
     }
     return Module(name=section.name, module=module, options=options)
 

@@ -18,8 +18,9 @@ Source: contract §6.8.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import TypeVar
 
 from pilothouse.errors import SettingsError
 
@@ -40,6 +41,8 @@ from .values import (
 )
 
 __all__ = ["from_json", "from_mapping"]
+
+T = TypeVar("T")
 
 
 def from_json(text: str, source: str, base: Path) -> Configuration:
@@ -71,8 +74,7 @@ def from_mapping(
         for name in ("TLS", "Access", "Registries", "Component", "Client")
     }
     whole.end()
-    component, registries = sections["Component"], sections["Registries"]
-    tls = sections["TLS"]
+    component = sections["Component"]
     modules: tuple[Module, ...] = ()
     most = 0
     if component is not None:
@@ -80,19 +82,12 @@ def from_mapping(
         most = component.number("scheduler_max_results") or 0
     configuration = Configuration(
         source=source,
-        tls=tls
-        and Tls(
-            ca_chain=tls.file("ca-chain"), cert=tls.file("cert"), key=tls.file("key")
-        ),
-        access=sections["Access"] and _access(sections["Access"]),
-        registries=Registries(
-            default=registries.text("default"), preload=registries.files("preload")
-        )
-        if registries is not None
-        else Registries(),
+        tls=_if_there(sections["TLS"], _tls),
+        access=_if_there(sections["Access"], _access),
+        registries=_if_there(sections["Registries"], _registries) or Registries(),
         modules=modules,
-        component=component and _component(component),
-        client=sections["Client"] and _client(sections["Client"]),
+        component=_if_there(component, _component),
+        client=_if_there(sections["Client"], _client),
         max_results=most,
     )
     for section in sections.values():
@@ -107,11 +102,27 @@ def _named(section: Section | None, name: str) -> Section | None:
     return section
 
 
+def _if_there(section: Section | None, read: Callable[[Section], T]) -> T | None:
+    return None if section is None else read(section)
+
+
+def _tls(section: Section) -> Tls:
+    return Tls(
+        ca_chain=section.file("ca-chain"),
+        cert=section.file("cert"),
+        key=section.file("key"),
+    )
+
+
+def _registries(section: Section) -> Registries:
+    return Registries(default=section.text("default"), preload=section.files("preload"))
+
+
 def _access(section: Section) -> Access:
     roles: dict[str, set[str]] = {}
     of_role = section.inner("Roles")
-    for role in of_role.keys() if of_role is not None else ():
-        for identity in of_role.words(role):
+    for role, identities in of_role.sets().items() if of_role is not None else ():
+        for identity in identities:
             roles.setdefault(identity, set()).add(role)
     rules = section.inner("Authorizations")
     granted = {} if rules is None else rules.sets()
@@ -122,11 +133,13 @@ def _access(section: Section) -> Access:
 
 
 def _modules(component: Section) -> tuple[Module, ...]:
-    inner = component.inner("Modules")
-    found: list[Module] = []
-    for name in inner.keys() if inner is not None else ():
-        options = inner.inner(name)
-        values = {key: options.take(key) for key in options.keys()} if options else {}  # noqa: SIM118
+    modules = component.inner("Modules")
+    if modules is None:
+        return ()
+    found = []
+    for name in modules.keys():  # noqa: SIM118 - taken while we look
+        options = modules.inner(name)
+        values = {} if options is None else options.rest()
         found.append(Module(name=name, module=name, options=values))
     return tuple(found)
 

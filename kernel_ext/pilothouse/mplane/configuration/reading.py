@@ -141,6 +141,11 @@ class Section:
             self.fail(key, f"{value!r} is no list of words")
         return [word.strip() for word in value]
 
+    def rest(self) -> dict[str, object]:
+        """Return every value in this section as it is."""
+        taken, self._values = self._values, {}
+        return taken
+
     def sets(self) -> dict[str, frozenset[str]]:
         """Return every list of words in this section."""
         return {key: frozenset(self.words(key)) for key in list(self._values)}

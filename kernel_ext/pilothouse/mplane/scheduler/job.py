@@ -16,7 +16,7 @@ from pilothouse.mplane.model import clock
 from .rows import completed, rows_of
 from .runtime import Runtime
 from .service import CheckInterrupt, Service
-from .work import JobCallback, JobState, Reply, Work
+from .work import JobCallback, JobState, Reply, Work, scope_of
 
 __all__ = ["Job"]
 
@@ -70,7 +70,7 @@ class Job(Work):
         """Run the service at its time, and interrupt it at the end of its scope."""
         start, end = self._delays()
         if start is None:
-            self._fail(f"the temporal scope {self.specification.when()} is over")
+            self._fail(f"the temporal scope {scope_of(self.specification)} is over")
             return
         with self._lock:
             if self._state is not JobState.CREATED:
@@ -139,14 +139,14 @@ class Job(Work):
     def _delays(self) -> tuple[float | None, float | None]:
         if not self.specification.is_schedulable():
             return 0.0, None
-        return self.specification.when().timer_delays(clock.now())
+        return scope_of(self.specification).timer_delays(clock.now())
 
     def _wake(self) -> None:
         """Begin at the time that was waited for; by now it may be over."""
         start, end = self._delays()
         if start is None:
             self._fail(
-                f"the temporal scope {self.specification.when()} was over when the "
+                f"the temporal scope {scope_of(self.specification)} was over when the "
                 "clock was looked at again"
             )
             return

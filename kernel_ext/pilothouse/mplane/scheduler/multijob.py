@@ -18,7 +18,7 @@ from pilothouse.mplane.model import clock
 from .job import Job
 from .runtime import Runtime
 from .service import Service
-from .work import JobCallback, JobState, Work
+from .work import JobCallback, JobState, Work, scope_of
 
 __all__ = ["MAX_KEPT_RESULTS", "MultiJob"]
 
@@ -68,13 +68,13 @@ class MultiJob(Work):
         self._count = 0
         self._results = 0
         self._failure: str | None = None
-        self._scope = model.Envelope(when=specification.when()).when()
+        self._scope = model.Envelope(when=scope_of(specification)).when()
         self._turns: Iterator[model.Specification] = iter(())
         self._is_exhausted = False
         self._running: set[Job] = set()
         # A scope that begins now keeps its rhythm when somebody sets the clock;
         # points in time and crontabs follow the clock.
-        scope = specification.when()
+        scope = scope_of(specification)
         self._is_steady = scope.is_immediate() and scope.crontab is None
         self._zero = (clock.now(), time.monotonic())
 
@@ -82,7 +82,7 @@ class MultiJob(Work):
 
     def schedule(self) -> None:
         """Run the service at each of its times, until the end of the scope."""
-        scope = self.specification.when()
+        scope = scope_of(self.specification)
         with self._lock:
             if self._state is not JobState.CREATED:
                 return
@@ -172,7 +172,7 @@ class MultiJob(Work):
             jobs = [
                 job
                 for job in self._running
-                if not (only_endless and _seconds(job.specification.when().duration()))
+                if not (only_endless and _length(job.specification))
             ]
         for timer in timers:
             timer.cancel()
@@ -208,7 +208,7 @@ class MultiJob(Work):
         if self._is_steady:
             now = began + timedelta(seconds=time.monotonic() - steady)
         late = (now - _start_of(turn)).total_seconds()
-        return late > max(_LATE_SECONDS, _seconds(turn.when().duration()))
+        return late > max(_LATE_SECONDS, _length(turn))
 
     def _turn(self, specification: model.Specification) -> None:
         job: Job | None = None
@@ -226,7 +226,7 @@ class MultiJob(Work):
         if job is None:
             return
         job.on_change(partial(self._collect, job))
-        job.begin(_seconds(specification.when().duration()) or None)
+        job.begin(_length(specification) or None)
         self._plan_next()
 
     def _collect(self, job: Job) -> None:
@@ -258,11 +258,12 @@ class MultiJob(Work):
 
 
 def _start_of(turn: model.Specification) -> datetime:
-    start, _ = turn.when().datetimes(clock.now())
+    start, _ = scope_of(turn).datetimes(clock.now())
     return clock.now() if start is None else start
 
 
-def _seconds(duration: timedelta | None) -> float:
+def _length(turn: model.Specification) -> float:
+    duration = scope_of(turn).duration()
     return 0.0 if duration is None else duration.total_seconds()
 
 

@@ -17,7 +17,7 @@ from .jobs import JobTable
 from .multijob import MultiJob
 from .runtime import Runtime, shared_runtime
 from .service import Service
-from .work import JobCallback, Reply, Work
+from .work import JobCallback, Reply, Work, scope_of
 
 __all__ = ["Scheduler"]
 
@@ -250,7 +250,7 @@ class Scheduler:
         session: object,
         callback: JobCallback | None,
     ) -> Work:
-        if specification.when().is_repeated():
+        if scope_of(specification).is_repeated():
             return MultiJob(
                 service,
                 specification,

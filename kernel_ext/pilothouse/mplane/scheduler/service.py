@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from typing import TypeAlias
 
 from pilothouse.mplane import model
 
-__all__ = ["CheckInterrupt", "Service"]
+__all__ = ["CheckInterrupt", "Service", "ServiceReply"]
+
+ServiceReply: TypeAlias = "model.Result | model.Envelope | model.Exception"
+"""What a service may return; a relay passes on what it was answered."""
 
 
 class Service:
@@ -37,7 +41,7 @@ class Service:
 
     def run(
         self, specification: model.Specification, check_interrupt: CheckInterrupt
-    ) -> model.Result:
+    ) -> ServiceReply:
         """Measure what a specification asks for, on a thread of its own.
 
         Args:

@@ -18,12 +18,17 @@ from .runtime import Runtime, shared_runtime
 from .service import Service
 from .timers import Timer
 
-__all__ = ["JobCallback", "JobState", "Reply", "Work"]
+__all__ = ["JobCallback", "JobState", "Reply", "Work", "scope_of"]
 
 log = logging.getLogger(__name__)
 
 JobCallback: TypeAlias = Callable[[model.Receipt], object]
 Reply: TypeAlias = "model.Result | model.Envelope | model.Exception | model.Receipt"
+
+
+def scope_of(specification: model.Specification) -> model.When:
+    """Return the temporal scope; one without it can begin at any time."""
+    return specification.when() or model.when_infinite
 
 
 class JobState(Enum):
