@@ -4,8 +4,10 @@
     fresh_suite     one of one's own, with engines
     bare_suite      Connect and Model Manage only: quick to start
     component       the local mPlane component of a whole session: its URL
+    fastmap_service a Fastmap service with two workers, of a whole session: an
+                    `Endpoint` with ``url`` and ``secret``
 
-Each is a `LocalSuite`: ``url``, ``token``, ``call(method, path, ...)``.
+The first three are a `LocalSuite`: ``url``, ``token``, ``call(method, path, ...)``.
 """
 
 from __future__ import annotations
@@ -22,6 +24,7 @@ from urllib.parse import urlsplit
 import orjson
 import pytest
 
+from pilothouse.services.endpoints import Endpoint
 from pilothouse.services.host import ServiceHost
 
 
@@ -142,6 +145,13 @@ def component() -> Iterator[str]:
     """The URL of an mPlane component with all probes, shared by the session."""
     with ServiceHost(["mplane"]) as host:
         yield host.mplane.url
+
+
+@pytest.fixture(scope="session")
+def fastmap_service() -> Iterator[Endpoint]:
+    """A service with two workers, shared by the session; runs have ids of their own."""
+    with ServiceHost(["fastmap"], options={"fastmap": {"workers": 2}}) as host:
+        yield host.fastmap
 
 
 def pytest_configure(config):

@@ -237,8 +237,8 @@ class Opened(io.RawIOBase):
 
     def check_end(self) -> None:
         """Refuse what is cut off, or has something behind it."""
-        behind = self._zip.unused_data or self._rest or self._tail
-        if behind or (not self._zip.eof and self.read(1) is None):
+        more = self.read(1)
+        if more or not self._zip.eof or self._zip.unused_data or self._rest:
             raise ValueError("the batch is not one whole gzip member")
 
 
