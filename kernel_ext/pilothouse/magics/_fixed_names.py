@@ -40,6 +40,8 @@ def fixed_names(session: Session, kind: str) -> Sequence[Name]:
         from pilothouse.services.registry import SERVICES
 
         return [Name(name) for name in SERVICES]
+    if kind == "dask":
+        return [Name("local", "a Dask cluster on this machine")]
     if kind == "job":
         from pilothouse.jobs import JobBook
 

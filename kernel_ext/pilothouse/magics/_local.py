@@ -35,8 +35,12 @@ def start(
     *,
     data_dir: Path | None = None,
     ports: Mapping[str, int] | None = None,
+    workers: int | None = None,
+    dask: str | None = None,
 ) -> Local:
     """Return the running services, or start them and say so while it lasts.
+
+    The arguments are those of `pilothouse.services.up`.
 
     Raises:
         ServiceError: If they do not start; the message has the end of their log.
@@ -46,7 +50,13 @@ def start(
     return show_while(
         session,
         "starting the local services",
-        lambda: house.up(list(services) or None, data_dir=data_dir, ports=ports),
+        lambda: house.up(
+            list(services) or None,
+            data_dir=data_dir,
+            ports=ports,
+            workers=workers,
+            dask=dask,
+        ),
     )
 
 

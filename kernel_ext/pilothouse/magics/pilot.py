@@ -23,6 +23,7 @@ __all__ = ["PilotMagics"]
 
 PROFILE = live_or_text("PROFILE", "profile")
 SERVICE = live_or_text("NAME", "service")
+DASK = live_or_text("ADDRESS", "dask")
 JOB = live_or_text("JOB", "job")
 
 
@@ -50,6 +51,10 @@ class PilotMagics(HouseMagics):
         Option(("--service",), SERVICE, "only these services", many=True),
         Option(("--data-dir",), PATH, "where they keep their data"),
         Option(("--port",), text("SERVICE=N"), "a port of your choice", many=True),
+        Option(("--workers",), INTEGER, "batches of Fastmap at a time"),
+        Option(
+            ("--dask",), DASK, "who does them: a scheduler, or 'local' for a new one"
+        ),
         example="up",
     )
     def _up(self, args: Namespace) -> Local:
@@ -57,7 +62,14 @@ class PilotMagics(HouseMagics):
         from ._local import start
 
         ports = dict(_port(word) for word in args.port)
-        return start(self.session, args.service, data_dir=args.data_dir, ports=ports)
+        return start(
+            self.session,
+            args.service,
+            data_dir=args.data_dir,
+            ports=ports,
+            workers=args.workers,
+            dask=args.dask,
+        )
 
     @subcommand(
         "down",
