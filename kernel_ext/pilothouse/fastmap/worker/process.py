@@ -131,10 +131,21 @@ class WorkerProcess:
         """Start the process; it gets ready in the background.
 
         Raises:
-            ServiceError: If there can be no process.
+            ServiceError: If there can be no process, or it was killed already.
         """
-        here, there = socket.socketpair()
         try:
+            with self._lock:
+                if self._is_killed:
+                    raise OSError("it was ended before")  # noqa: TRY301
+                self._start()
+        except OSError as exc:
+            self._clean_up()
+            raise ServiceError(f"no worker can be started: {exc}") from exc
+
+    def _start(self) -> None:
+        here, there = socket.socketpair()
+        self._socket = here
+        with there:
             for end in (here, there):
                 end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _BUFFER_BYTES)
             folder = tempfile.mkdtemp(prefix="worker-", dir=self._parent)
@@ -155,13 +166,6 @@ class WorkerProcess:
                 pass_fds=(there.fileno(), self._log),
                 start_new_session=True,
             )
-        except OSError as exc:
-            here.close()
-            self._clean_up()
-            raise ServiceError(f"no worker can be started: {exc}") from exc
-        finally:
-            there.close()
-        self._socket = here
 
     def initialise(
         self,

@@ -116,6 +116,12 @@ class Book:
             self._later(self._settle(payload))
         return run, batch
 
+    def has(self, account: Account, request: MapRequest, digest: bytes) -> bool:
+        """Tell whether a batch is under way, or its answer is kept."""
+        run = self._runs.get((account.name, request.run_id, request.func_hash))
+        batch = None if run is None else run.batches.get(digest)
+        return batch is not None and not batch.is_worth_a_try
+
     async def done(self, account: Account, key: RunKey, *, keep: bool) -> bool:
         """End a run; return whether it is known, or was.
 

@@ -115,6 +115,7 @@ class Crew:
         self._is_stopped = True
         for task in list(self._tasks):
             task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
         await asyncio.gather(*(self._kill(member) for member in list(self._members)))
         await asyncio.to_thread(self._threads.shutdown)
 

@@ -80,11 +80,13 @@ class Dispatcher:
             self._tasks.add(task)
             task.add_done_callback(self._ended)
 
-    async def stop(self) -> None:
-        """Wait for what is at workers; they have been ended before."""
+    async def stop(self, timeout: float) -> None:
+        """Wait for what is at workers; its runs have been ended before."""
         self._waiting.clear()
         if self._tasks:
-            await asyncio.wait(self._tasks)
+            await asyncio.wait(self._tasks, timeout=timeout)
+        for task in list(self._tasks):
+            task.cancel()
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)

@@ -112,13 +112,14 @@ class Endpoints:
         if refusal := await self._backend.refusal(call.python):
             body = InitError(init_error=refusal, init_tb=f"{refusal}\n").to_bytes()
             return Reply(status=Status.INITIALIZATION_ERROR, body=body)
-        if call.account.is_spent:
+        digest = hashlib.sha256(call.body).digest()
+        is_known = self._book.has(call.account, request, digest)
+        if call.account.is_spent and not is_known:  # what was paid for is collected
             used = Credits(credits_used=call.account.balance).to_bytes()
             reason = "the credits of this token are spent"
             raise Refused(402, Status.NOT_ENOUGH_CREDITS, reason, body=used)
-        if not self._functions.has(call.account, request.func_hash):
+        if not self._functions.has(call.account, request.func_hash) and not is_known:
             return NOT_FOUND
-        digest = hashlib.sha256(call.body).digest()
         try:
             run, batch = self._book.take(call.account, request, digest, call.python)
         except Full:

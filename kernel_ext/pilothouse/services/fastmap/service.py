@@ -34,6 +34,7 @@ __all__ = ["FastmapService", "start_fastmap"]
 log = logging.getLogger(__name__)
 
 _SWEEP_SECONDS = 5.0
+_END_SECONDS = 5.0
 _STORE_SWEEP_SECONDS = 600.0
 
 
@@ -94,8 +95,8 @@ class FastmapService:
             with contextlib.suppress(asyncio.CancelledError):
                 await self._sweeper
         await self.book.stop()
+        await self.book.dispatcher.stop(_END_SECONDS)
         await self.backend.stop()
-        await self.book.dispatcher.stop()
         if self._listener is not None:
             await self._listener.close()
         self._keeper.close()
