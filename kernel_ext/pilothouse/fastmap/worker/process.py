@@ -99,6 +99,7 @@ class WorkerProcess:
         self._parent = folder
         self._environment = environment
         self._limits = limits or Limits()
+        self._cwd = cwd
         self._lock = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
         self._socket: socket.socket | None = None
@@ -161,7 +162,7 @@ class WorkerProcess:
                 stdin=subprocess.DEVNULL,
                 stdout=self._log,
                 stderr=self._log,
-                cwd=folder,
+                cwd=self._cwd or folder,
                 env=dict(environment),
                 pass_fds=(there.fileno(), self._log),
                 start_new_session=True,
