@@ -220,6 +220,8 @@ def test_on_a_terminal_tab_completes_and_history_is_kept(component, tmp_path):
         person.until("test-loopback")
         person.until("test.output")
         person.until("|mplane| ")
+        person.type("half a line")
+        person.until("half a line")
         process.send_signal(signal.SIGINT)  # drops the line, not the shell
         person.until("|mplane| ")
         person.type("\x04")

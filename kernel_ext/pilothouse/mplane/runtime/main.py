@@ -13,11 +13,10 @@ import asyncio
 import logging
 import signal
 import sys
-import threading
 from collections.abc import Sequence
 from pathlib import Path
 
-from pilothouse.errors import PilothouseError, SettingsError
+from pilothouse.errors import PilothouseError, ServiceError, SettingsError
 from pilothouse.mplane import configuration, model
 from pilothouse.mplane.scheduler import Service
 
@@ -93,7 +92,7 @@ async def _listen(
     for number in _SIGNALS:
         loop.add_signal_handler(number, ending.set)
     component = ListenerHttpComponent(services, config=settings)
-    _begin_log()
+    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(message)s")
     await component.start()
     try:
         _say(f"ListenerHttpComponent running on port {component.port}")
@@ -102,28 +101,33 @@ async def _listen(
         await component.stop()
 
 
+class _Ended(BaseException):
+    """A signal ends us; raised in the main thread, which only waits."""
+
+
 def _connect(services: list[Service], settings: configuration.Configuration) -> None:
     from pilothouse.mplane.component import InitiatorHttpComponent
 
-    ending = threading.Event()
+    def end(*_: object) -> None:
+        for number in _SIGNALS:
+            signal.signal(number, signal.SIG_IGN)
+        raise _Ended
+
+    component = InitiatorHttpComponent(services, config=settings, on_event=_say)
+    logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(message)s")
     for number in _SIGNALS:
-        signal.signal(number, lambda *_: ending.set())
-    component = InitiatorHttpComponent(services, config=settings)
-    _begin_log()
-    component.start()
+        signal.signal(number, end)
     try:
-        if component.wait_registered(timeout=None):
-            for label, outcome in component.registered.items():
-                _say(f"{label}: {outcome}")
+        component.start()
+        if component.wait_registered():
             _say("Checking for Specifications...")
-        ending.wait()
+        component.wait()
+    except _Ended:
+        return
     finally:
         component.stop()
-
-
-def _begin_log() -> None:
-    """Log what happens from now on; which services there are has been said."""
-    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(message)s")
+    if component.failure:
+        raise ServiceError(component.failure, protocol="mPlane")
 
 
 def _say(text: str) -> None:

@@ -33,8 +33,8 @@ __all__ = ["Commands", "Message", "Missing"]
 Message: TypeAlias = Any
 """A message of the model: receipt, result, exception, envelope."""
 
-_FIRST_PAUSE_SECONDS = 0.1
-_LONGEST_PAUSE_SECONDS = 2.0
+_OUTCOMES = (model.Result, model.Envelope, model.Exception)
+_LOOK_SECONDS = 0.25
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -306,38 +306,47 @@ class Commands:
         self,
         token_or_label: str,
         timeout: float | None = None,
-        is_stopped: Callable[[float], bool] | None = None,
+        is_stopped: Callable[[], bool] | None = None,
     ) -> Message:
-        """Redeem a receipt until it became a result or an exception; return that.
+        """Wait until a measurement is over; return its result or exception.
 
         Args:
             token_or_label: Of the measurement.
             timeout: Longest wait, in seconds; as long as it takes by default.
-            is_stopped: Waits for so many seconds, and tells whether to give up;
-                by default it just waits.
+            is_stopped: Asked some times a second whether to give up.
 
         Returns:
-            The result or the exception; the receipt when the time was over.
+            The result, the envelope of a repeated measurement, or the exception; what
+            there is, the receipt for instance, when the time was over.
 
         Raises:
             NotFoundError: If there is no such measurement.
+            RemoteError: If the component has forgotten it.
             TransportError: If the component does not answer.
         """
-        pause = is_stopped or _sleep
-        begin = time.monotonic()
-        step = _FIRST_PAUSE_SECONDS
-        while True:
-            message = self.showmeas(token_or_label)
-            left = (
-                _LONGEST_PAUSE_SECONDS
-                if timeout is None
-                else begin + timeout - time.monotonic()
-            )
-            if not isinstance(message, model.Receipt) or left <= 0:
-                return message
-            if pause(min(step, left)):
-                return message
-            step = min(step * 1.5, _LONGEST_PAUSE_SECONDS)
+        measurement = self._measurement(token_or_label)
+        if measurement is None:
+            return self.showmeas(token_or_label)
+        end = None if timeout is None else time.monotonic() + timeout
+        while not measurement.wait(_left_until(end, _LOOK_SECONDS)):
+            if is_stopped is not None and is_stopped():
+                break
+            if end is not None and time.monotonic() >= end:
+                break
+        try:
+            found = self._known(measurement.token)
+        except KeyError:  # no receipt has come yet, or it came to nothing
+            found = measurement.specification
+        if measurement.is_over and not isinstance(found, _OUTCOMES):
+            measurement.result()  # raises why there is none
+        return found
+
+    def _measurement(self, token_or_label: str) -> Measurement | None:
+        """Return the handle of a run of this client, the newest of that name."""
+        for one in reversed(self.client.measurements()):
+            if token_or_label in (one.token, one.label):
+                return one
+        return None
 
     def tbenable(self) -> None:
         """Show tracebacks of errors from now on."""
@@ -359,9 +368,8 @@ class Commands:
         self.client.close()
 
 
-def _sleep(seconds: float) -> bool:
-    time.sleep(seconds)
-    return False
+def _left_until(end: float | None, most: float) -> float:
+    return most if end is None else max(0.0, min(most, end - time.monotonic()))
 
 
 def _checked(url: str, *, needs_port: bool) -> str:

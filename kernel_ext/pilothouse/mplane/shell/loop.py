@@ -209,7 +209,7 @@ class Shell:
             raise LineError(_usage("waitmeas")) from exc
         found = self.commands.waitmeas(name, timeout)
         self._answer(found, rendered(found))
-        if isinstance(found, model.Exception | model.Receipt):
+        if not isinstance(found, model.Result | model.Envelope):
             self.failures += 1
 
     def _do_tbenable(self, _rest: str) -> None:
