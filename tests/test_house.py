@@ -30,7 +30,12 @@ WIRE = "pilothouse.fastscore.wire"
 RUNTIME = "pilothouse.fastscore.runtime"
 FASTMAP = ("pilothouse.fastmap.wire", "pilothouse.fastmap.worker")
 MPLANE = ("pilothouse.mplane",)
-AIMM = ("pilothouse.aimm.juggler", "pilothouse.aimm.values", "pilothouse.aimm.plugins")
+AIMM = (
+    "pilothouse.aimm.extensions",
+    "pilothouse.aimm.juggler",
+    "pilothouse.aimm.plugins",
+    "pilothouse.aimm.values",
+)
 CLIENTS = (
     "pilothouse.aimm",
     "pilothouse.fastmap",

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 __all__ = ["main"]
 
-_SERVICES = ("fastscore", "fastmap", "mplane")
+_SERVICES = ("fastscore", "aimm", "fastmap", "mplane")
 
 
 def main(argv: Sequence[str] | None = None) -> int:

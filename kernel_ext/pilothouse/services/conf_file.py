@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from pilothouse.errors import ServiceError
+from pilothouse.errors import ServiceError, SettingsError
 
 from .host import HostConfig, tls_context
 from .spawn import default_data_dir
@@ -63,6 +64,8 @@ def read_conf(service: str, path: Path) -> HostConfig:
     Raises:
         ServiceError: If it cannot be read, or a key is unknown or has a wrong value.
     """
+    if service == "aimm":
+        return _read_aimm(path)
     values = _load(path)
     own = _OWN.get(service, {})
     _check(values, _COMMON | {key: kind for key, (_, kind) in own.items()}, path)
@@ -80,6 +83,23 @@ def read_conf(service: str, path: Path) -> HostConfig:
         if cert is None
         else tls_context(here / cert, here / key if key else None),
         options={service: {own[k][0]: v for k, v in values.items() if k in own}},
+    )
+
+
+def _read_aimm(path: Path) -> HostConfig:
+    """Return how to run an AIMM server; its file has the shape of the real one's."""
+    from .aimm.configuration import read_configuration
+
+    try:
+        configuration = read_configuration(path)
+    except SettingsError as exc:
+        raise ServiceError(exc.message, hint=exc.hint) from None
+    digest = hashlib.sha256(str(path.absolute()).encode()).hexdigest()[:12]
+    return HostConfig(
+        services=("aimm",),
+        data_dir=default_data_dir() / f"served-{digest}",
+        host=configuration.controls[0].host,
+        options={"aimm": {"configuration": configuration}},
     )
 
 

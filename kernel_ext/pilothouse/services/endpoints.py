@@ -36,6 +36,16 @@ class Endpoint:
         """The Fastmap secret of this start; empty for other services."""
         return self._fields.get("secret", "")
 
+    @property
+    def username(self) -> str:
+        """Who logs in at the AIMM server; empty for other services."""
+        return self._fields.get("username", "")
+
+    @property
+    def password(self) -> str:
+        """The AIMM password of this start; empty for other services."""
+        return self._fields.get("password", "")
+
     def to_dict(self) -> dict[str, str]:
         """Return all fields, secrets included."""
         return dict(self._fields)

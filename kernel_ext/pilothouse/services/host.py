@@ -174,6 +174,11 @@ class ServiceHost:
         return self.endpoints["fastscore"]
 
     @property
+    def aimm(self) -> Endpoint:
+        """Where the AIMM server listens."""
+        return self.endpoints["aimm"]
+
+    @property
     def fastmap(self) -> Endpoint:
         """Where the Fastmap service listens."""
         return self.endpoints["fastmap"]

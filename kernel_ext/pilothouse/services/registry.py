@@ -19,6 +19,12 @@ def _fastscore() -> ServiceFactory:
     return start_fastscore
 
 
+def _aimm() -> ServiceFactory:
+    from .aimm.service import start_aimm
+
+    return start_aimm
+
+
 def _fastmap() -> ServiceFactory:
     from .fastmap.service import start_fastmap
 
@@ -33,6 +39,7 @@ def _mplane() -> ServiceFactory:
 
 SERVICES: Final[Mapping[str, Callable[[], ServiceFactory]]] = {
     "fastscore": _fastscore,
+    "aimm": _aimm,
     "fastmap": _fastmap,
     "mplane": _mplane,
 }

@@ -74,6 +74,15 @@ class Local:
         return self._endpoint("fastscore")
 
     @property
+    def aimm(self) -> Endpoint:
+        """The AIMM server: ``url``, ``username`` and ``password``.
+
+        Raises:
+            ServiceError: If that service was not started.
+        """
+        return self._endpoint("aimm")
+
+    @property
     def fastmap(self) -> Endpoint:
         """The Fastmap service: ``url`` and ``secret``.
 

@@ -18,7 +18,7 @@ from .connection import (
     ServerConnection,
     StateChanged,
 )
-from .messages import JSON, Notify, Request, Response, State, Wire
+from .messages import JSON, Notify, Raw, Request, Response, State, Wire
 from .segments import MAX_PAYLOAD, Joiner, split
 from .state import patched
 
@@ -30,6 +30,7 @@ __all__ = [
     "Joiner",
     "JugglerConnection",
     "Notify",
+    "Raw",
     "Request",
     "Response",
     "ServerConnection",

@@ -18,7 +18,7 @@ from __future__ import annotations
 import enum
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from pilothouse.errors import ProtocolError
@@ -26,6 +26,7 @@ from pilothouse.errors import ProtocolError
 __all__ = [
     "JSON",
     "Notify",
+    "Raw",
     "Request",
     "Response",
     "State",
@@ -68,6 +69,13 @@ class Wire(enum.StrEnum):
         raise _wrong("no juggler message", frame)
 
 
+@dataclass(frozen=True, slots=True)
+class Raw:
+    """JSON that is text already, and goes into a message as it stands."""
+
+    text: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
     """A call of the client.
@@ -76,11 +84,13 @@ class Request:
         id: Chosen by the client, from 1 up; the answer repeats it.
         name: The action; an empty name echoes ``data``.
         data: Its arguments.
+        text: The whole text that it was read from; empty when it was made here.
     """
 
     id: JSON
     name: str
     data: JSON = None
+    text: str = field(default="", compare=False, repr=False)
 
     def to_text(self) -> str:
         """Return the JSON text."""
@@ -96,7 +106,7 @@ class Response:
     Attributes:
         id: Id of the request that it answers.
         success: ``False`` when the server refused; ``data`` then tells why.
-        data: The result, any JSON value.
+        data: The result, any JSON value, or a `Raw` one when it is sent.
     """
 
     id: JSON
@@ -105,6 +115,9 @@ class Response:
 
     def to_text(self) -> str:
         """Return the JSON text."""
+        if isinstance(self.data, Raw):
+            empty = Response(id=self.id, success=self.success).to_text()
+            return f"{empty.removesuffix('null}')}{self.data.text}}}"
         return _text(
             {
                 "type": "response",
@@ -153,7 +166,9 @@ def read_request(text: str) -> Request:
         raise _wrong(f"a client sends requests, no {found.get('type')!r}", text)
     if "id" not in found or not isinstance(found.get("name"), str):
         raise _wrong("a request without id or name", text)
-    return Request(id=found["id"], name=found["name"], data=found.get("data"))
+    return Request(
+        id=found["id"], name=found["name"], data=found.get("data"), text=text
+    )
 
 
 def read_server_message(text: str) -> Response | State | Notify:

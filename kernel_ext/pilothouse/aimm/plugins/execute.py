@@ -27,6 +27,7 @@ def _silent(_state: object) -> None:
 def exec_data_access(
     name: str,
     state_cb: StateCallback = _silent,
+    /,
     *args: object,
     **kwargs: object,
 ) -> Any:  # noqa: ANN401  whatever the plugin gives
@@ -42,6 +43,7 @@ def exec_data_access(
 def exec_instantiate(
     model_type: str,
     state_cb: StateCallback = _silent,
+    /,
     *args: object,
     **kwargs: object,
 ) -> Any:  # noqa: ANN401
@@ -58,6 +60,7 @@ def exec_fit(
     model_type: str,
     instance: Any,  # noqa: ANN401
     state_cb: StateCallback = _silent,
+    /,
     *args: object,
     **kwargs: object,
 ) -> Any:  # noqa: ANN401
@@ -74,6 +77,7 @@ def exec_predict(
     model_type: str,
     instance: Any,  # noqa: ANN401
     state_cb: StateCallback = _silent,
+    /,
     *args: object,
     **kwargs: object,
 ) -> tuple[Any, Any]:

@@ -1,0 +1,82 @@
+"""What a server and its child processes say to each other, over two pipes.
+
+    frame   = length header { blob }      ; length: 4 bytes, big-endian, of the header
+    header  = JSON object with "sizes": [bytes of each blob]
+
+    to the child     {"load": {"names", "files", "sources", "paths"}}
+                     {"job", "call", "model_type", "codec", "key", "cached"}
+                       blobs: the request's text, [the instance]
+    to the server    {"ready": {"data_access", "model_types"}} / {"failed": failure}
+                     {"job", "report", "place"}         ; place: of a data access
+                     {"job", "progress": word}
+                     {"job", "done", "changed", "digest"}
+                       blobs: the result as JSON, the instance when it changed
+                     {"job", "failed": failure}
+    failure          {"type", "message", "traceback"}
+
+This module is run by both ends, and imports nothing of either.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import IO, Any, Final
+
+__all__ = ["MAX_BLOB_BYTES", "Frame", "read_frame", "receive_frame", "to_bytes"]
+
+MAX_HEADER_BYTES: Final = 1 << 24
+MAX_BLOB_BYTES: Final = 1 << 31
+"""Longest blob that is taken."""
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One message.
+
+    Attributes:
+        header: What it says.
+        blobs: Bytes that go with it.
+    """
+
+    header: dict[str, Any]
+    blobs: Sequence[bytes] = ()
+
+
+def to_bytes(frame: Frame) -> list[bytes]:
+    """Return the pieces of a frame, to be written one after another."""
+    header = {**frame.header, "sizes": [len(blob) for blob in frame.blobs]}
+    text = json.dumps(header).encode()
+    return [len(text).to_bytes(4, "big"), text, *frame.blobs]
+
+
+def read_frame(stream: IO[bytes]) -> Frame | None:
+    """Read a frame from a pipe; None at its end."""
+    head = stream.read(4)
+    if len(head) < 4:
+        return None
+    header = json.loads(stream.read(int.from_bytes(head, "big")))
+    return Frame(header, [stream.read(size) for size in header.pop("sizes")])
+
+
+async def receive_frame(stream: asyncio.StreamReader) -> Frame | None:
+    """Read a frame of a child, which may say anything; None at the end of its pipe.
+
+    Raises:
+        ValueError: If it is no frame.
+    """
+    try:
+        size = int.from_bytes(await stream.readexactly(4), "big")
+        if size > MAX_HEADER_BYTES:
+            raise ValueError(f"a header of {size} bytes")
+        header = json.loads(await stream.readexactly(size))
+        sizes = header.pop("sizes")
+        if any(type(n) is not int or not 0 <= n <= MAX_BLOB_BYTES for n in sizes):
+            raise ValueError("a blob of no length")
+        return Frame(header, [await stream.readexactly(n) for n in sizes])
+    except (asyncio.IncompleteReadError, ConnectionError):
+        return None
+    except (AttributeError, KeyError, TypeError) as exc:
+        raise ValueError(f"no frame: {exc}") from None
