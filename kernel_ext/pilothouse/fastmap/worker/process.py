@@ -79,6 +79,7 @@ class WorkerProcess:
         environment: All variables it gets; by default few, see `worker_environment`.
         limits: Bounds on memory and on what comes and goes.
         code: Folder that holds ``child.py``; for where this package is not installed.
+        cwd: Where it works; by default in its own folder.
 
     Attributes:
         python_version: Its interpreter's banner, once it has said hello.
@@ -93,6 +94,7 @@ class WorkerProcess:
         environment: Mapping[str, str] | None = None,
         limits: Limits | None = None,
         code: Path | None = None,
+        cwd: str | None = None,
     ) -> None:
         self._code = code or Path(__file__).parent
         self._python = python
