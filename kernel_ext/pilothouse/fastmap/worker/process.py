@@ -106,7 +106,6 @@ class WorkerProcess:
         self._process: subprocess.Popen[bytes] | None = None
         self._socket: socket.socket | None = None
         self._log = -1
-        self._log_dropped = 0
         self._folder: Path | None = None
         self._is_killed = False
         self._has_said_hello = False

@@ -114,7 +114,7 @@ class Dispatcher:
             return NOT_FOUND
         except InitializationFailed as exc:
             run.note_failed()
-            return _init_error(exc.failed)
+            return NOT_FOUND if run.is_ended else _init_error(exc.failed)
         finally:
             if run.is_ended:
                 await self._backend.end(run)

@@ -154,8 +154,8 @@ class Run:
         )
 
     def batch_at(self, index: int) -> Batch | None:
-        """Return the batch whose first item has that number."""
-        for batch in self.batches.values():
+        """Return the batch whose first item has that number, the latest of several."""
+        for batch in reversed(self.batches.values()):
             if batch.index == index:
                 return batch
         return None
