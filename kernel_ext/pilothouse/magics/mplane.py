@@ -233,6 +233,19 @@ class MplaneMagics(HouseMagics):
         return result_of(one, one.partial()) or one.receipt or one.specification
 
     @subcommand(
+        "waitmeas",
+        Argument("measurement", MEASUREMENT, "its label; the newest without it", None),
+        Option(("--quiet",), None, "show nothing while it measures", False),
+        example="waitmeas ping-4-0",
+    )
+    def _waitmeas(self, args: Namespace) -> object:
+        """Wait for a detached measurement and return its result."""
+        from ._measuring import follow_measurement
+
+        one = _component.made(self.session).measurement(args.measurement)
+        return follow_measurement(self.session, one, out=args.out, quiet=args.quiet)
+
+    @subcommand(
         "watch",
         Argument("measurement", MEASUREMENT, "its label; the newest without it", None),
         example="watch",
