@@ -114,12 +114,16 @@ def test_units_may_be_given_and_a_type_may_be_called_bool(tmp_path):
     content["elements"] = [
         {"name": "load", "prim": "real", "units": "Erl"},
         {"name": "up", "prim": "bool", "ipfix-eid": 7},
+        {"name": "wait", "prim": "natural", "units": "us"},
+        {"name": "body", "prim": "natural", "units": "octets"},
     ]
     file.write_text(json.dumps(content))
 
     loaded = model.preload_registry(file)
 
     assert loaded["load"].unit() == "Erl"
+    assert loaded["wait"].unit() == "µs"
+    assert loaded["body"].unit() == "B"
     assert loaded["up"].primitive_name() == "boolean"
 
 

@@ -24,6 +24,7 @@ import orjson
 from .elements import CORE_URI, Element
 from .errors import MessageError, UnknownElementError
 from .primitives import PRIMITIVES
+from .units import unit_named
 
 __all__ = [
     "Registry",
@@ -163,7 +164,7 @@ def _element_from(definition: object, uri: str) -> Element:
 
 
 def _unit(unit: object) -> str | None:
-    return unit if isinstance(unit, str) and unit else None
+    return unit_named(unit) if isinstance(unit, str) and unit else None
 
 
 _lock = threading.RLock()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
-__all__ = ["unit_of"]
+__all__ = ["unit_named", "unit_of"]
 
 _AGGREGATIONS: Final = frozenset({"min", "max", "mean", "sum", "median"})
 
@@ -38,6 +38,11 @@ _WHOLE: Final = {
     "location.longitude": "°",
     "location.altitude": "m",
 }
+
+
+def unit_named(word: str) -> str:
+    """Return a unit as this package spells it: ``us`` is ``µs``, ``octets`` is ``B``."""
+    return _UNITS.get(word) or _BASES.get(word) or word
 
 
 def unit_of(name: str) -> str:
