@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import socket
+from dataclasses import dataclass
 
 import pytest
+
+from certificates import Authority, Party
 
 
 @pytest.fixture
@@ -13,3 +16,26 @@ def closed_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port: int = server.getsockname()[1]
         return port
+
+
+@dataclass(frozen=True)
+class Parties:
+    """Who takes part in tests with TLS; all but the stranger know each other."""
+
+    component: Party
+    client: Party
+    supervisor: Party
+    stranger: Party
+
+
+@pytest.fixture(scope="session")
+def parties(tmp_path_factory: pytest.TempPathFactory) -> Parties:
+    """Fresh certificates of an authority, and one of another."""
+    ours = Authority(tmp_path_factory.mktemp("authority"))
+    other = Authority(tmp_path_factory.mktemp("other-authority"), "Other")
+    return Parties(
+        component=ours.party("SSB", "Components", "Component-1"),
+        client=ours.party("SSB", "Clients", "Client-1"),
+        supervisor=ours.party("SSB", "Supervisors", "Supervisor-1"),
+        stranger=other.party("SSB", "Clients", "Client-1"),
+    )
