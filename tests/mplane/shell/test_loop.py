@@ -118,11 +118,12 @@ def test_capabilities_are_listed_and_shown(informed, component):
         f"    link        : {component}",
         f"    token       : {token}",
         "    when        : now ... future",
-        "    registry    : http://mplane.corvid.ch/registry/loopback",
+        "    registry    : urn:pilothouse:registry:probes",
         "    parameters  ( 1): ",
         "                              test.input: *",
         "    results     ( 1):",
         "        test.output",
+        "",
     ]
 
 
@@ -143,7 +144,15 @@ def test_a_measurement_from_the_capability_to_the_result(informed):
     )
     said = informed.line("showmeas test-loopback-0")
     assert said[0] == "result: measure"
-    assert said[-1].split() == ["test.output:", "hello"]
+    assert said[-2].split() == ["test.output:", "hello"]
+
+
+def test_a_script_finds_a_result_that_takes_a_moment(known):
+    """As with the reference shell, whose runcap waits for the component."""
+    talk = Talk(known, patience=5.0)
+    talk.line("runcap ping-4 mine --set destination.ip4=127.0.0.1 --when 'now + 2s'")
+    (line,) = talk.line("listmeas")
+    assert line.startswith("Result  mine (token ")
 
 
 def test_a_receipt_is_listed_with_its_scope(informed):

@@ -59,4 +59,15 @@ def services(
     for name in names:
         module = import_module(f"{__name__}.{name}")
         found += module.services(**given.get(name, {}))
-    return found
+    return sorted(found, key=_is_particular)
+
+
+def _is_particular(service: Service) -> bool:
+    """Tell whether a peer needs more than the core registry to understand it.
+
+    A reference client stops reading at the first capability whose registry it has not
+    preloaded: those that everybody understands come first.
+    """
+    from .probe import CORE
+
+    return bool(service.capability().to_dict()["registry"] != CORE)

@@ -3,10 +3,12 @@
     test-loopback      test.input -> test.output
 
 To see whether client and component understand each other; label, names and registry
-are those of the reference implementation's loopback module (contract §7.2).
+are those of the reference implementation's loopback module (contract §7.2). With
+another registry, a reference client need not know that one too.
 
     [module_loopback]
     module = pilothouse.mplane.probes.loopback
+    registry = urn:pilothouse:registry:probes      ; optional
 """
 
 from __future__ import annotations
@@ -26,22 +28,33 @@ LOOPBACK: Final = "http://mplane.corvid.ch/registry/loopback"
 """Registry with the two elements."""
 
 
-def services() -> list[Probe]:
-    """Return the one probe."""
-    return [Loopback()]
+def services(registry: str = LOOPBACK) -> list[Probe]:
+    """Return the one probe.
+
+    Args:
+        registry: URI of a registry that has both elements.
+
+    Raises:
+        ValueError: If there is no such registry.
+    """
+    return [Loopback(registry)]
 
 
 class Loopback(Probe):
-    """Gives back its input."""
+    """Gives back its input.
 
-    def __init__(self) -> None:
+    Args:
+        registry: URI of a registry that has both elements.
+    """
+
+    def __init__(self, registry: str = LOOPBACK) -> None:
         super().__init__(
             capability(
                 "test-loopback",
                 "now ... future",
                 {"test.input": "*"},
                 ["test.output"],
-                registry=LOOPBACK,
+                registry=registry,
             )
         )
 

@@ -46,6 +46,9 @@ class Shell:
         as_json: Say what commands return as one line of JSON each.
         complain: Takes errors, each with its hint; said as the reference shell does by
             default.
+        patience: How long runcap waits for the end, in seconds. The reference client
+            gets its answer only when the component's 5 seconds are over or the result
+            is there, and scripts count on that.
 
     Attributes:
         failures: How many lines failed.
@@ -59,6 +62,7 @@ class Shell:
         *,
         as_json: bool = False,
         complain: Callable[[str], None] | None = None,
+        patience: float = 0.0,
     ) -> None:
         self.commands = commands
         self.failures = 0
@@ -66,6 +70,7 @@ class Shell:
         self._ask = ask
         self._as_json = as_json
         self._complain = complain
+        self._patience = patience
 
     def greet(self) -> None:
         """Say what this is."""
@@ -173,6 +178,8 @@ class Shell:
         if self._ask is not None:
             self._ask_for_missing(words[0], self._ask)
         measurement = self.commands.runcap(*words)
+        if self._patience and hasattr(self.commands.client, "retrieve_capabilities"):
+            measurement.wait(self._patience)
         self._answer({"token": measurement.token, "label": measurement.label}, "ok")
 
     def _ask_for_missing(self, token_or_label: str, ask: Callable[[str], str]) -> None:

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 __all__ = ["main"]
 
 _FAILED = 1
+_PATIENCE_SECONDS = 5.0
 _INTERRUPTED = 130
 
 
@@ -143,7 +144,9 @@ def _complain(text: str) -> None:
 def _run_given(commands: Commands, lines: Sequence[str], as_json: bool) -> int:
     from .loop import Shell
 
-    shell = Shell(commands, _say, as_json=as_json, complain=_complain)
+    shell = Shell(
+        commands, _say, as_json=as_json, complain=_complain, patience=_PATIENCE_SECONDS
+    )
     for line in lines:
         if not shell.run(line):
             break
@@ -156,7 +159,8 @@ def _run(commands: Commands) -> int:
     from .completion import candidates
     from .loop import Shell
 
-    shell = Shell(commands, _say, ask)
+    patience = 0.0 if is_terminal() else _PATIENCE_SECONDS
+    shell = Shell(commands, _say, ask, patience=patience)
     shell.greet()
     with line_editing(lambda line, word: candidates(commands, line, word)):
         while _step(shell):

@@ -30,8 +30,8 @@ BANNER = (
 
 
 def rendered(message: Any) -> str:  # noqa: ANN401 - any message of the model
-    """Return a message as text, without an empty line at its end."""
-    return model.render(message).rstrip("\n")
+    """Return a message as text, with an empty line at its end."""
+    return model.render(message).removesuffix("\n")
 
 
 def capability_lines(capabilities: Iterable[model.Capability]) -> Iterator[str]:

@@ -14,12 +14,15 @@ from pilothouse.errors import ServiceError
 from pilothouse.mplane import model, probes
 from pilothouse.mplane.component import ListenerHttpComponent
 from pilothouse.mplane.probes.errors import MeasurementError
+from pilothouse.mplane.probes.probe import PROBES
 from pilothouse.mplane.tls import TlsState
 from pilothouse.services.serving import ServiceConfig
 
 __all__ = ["MplaneService", "start_mplane"]
 
 _STOP_SECONDS: Final = 4.0
+_OPTIONS: Final = {"loopback": {"registry": PROBES}}
+"""A reference client can preload one registry only: all probes share ours."""
 
 
 class MplaneService:
@@ -66,12 +69,11 @@ async def start_mplane(config: ServiceConfig) -> MplaneService:
     """
     options: Mapping[str, Any] = config.options
     names = options.get("probes")
+    given = {**_OPTIONS, **options.get("probe_options", {})}
     model.initialize_registry()
     try:
-        services = probes.services(
-            options.get("probe_options"), only=None if names is None else tuple(names)
-        )
-    except (MeasurementError, TypeError) as exc:
+        services = probes.services(given, only=None if names is None else tuple(names))
+    except (MeasurementError, TypeError, ValueError) as exc:
         raise ServiceError(f"the probes do not start: {exc}") from exc
     component = ListenerHttpComponent(
         services,
