@@ -6,7 +6,7 @@ Source: reference documentation, ``mplane.client.HttpInitiatorClient``; contract
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC
 from typing import Any, Self
 
@@ -42,7 +42,13 @@ class HttpInitiatorClient(BaseClient):
         default_url: Where messages go whose capability names no place.
         supervisor: Pass every message that comes on to `exporter`.
         exporter: As `BaseClient`.
+
+    Attributes:
+        on_send: Called with each measurement before its specification is sent, for who
+            writes it down.
     """
+
+    on_send: Callable[[Measurement], object] | None = None
 
     def __init__(
         self,
@@ -222,6 +228,8 @@ class HttpInitiatorClient(BaseClient):
         with self._lock:
             self._links[token] = link
             self._paces[token] = Pace(measurement.starts, measurement.ends)
+        if self.on_send is not None:
+            self.on_send(measurement)
         try:
             answered = post(self._tls, link, specification, prefer=prefer, repeat=True)
         except (RemoteError, ProtocolError) as exc:
