@@ -1,0 +1,245 @@
+"""A run of another time: what the service still does or keeps of it, fetched.
+
+Its batches are known to the service; here they are only named, and their results come
+by the endpoint ``results``.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from typing import Final, NoReturn
+
+from .batches import Batch
+from .client import Cloud, Results, TooLarge, Unknown, Wait
+from .cloud_lane import WAIT_SECONDS, Site
+from .errors import (
+    FastmapException,
+    FastmapTransportError,
+    FastmapUsageError,
+    RunNotFoundError,
+)
+from .failures import item_error, start_error
+from .flow import Flow
+from .options import ExecPolicy, Options
+from .pace import Pace
+from .packing.packer import Packed
+from .run import Run
+from .wire.answers import BatchInfo, BatchState, InitError, RunInfo
+
+__all__ = ["AttachedRun"]
+
+_LANES: Final = 3
+_RUNNING_SECONDS: Final = 0.1
+_RETRY_SECONDS: Final = 0.5
+
+
+class _Named:
+    """The name of a function that is at the service."""
+
+    def __init__(self, info: RunInfo) -> None:
+        self.name = info.name or "the function"
+
+    def pack(self) -> NoReturn:
+        """Refuse: there is nothing to pack."""
+        raise FastmapUsageError(f"{self.name} is at the service only")
+
+    def has_news(self) -> bool:
+        """Tell that there is nothing new."""
+        return False
+
+
+class _Known:
+    """The batches that a service knows, as if they were cut here."""
+
+    def __init__(self, info: RunInfo, total: int | None) -> None:
+        self._batches = _chosen(info.batches)
+        sent = sum(each.count for each in self._batches)
+        self.total: int | None = sent if total is None else total
+        self.taken = 0
+        self.error: BaseException | None = None
+        self._missing = self.total - sent
+        self._packed = Packed.named(info.name, info.func_hash)
+
+    @property
+    def has_more(self) -> bool:
+        """Whether there is another batch."""
+        return bool(self._batches)
+
+    def cut(
+        self, count: int, pack: Callable[[], Packed], *, is_limited: bool
+    ) -> Batch | None:
+        """Return the next one."""
+        if not self._batches:
+            return None
+        info = self._batches.pop(0)
+        if info.index != self.taken:
+            self._batches.clear()
+            self.error = _incomplete(self.taken)
+            return None
+        self.taken = info.index + info.count
+        if not self._batches and self._missing > 0:
+            self.error = _incomplete(self.taken)
+        return Batch(info.index, info.count, b"", self._packed)
+
+
+class AttachedRun(Run):
+    """A run that another process began.
+
+    Args:
+        cloud: The service.
+        info: What it knows of the run.
+        options: Of the config.
+        total: How many items there were, if that is known.
+    """
+
+    def __init__(
+        self, cloud: Cloud, info: RunInfo, options: Options, total: int | None = None
+    ) -> None:
+        flow = Flow(
+            _Named(info),
+            _Known(info, total),
+            Pace(),
+            is_kept=True,
+            is_ordered=True,
+            return_exceptions=False,
+            is_limited=False,
+        )
+        super().__init__(flow, options, ExecPolicy.CLOUD, label=info.label)
+        self.run_id = info.run_id
+        self._cloud = cloud
+        self._info = info
+
+    def _open(self) -> None:
+        cloud, flow = self._cloud, self._flow
+        assert cloud is not None
+        site = Site(
+            cloud=cloud,
+            options=self._options,
+            run_id=self.run_id,
+            label=self.label,
+            name=self.name,
+        )
+        site.hashes[self._info.func_hash] = Packed.named(
+            self._info.name, self._info.func_hash
+        )
+        lanes = [_Fetching(flow, site, number) for number in range(1, _LANES + 1)]
+        with self._closing:
+            if self._is_closed:
+                return
+            self._site = site
+            flow.lanes = _LANES
+        for lane in lanes:
+            lane.start()
+
+    def detach(self) -> str:
+        """Stop fetching; the service keeps what it has.
+
+        Returns:
+            What became of it.
+        """
+        done, of = self._counts()
+        text = (
+            f"detached: {done:,}{of} items were fetched; "
+            f"config.attach({self.run_id!r}) gets all"
+        )
+        site = self._site
+        if site is not None and not self.state.is_over:
+            site.cloud.done(self._info.func_hash, self.run_id, keep=True)
+        from .progress import State
+
+        if self._flow.end(State.DETACHED, text):
+            self._close()
+        return self.outcome
+
+
+class _Fetching:
+    """Fetches one batch after another."""
+
+    def __init__(self, flow: Flow, site: Site, number: int) -> None:
+        self._flow = flow
+        self._site = site
+        self._thread = threading.Thread(
+            target=self._run, name=f"fastmap-fetching-{number}", daemon=True
+        )
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def _run(self) -> None:
+        try:
+            while (batch := self._flow.take()) is not None:
+                self._fetch(batch)
+        except BaseException as exc:  # nobody may wait for ever, not even for a fault
+            if not self._flow.stopping.is_set():
+                self._flow.fail_at(None, exc)
+
+    def _fetch(self, batch: Batch) -> None:
+        site, flow = self._site, self._flow
+        away_since: float | None = None
+        while not flow.stopping.is_set():
+            try:
+                reply = site.cloud.results(site.run_id, batch.index, batch.count)
+            except FastmapTransportError:
+                now = time.monotonic()
+                away_since = away_since or now
+                if now - away_since > site.options.retry_timeout:
+                    raise
+                flow.stopping.wait(_RETRY_SECONDS)
+                continue
+            away_since = None
+            if isinstance(reply, Wait):
+                is_running = reply.step in ("running", "queued")
+                flow.note_step("" if is_running else reply.step)
+                pause = _RUNNING_SECONDS if is_running else WAIT_SECONDS
+                flow.stopping.wait(reply.seconds or pause)
+                continue
+            break
+        else:
+            return
+        if isinstance(reply, Results):
+            name = reply.spent.service_id or "cloud"
+            with flow.lock:
+                flow.tally.add(name, "cloud", batch.count, reply.spent.map_seconds)
+                flow.tally.credits += reply.spent.credits
+            flow.deliver(batch, reply.values)
+        elif isinstance(reply, Unknown | TooLarge):
+            flow.fail_at(batch.index, _gone(batch.index))
+        elif isinstance(reply, InitError):
+            flow.fail_at(batch.index, start_error(reply))
+        else:
+            flow.note_logs(reply.logs)
+            _, error = item_error(batch, reply, site.name)
+            flow.fail_at(batch.index, error)
+
+
+def _chosen(batches: tuple[BatchInfo, ...]) -> list[BatchInfo]:
+    """Return batches that follow each other; some were done again in parts."""
+    chosen: list[BatchInfo] = []
+    at = 0
+    while True:
+        fitting = [each for each in batches if each.index == at and each.count]
+        if not fitting:
+            break
+        is_failed = BatchState.FAILED
+        found = min(fitting, key=lambda each: (each.state is is_failed, -each.count))
+        chosen.append(found)
+        at += found.count
+    chosen += [each for each in batches if each.index > at][:1]
+    return chosen
+
+
+def _incomplete(count: int) -> FastmapException:
+    return FastmapException(
+        f"only the first {count:,} items were sent before the run was left",
+        hint="run.partial() has their results",
+    )
+
+
+def _gone(index: int) -> RunNotFoundError:
+    return RunNotFoundError(
+        f"the service no longer has the results from item {index} on",
+        hint="run.partial() has those before",
+    )

@@ -1,0 +1,278 @@
+"""Requests to a service: what is open at once, and what is tried again."""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from dataclasses import dataclass, field
+from typing import Final
+
+from .batches import Batch, squeeze
+from .client import Cloud, Reply, Results, TooLarge, Unknown, Wait
+from .errors import (
+    CreditsError,
+    FastmapException,
+    FastmapProtocolError,
+    FastmapTimeoutError,
+    FastmapTransportError,
+    IntegrityError,
+    ItemError,
+)
+from .failures import item_error, start_error
+from .flow import Flow
+from .options import Options
+from .packing.packer import Packed
+from .wire.answers import InitError, ProcessError
+from .wire.bodies import MapRequest
+
+__all__ = ["CloudLane", "Site"]
+
+WAIT_SECONDS: Final = 5.0
+_RUNNING_SECONDS: Final = 0.1
+_START_TRIES: Final = 3
+_DAMAGE_TRIES: Final = 2
+_INIT_TRIES: Final = 5
+
+
+@dataclass(eq=False)
+class Site:
+    """What the lanes to one service share.
+
+    Attributes:
+        cloud: The service.
+        options: Patience, and the bound on credits.
+        run_id: Of the map.
+        label: Of the map.
+        name: The function's.
+        hashes: Functions that the service has been given for it, by hash.
+    """
+
+    cloud: Cloud
+    options: Options
+    run_id: str
+    label: str
+    name: str
+    hashes: dict[str, Packed] = field(default_factory=dict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def have(self, packed: Packed) -> None:
+        """See to it that the service has a function.
+
+        Raises:
+            FastmapException: If it cannot be.
+        """
+        with self._lock:
+            if packed.func_hash not in self.hashes:
+                self.cloud.init(packed)
+                self.hashes[packed.func_hash] = packed
+
+    def lost(self, packed: Packed) -> None:
+        """Note that the service has lost a function."""
+        with self._lock:
+            self.hashes.pop(packed.func_hash, None)
+
+    def body(self, batch: Batch, *, defer: bool = False) -> bytes:
+        """Return the request for a batch; the same one each time."""
+        resumes = self.cloud.can_resume
+        return MapRequest(
+            func_hash=batch.packed.func_hash,
+            batch=squeeze(batch.data),
+            run_id=self.run_id,
+            label=self.label,
+            index=batch.index if resumes else None,
+            count=batch.count if resumes else None,
+            name=self.name if resumes else None,
+            defer=defer,
+        ).to_bytes()
+
+
+class CloudLane:
+    """One request at a time, and the thread that sends it.
+
+    Args:
+        flow: Where batches come from.
+        site: The service.
+        number: Of the lane, from 1.
+    """
+
+    def __init__(self, flow: Flow, site: Site, number: int) -> None:
+        self._flow = flow
+        self._site = site
+        self._cloud = site.cloud
+        self._options = site.options
+        self._thread = threading.Thread(
+            target=self._run, name=f"fastmap-cloud-{number}", daemon=True
+        )
+
+    def start(self) -> None:
+        """Begin to take batches."""
+        self._thread.start()
+
+    def join(self, seconds: float) -> bool:
+        """Wait for the end of its thread; false when it has not come."""
+        if self._thread.ident is not None:
+            self._thread.join(seconds)
+        return not self._thread.is_alive()
+
+    def _run(self) -> None:
+        try:
+            while (batch := self._flow.take()) is not None:
+                _Sending(self._flow, self._site, batch).go()
+        except BaseException as exc:  # nobody may wait for ever, not even for a fault
+            if not self._flow.stopping.is_set():
+                self._flow.fail_at(None, exc)
+
+
+class _Sending:
+    """One batch, until it is done or cannot be."""
+
+    def __init__(self, flow: Flow, site: Site, batch: Batch) -> None:
+        self._flow = flow
+        self._site = site
+        self._batch = batch
+        self._options = site.options
+        self._body = b""
+        self._away_since: float | None = None
+        self._waited = 0.0
+        self._step = ""
+        self._tries = 0
+        self._starts = 0
+        self._inits = 0
+        self._sent_at = 0.0
+
+    def go(self) -> None:
+        """Send it until there is an answer."""
+        while not self._flow.stopping.is_set():
+            try:
+                if not self._body:
+                    self._body = self._site.body(self._batch)
+                self._site.have(self._batch.packed)
+                self._sent_at = time.monotonic()
+                reply = self._site.cloud.map(self._body, self._batch.count)
+            except FastmapTransportError as exc:
+                self._away(exc)
+            except IntegrityError as exc:
+                self._damaged(exc)
+            else:
+                self._away_since = None
+                if self._handled(reply):
+                    return
+
+    def _handled(self, reply: Reply) -> bool:
+        """Act on an answer; true when it was the last."""
+        if isinstance(reply, Wait):
+            self._wait(reply)
+            return False
+        if isinstance(reply, Unknown):
+            self._init_again()
+            return False
+        if isinstance(reply, InitError):
+            self._start_again(reply)
+            return False
+        self._flow.note_step("")
+        if isinstance(reply, Results):
+            self._done(reply)
+        elif isinstance(reply, TooLarge):
+            self._too_large()
+        elif isinstance(reply, ProcessError):
+            self._flow.note_logs(reply.logs)
+            number, error = item_error(self._batch, reply, self._site.name)
+            self._flow.item_failed(self._batch, number, error)
+        return True
+
+    def _done(self, reply: Results) -> None:
+        batch, spent, flow = self._batch, reply.spent, self._flow
+        seconds = time.monotonic() - self._sent_at
+        name = spent.service_id or "cloud"
+        with flow.lock:
+            flow.tally.add(name, "cloud", batch.count, spent.map_seconds)
+            flow.tally.credits += spent.credits
+            credits = flow.tally.credits
+        moved = max(0.0, seconds - (spent.application_seconds or spent.map_seconds))
+        flow.learn(batch.count, spent.map_seconds, moved)
+        flow.deliver(batch, reply.values)
+        limit = self._options.max_credits
+        if limit is not None and credits >= limit and not flow.state.is_over:
+            raise CreditsError(
+                f"{credits:g} credits are spent, {limit:g} are allowed",
+                hint="raise max_credits; run.partial() has what came back",
+            )
+
+    def _too_large(self) -> None:
+        batch = self._batch
+        if batch.count > 1:
+            self._flow.split(batch, batch.count // 2)
+            return
+        self._flow.fail_at(
+            batch.index,
+            ItemError(
+                f"item {batch.index} is {len(self._body):,} bytes, more than the "
+                "service takes",
+                index=batch.index,
+                status="TOO_LARGE",
+            ),
+        )
+
+    def _wait(self, reply: Wait) -> None:
+        is_running = reply.step == "running"
+        pause = reply.seconds
+        if pause is None:
+            kept = is_running and self._site.cloud.can_resume
+            pause = _RUNNING_SECONDS if kept else WAIT_SECONDS
+        self._flow.note_step("" if is_running else reply.step or "initializing")
+        if is_running:
+            self._waited = 0.0
+        if self._waited >= self._options.wait_timeout:
+            raise FastmapTimeoutError(
+                f"no worker was ready within {self._options.wait_timeout:g} s; the "
+                f"service says {reply.step!r}",
+                status="INITIALIZING",
+                hint="wait_timeout= waits longer",
+            )
+        self._waited += pause
+        self._flow.stopping.wait(pause)
+
+    def _init_again(self) -> None:
+        self._inits += 1
+        if self._inits > _INIT_TRIES:
+            raise FastmapProtocolError(
+                "the service says again and again that it does not know the function",
+                status="NOT_FOUND",
+            )
+        self._note_retry("sending the function again")
+        self._site.lost(self._batch.packed)
+        if self._inits > 1:
+            self._flow.stopping.wait(0.2 * 2**self._inits)
+
+    def _start_again(self, reply: InitError) -> None:
+        self._starts += 1
+        if self._starts >= _START_TRIES:
+            raise start_error(reply)
+        self._note_retry(f"no worker could start: {reply.init_error[:100]}")
+        self._flow.stopping.wait(WAIT_SECONDS)
+
+    def _damaged(self, exc: FastmapException) -> None:
+        self._batch.tries += 1
+        if self._batch.tries >= _DAMAGE_TRIES:
+            raise exc
+        self._note_retry("an answer was damaged")
+
+    def _away(self, exc: FastmapTransportError) -> None:
+        """Wait a little longer each time, until patience is at its end."""
+        if self._flow.stopping.is_set():
+            return
+        now = time.monotonic()
+        if self._away_since is None:
+            self._away_since, self._tries = now, 0
+        self._tries += 1
+        if now - self._away_since > self._options.retry_timeout:
+            raise exc
+        self._note_retry(f"{exc.message.partition(chr(10))[0]}; trying again")
+        ceiling = min(5.0, 0.1 * 2**self._tries)
+        self._flow.stopping.wait(random.uniform(0.5, 1.0) * ceiling)
+
+    def _note_retry(self, step: str) -> None:
+        with self._flow.lock:
+            self._flow.tally.retries += 1
+        self._flow.note_step(step)

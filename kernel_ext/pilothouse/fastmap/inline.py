@@ -1,0 +1,214 @@
+"""Mapping in the caller's thread, for as long as moving items costs more than this.
+
+Each stretch is measured. Now and then a sample is pickled, and the time that processes
+would take is held against the time that it would take here.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Any, Final
+
+import dill
+
+from pilothouse.errors import PilothouseError
+
+from .batches import Source
+from .errors import ItemError
+from .local_lane import new_worker
+from .packing.packer import name_of
+from .shared import sharing
+from .worker.process import WorkerProcess
+
+__all__ = ["Inline"]
+
+_STRETCH_SECONDS: Final = 0.02
+_LONG_STRETCH_SECONDS: Final = 0.1
+_PATIENCE_SECONDS: Final = 0.05
+_START_SECONDS: Final = 0.15
+_WARM_SECONDS: Final = 0.01
+_GROWTH: Final = 64
+_SAMPLE: Final = 100
+_GAIN: Final = 0.9
+
+
+class Inline:
+    """Maps here, until it is worth moving.
+
+    Args:
+        function: The user's.
+        source: Where items come from; what is left when it ends is still there.
+        workers: How many could map instead; below 2 it never moves.
+        return_exceptions: Whether an item that fails gives its exception as result.
+        local: How many processes to start ahead.
+
+    Attributes:
+        seconds_each: Time for one item, lately; None: nothing was measured.
+        moves: Whether it ended because moving is worth it.
+        warm: Processes that were started meanwhile.
+    """
+
+    def __init__(
+        self,
+        function: Callable[[Any], Any],
+        source: Source,
+        *,
+        workers: int,
+        return_exceptions: bool,
+        local: int,
+    ) -> None:
+        self._function = function
+        self._source = source
+        self._workers = workers
+        self._return_exceptions = return_exceptions
+        self._local = local
+        self.seconds_each: float | None = None
+        self.moves = False
+        self.warm: list[WorkerProcess] = []
+        self._lock = threading.Lock()
+        self._is_over = False
+        self._cannot_move = workers < 2
+        self._done = 0
+
+    def stretches(self) -> Iterator[list[Any]]:
+        """Yield lists of results.
+
+        Raises:
+            ItemError: If the function fails, behind the results before it.
+        """
+        size, began, checked = 1, time.perf_counter(), 0.0
+        timer = self._timer()
+        try:
+            while self._source.has_more:
+                items = self._source.take(size)
+                if not len(items):
+                    break
+                first = self._source.taken - len(items)
+                start = time.perf_counter()
+                results, failure = self._mapped(items, first)
+                now = time.perf_counter()
+                spent = now - start
+                self._done += len(items)
+                yield results
+                if failure is not None:
+                    raise failure
+                self.seconds_each = spent / len(items)
+                elapsed = now - began
+                if elapsed - checked > _PATIENCE_SECONDS:
+                    checked = elapsed
+                    if self._is_worth_moving(items, results):
+                        self.moves = True
+                        return
+                long = elapsed > _LONG_STRETCH_SECONDS
+                target = _LONG_STRETCH_SECONDS if long else _STRETCH_SECONDS
+                fitting = int(target / max(self.seconds_each, 1e-9))
+                size = max(1, min(fitting, len(items) * _GROWTH))
+        finally:
+            if timer is not None:
+                timer.cancel()
+            with self._lock:
+                self._is_over = True
+            if not self.moves:
+                self.close()
+        if self._source.error is not None:
+            raise self._source.error
+
+    def close(self) -> None:
+        """End the processes that were started ahead."""
+        with self._lock:
+            workers, self.warm = self.warm, []
+        for worker in workers:
+            worker.kill()
+
+    def _mapped(self, items: Any, first: int) -> tuple[list[Any], ItemError | None]:  # noqa: ANN401
+        results: list[Any] = []
+        while True:
+            rest = items if not results else items[len(results) :]
+            try:
+                results.extend(map(self._function, rest))
+            except Exception as exc:
+                error = self._error(first + len(results), items[len(results)], exc)
+            else:
+                if len(results) == len(items):
+                    return results, None
+                # a StopIteration of the function's own has ended the map
+                at = len(results)
+                stop = StopIteration()
+                error = self._error(first + at, items[at], stop)
+            if not self._return_exceptions:
+                return results, error
+            results.append(error)
+            if len(results) == len(items):
+                return results, None
+
+    def _error(self, index: int, item: Any, exc: BaseException) -> ItemError:  # noqa: ANN401
+        import reprlib
+
+        try:
+            shown = reprlib.repr(item)
+        except Exception:  # a repr of the user's own
+            shown = f"<{type(item).__name__}>"
+        error = ItemError(
+            f"{name_of(self._function)} failed in item {index} ({shown}): {exc!r}",
+            index=index,
+            item=shown,
+            status="PROCESS_ERROR",
+        )
+        error.__cause__ = exc
+        return error
+
+    def _is_worth_moving(self, items: Any, results: list[Any]) -> bool:  # noqa: ANN401
+        if self._cannot_move or self.seconds_each is None:
+            return False
+        each = self.seconds_each
+        total = self._source.total
+        left = self._done if total is None else total - self._source.taken
+        if each * left <= _START_SECONDS:
+            return False
+        try:
+            moving = self._moving_seconds(items, results)
+        except Exception:  # what cannot be pickled stays here
+            self._cannot_move = True
+            return False
+        parallel = max((each + 2 * moving) / self._workers, moving)
+        return _START_SECONDS + left * parallel < _GAIN * each * left
+
+    def _moving_seconds(self, items: Any, results: list[Any]) -> float:  # noqa: ANN401
+        """Return the time that this process would spend on an item and its result."""
+        items, results = items[:_SAMPLE], results[:_SAMPLE]
+        start = time.perf_counter()
+        sharing.Writer().dumps(items)
+        there = time.perf_counter() - start
+        data = sharing.Writer().dumps(results)
+        start = time.perf_counter()
+        dill.loads(data)
+        back = time.perf_counter() - start
+        return (there + back) / max(1, len(items))
+
+    def _timer(self) -> threading.Timer | None:
+        """Start processes if the first items take long, beside them."""
+        if self._cannot_move or not self._local:
+            return None
+        timer = threading.Timer(_WARM_SECONDS, self._warm_up)
+        timer.daemon = True
+        timer.start()
+        return timer
+
+    def _warm_up(self) -> None:
+        total = self._source.total
+        left = 2 if total is None else total - self._source.taken
+        each = self.seconds_each or _WARM_SECONDS
+        if self._cannot_move or each * left < _START_SECONDS * 2:
+            return
+        for _ in range(min(self._local, left)):
+            worker = new_worker()
+            with self._lock:
+                if self._is_over and not self.moves:
+                    return
+                try:
+                    worker.start()
+                except PilothouseError:
+                    return
+                self.warm.append(worker)

@@ -1,0 +1,206 @@
+"""One process here that maps batches, and the thread that feeds it."""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+import time
+from pathlib import Path
+
+from pilothouse.errors import PilothouseError
+
+from .batches import Batch
+from .client import unpickle
+from .errors import FastmapException, StartError, of_branch
+from .failures import item_error, start_error
+from .flow import Flow
+from .options import Options
+from .packing.packer import Packed
+from .wire.answers import InitError, ProcessError
+from .worker.outcomes import Cause, Done, Failed
+from .worker.process import WorkerProcess
+
+__all__ = ["LocalLane", "new_worker"]
+
+
+class LocalLane:
+    """A worker process of this user, with this user's paths and environment.
+
+    Args:
+        flow: Where batches come from.
+        options: Tell how long a batch may take.
+        number: Of the lane, from 1.
+    """
+
+    def __init__(self, flow: Flow, options: Options, number: int) -> None:
+        self.name = f"local-{number}"
+        self._flow = flow
+        self._options = options
+        self._worker: WorkerProcess | None = None
+        self._packed: Packed | None = None
+        self._lock = threading.Lock()
+        self._is_stopped = False
+        self._thread = threading.Thread(
+            target=self._run, name=f"fastmap-{self.name}", daemon=True
+        )
+
+    def prepare(self, worker: WorkerProcess | None = None) -> None:
+        """Start the process already, or take one that was started."""
+        if worker is None:
+            self._new_worker()
+            return
+        with self._lock:
+            self._worker = worker
+            is_late = self._is_stopped
+        if is_late:
+            worker.kill()
+
+    def start(self) -> None:
+        """Begin to take batches."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End the process at once; from any thread, and more than once."""
+        with self._lock:
+            self._is_stopped = True
+            worker = self._worker
+        if worker is not None:
+            worker.kill()
+
+    def join(self, seconds: float) -> bool:
+        """Wait for the end of its thread; false when it has not come."""
+        if self._thread.ident is not None:
+            self._thread.join(seconds)
+        return not self._thread.is_alive()
+
+    def _run(self) -> None:
+        try:
+            while (batch := self._flow.take()) is not None:
+                self._do(batch)
+        except FastmapException as exc:
+            self._flow.fail_at(None, exc)
+        except PilothouseError as exc:
+            self._flow.fail_at(None, of_branch("a worker failed", exc))
+        except BaseException as exc:  # a fault of ours; nobody may wait for ever
+            self._flow.fail_at(None, exc)
+        finally:
+            self.stop()
+
+    def _do(self, batch: Batch) -> None:
+        worker = self._ready_for(batch.packed)
+        if worker is None:
+            self._flow.put_back(batch)
+            return
+        with self._flow.lock:
+            self._flow.tally.begin(self.name, batch.count)
+        started = time.monotonic()
+        answer = worker.run_batch(
+            batch.data, timeout=self._options.batch_timeout, plain=True
+        )
+        self._flow.note_logs(answer.logs)
+        if isinstance(answer, Done):
+            values = unpickle(answer.results, batch.count)
+            spent = time.monotonic() - started
+            with self._flow.lock:
+                self._flow.tally.add(
+                    self.name, "local", batch.count, answer.map_seconds
+                )
+            self._flow.learn(
+                batch.count, answer.map_seconds, spent - answer.map_seconds
+            )
+            self._flow.deliver(batch, values)
+            return
+        self._failed(batch, answer)
+
+    def _failed(self, batch: Batch, answer: Failed) -> None:
+        with self._flow.lock:
+            self._flow.tally.end(self.name, "failed")
+        if answer.cause is Cause.KILLED or self._is_stopped:
+            return
+        if answer.cause is not Cause.USER:
+            self._drop_worker()
+        if answer.cause is Cause.DIED and not batch.deaths:
+            batch.deaths += 1
+            self._flow.put_back(batch)
+            return
+        told = ProcessError(
+            exception=answer.exception,
+            traceback=answer.traceback,
+            bad_modules=answer.bad_modules,
+            index=answer.index,
+            item=answer.item,
+            error=answer.error or None,
+        )
+        self._flow.item_failed(batch, *item_error(batch, told, self._flow.packer.name))
+
+    def _ready_for(self, packed: Packed) -> WorkerProcess | None:
+        """Return a worker that has the function; None when all is over."""
+        if self._packed is packed and self._worker is not None:
+            return self._worker
+        if self._packed is not None:
+            self._drop_worker()
+        worker = self._worker or self._new_worker()
+        if worker is None:
+            return None
+        function = packed.function
+        answer = worker.initialise(
+            function.func,
+            local_sources=function.local_sources,
+            installed_mods=function.installed_mods,
+            path=_path(),
+            timeout=self._options.wait_timeout,
+        )
+        if isinstance(answer, Failed):
+            self._flow.note_logs(answer.logs)
+            if self._is_stopped:
+                return None
+            raise start_error(
+                InitError(init_error=answer.exception, init_tb=answer.traceback)
+            )
+        self._packed = packed
+        return worker
+
+    def _new_worker(self) -> WorkerProcess | None:
+        worker = new_worker()
+        with self._lock:
+            if self._is_stopped:
+                return None
+            try:
+                worker.start()
+            except PilothouseError as exc:
+                raise StartError(exc.message) from exc
+            self._worker = worker
+        return worker
+
+    def _drop_worker(self) -> None:
+        with self._lock:
+            worker, self._worker, self._packed = self._worker, None, None
+        if worker is not None:
+            worker.kill()
+
+
+def new_worker() -> WorkerProcess:
+    """Return a process of this user, not started yet."""
+    return WorkerProcess(environment=_environment(), cwd=_folder())
+
+
+def _path() -> list[str]:
+    """Return where modules are looked for here, without its own start."""
+    found = [each or _folder() or "." for each in sys.path]
+    return [each for each in found if Path(each).exists()]
+
+
+def _folder() -> str | None:
+    try:
+        return os.getcwd()  # noqa: PTH109 - a text is wanted
+    except OSError:  # it was removed
+        return None
+
+
+def _environment() -> dict[str, str]:
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith("PILOTHOUSE_")
+    }

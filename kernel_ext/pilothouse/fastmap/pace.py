@@ -1,0 +1,70 @@
+"""How many items go into the next batch: by measured time, and smaller near the end."""
+
+from __future__ import annotations
+
+from typing import Final
+
+__all__ = ["Pace"]
+
+_LEAST_SECONDS: Final = 0.2
+_MOST_SECONDS: Final = 2.0
+_GROWTH: Final = 64
+_OVERHEADS: Final = 20.0
+
+
+class Pace:
+    """Sizes of batches.
+
+    A batch is to take twenty times what it costs to move, within 0.2 to 2 seconds; no
+    batch is much larger than the largest that was measured, as items may differ.
+
+    Args:
+        seconds_each: Time for one item, if it was measured already.
+        measured: How many items were measured.
+    """
+
+    def __init__(self, seconds_each: float | None = None, measured: int = 1) -> None:
+        self._each = seconds_each
+        self._largest = max(1, measured)
+        self._overhead = 0.0
+
+    @property
+    def seconds_each(self) -> float | None:
+        """Time for one item, lately; None before the first batch is done."""
+        return self._each
+
+    def learn(self, count: int, seconds: float, overhead: float = 0.0) -> None:
+        """Take what one batch has cost.
+
+        Args:
+            count: Its items.
+            seconds: Time in the function.
+            overhead: Time for all else.
+        """
+        each = seconds / max(1, count)
+        weight = 0.5 if count * 4 >= self._largest else 0.1
+        if self._each is None or count > 4 * self._largest:
+            self._each = each
+        else:
+            self._each += weight * (each - self._each)
+        self._largest = max(self._largest, count)
+        self._overhead += 0.3 * (max(0.0, overhead) - self._overhead)
+
+    def size(self, lanes: int, left: int | None) -> int:
+        """Return how many items the next batch is to have.
+
+        Args:
+            lanes: Workers at once.
+            left: Items not yet taken; None: not known.
+        """
+        if self._each is None:
+            count = 1
+        else:
+            target = min(
+                _MOST_SECONDS, max(_LEAST_SECONDS, _OVERHEADS * self._overhead)
+            )
+            count = int(target / max(self._each, 1e-9))
+            count = max(1, min(count, self._largest * _GROWTH))
+        if left is not None:
+            count = min(count, max(1, -(-left // (2 * max(1, lanes)))))
+        return count

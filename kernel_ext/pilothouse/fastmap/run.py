@@ -1,0 +1,500 @@
+"""One map under way: the handle that users hold.
+
+    run = config.submit(function, items)
+    run.progress, run.partial(), for result in run: ..., await run
+    run.wait(10), run.result(), run.cancel(), run.detach()
+
+A run feeds its lanes from a thread of its own; the generator of `Config.fastmap` drives
+one from the caller's. Whatever ends it, processes here are ended, connections closed
+and the service is told `done`, within two seconds.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import secrets
+import threading
+import time
+import weakref
+from collections.abc import Callable, Generator, Iterator
+from typing import Any, Final
+
+from .client import Cloud
+from .cloud_lane import CloudLane, Site
+from .errors import (
+    CreditsError,
+    FastmapException,
+    FastmapNotAuthorizedError,
+    FastmapTimeoutError,
+    FastmapUsageError,
+)
+from .flow import Flow
+from .local_lane import LocalLane
+from .options import ExecPolicy, Options
+from .progress import Progress, State
+from .worker.process import WorkerProcess
+
+__all__ = ["Run"]
+
+_END_SECONDS: Final = 1.5
+_JOIN_SECONDS: Final = 0.4
+_SENT_SECONDS: Final = 0.3
+_DETACH_SECONDS: Final = 60.0
+
+
+class Run:
+    """A map under way.
+
+    Args:
+        flow: What its threads share.
+        options: Of the config.
+        policy: Where items are mapped.
+        label: The user's words.
+        ask: Asks before charges are made; None: nobody needs to.
+        workers: Processes here that were started already.
+
+    Attributes:
+        run_id: Its id at the service.
+        label: The user's words.
+        name: The function's.
+    """
+
+    def __init__(
+        self,
+        flow: Flow,
+        options: Options,
+        policy: ExecPolicy,
+        *,
+        label: str = "",
+        ask: Callable[[str], bool] | None = None,
+        workers: list[WorkerProcess] | None = None,
+    ) -> None:
+        self.run_id = secrets.token_hex(32)
+        self.label = label
+        self.name = flow.packer.name
+        self._flow = flow
+        self._options = options
+        self._policy = policy
+        self._ask = ask
+        self._workers = workers or []
+        self._local: list[LocalLane] = []
+        self._remote: list[CloudLane] = []
+        self._site: Site | None = None
+        self._cloud: Cloud | None = None
+        self._closing = threading.Lock()
+        self._is_closed = False
+        self._confirmed: bool | None = None
+        self._thread: threading.Thread | None = None
+        self._closed = threading.Event()
+
+    def __repr__(self) -> str:
+        return f"<Run {self.run_id[:8]} of {self.name}, {self.progress}>"
+
+    def _repr_html_(self) -> str:
+        return self.progress._repr_html_()
+
+    # -- the four verbs ----------------------------------------------------------------
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Wait until it is over, in seconds; False if the time is up before that."""
+        deadline = None if timeout is None else time.monotonic() + timeout
+        flow = self._flow
+        with flow.lock:
+            while not flow.state.is_over:
+                left = 0.5
+                if deadline is not None:
+                    left = min(left, deadline - time.monotonic())
+                    if left <= 0:
+                        return False
+                flow.lock.wait(left)  # in slices, so that an interrupt is prompt
+        left = 5.0 if deadline is None else max(0.0, deadline - time.monotonic())
+        self._closed.wait(left)
+        return True
+
+    def result(self, timeout: float | None = None) -> list[Any]:
+        """Wait, and return the results in the order of items.
+
+        Args:
+            timeout: In seconds; it goes on when they are over.
+
+        Raises:
+            ItemError: If the function failed in an item.
+            FastmapTimeoutError: If it is not over in time.
+            FastmapException: If it failed otherwise, or was cancelled.
+        """
+        if not self.wait(timeout):
+            raise FastmapTimeoutError(
+                f"not done within {timeout:g} s; {self.progress}",
+                hint="it goes on: wait again, or cancel()",
+            )
+        if self._flow.failure is not None:
+            raise self._flow.failure
+        if self.state is State.DETACHED:
+            raise FastmapUsageError(
+                self.outcome, hint=f"config.attach({self.run_id!r}) gets the results"
+            )
+        return self.partial()
+
+    def cancel(self) -> str:
+        """Stop it: processes here end, and the service's workers are freed.
+
+        Returns:
+            What became of it: whether the service has confirmed.
+        """
+        done, of = self._counts()
+        if self._flow.end(State.CANCELLED, f"cancelled: {done:,}{of} items are done"):
+            self._close()
+        return self.outcome
+
+    def detach(self) -> str:
+        """Leave it to the service: it gets all that is left, and keeps the results.
+
+        Returns:
+            What became of it, and how to get the results.
+
+        Raises:
+            FastmapUsageError: If there is no service that can do that.
+            FastmapException: If it does not take what is left.
+        """
+        if self.state.is_over:
+            return self.outcome
+        site = self._site
+        if site is None or not site.cloud.can_resume or self._local:
+            raise FastmapUsageError(
+                "nothing can go on without this process",
+                hint='exec_policy="CLOUD" with a service that has the feature "resume"',
+            )
+        self._hand_over(site)
+        return self.outcome
+
+    # -- looking on --------------------------------------------------------------------
+
+    @property
+    def state(self) -> State:
+        """Where it is."""
+        return self._flow.state
+
+    @property
+    def progress(self) -> Progress:
+        """How far it is."""
+        return self._flow.progress
+
+    @property
+    def outcome(self) -> str:
+        """How it has ended, in words; empty before that."""
+        text = self._flow.outcome
+        if not text or self._confirmed is None or self.state is State.DETACHED:
+            return text
+        if self._confirmed:
+            return f"{text}; the service has confirmed the end"
+        return f"{text}; the service has not confirmed the end and frees it when idle"
+
+    @property
+    def failure(self) -> BaseException | None:
+        """Why it has failed, if it has."""
+        return self._flow.failure
+
+    @property
+    def is_remote(self) -> bool:
+        """Whether a service takes part."""
+        return self._site is not None
+
+    @property
+    def can_resume(self) -> bool:
+        """Whether the service keeps its results if this process ends."""
+        return self._site is not None and self._site.cloud.can_resume
+
+    @property
+    def func_hash(self) -> str:
+        """What the service keeps its function under; empty before it is packed."""
+        packed = self._flow.packed
+        return "" if packed is None else packed.func_hash
+
+    @property
+    def logs(self) -> str:
+        """What the function has printed at workers, the newest 1,000 lines."""
+        return "\n".join(self._flow.logs)
+
+    @property
+    def warnings(self) -> list[str]:
+        """What the service warned of."""
+        return [] if self._cloud is None else list(self._cloud.warnings)
+
+    def partial(self) -> list[Any]:
+        """Return the results that are there, in the order of items."""
+        return self._flow.values()
+
+    def partial_items(self) -> dict[int, Any]:
+        """Return the results that are there, by number of the item."""
+        with self._flow.lock:
+            parts = list(self._flow.parts.items())
+        return {
+            index + offset: value
+            for index, values in sorted(parts)
+            for offset, value in enumerate(values)
+        }
+
+    def on_change(self, callback: Callable[[Run], object]) -> Callable[[], None]:
+        """Have a function called with this run when something has changed.
+
+        It is called on the run's threads, some times a second, and at the end.
+
+        Returns:
+            A function that stops this.
+        """
+        return self._flow.watch(lambda: callback(self))
+
+    def __iter__(self) -> Iterator[Any]:
+        """Yield each result as it comes, from the first one on.
+
+        Raises:
+            FastmapException: As `result`, behind the results that came before.
+        """
+        at = 0
+        flow = self._flow
+        while True:
+            with flow.lock:
+                while len(flow.order) <= at and not flow.state.is_over:
+                    flow.lock.wait(0.5)
+                if len(flow.order) <= at:
+                    break
+                values = flow.parts[flow.order[at]]
+            at += 1
+            yield from values
+        if flow.failure is not None:
+            raise flow.failure
+
+    def __await__(self) -> Generator[Any, None, list[Any]]:
+        loop = asyncio.get_running_loop()
+        return loop.run_in_executor(None, self.result).__await__()
+
+    # -- driving it --------------------------------------------------------------------
+
+    def start(self) -> Run:
+        """Drive it from a thread of its own."""
+        _live.add(self)
+        self._thread = threading.Thread(
+            target=self._drive, name=f"fastmap-run-{self.run_id[:8]}", daemon=True
+        )
+        self._thread.start()
+        return self
+
+    def batches(self) -> Iterator[list[Any]]:
+        """Drive it from the caller's thread, and yield lists of results as they come.
+
+        Raises:
+            FastmapException: If it fails; what the iterable raises comes as it is.
+        """
+        flow = self._flow
+        _live.add(self)
+        try:
+            self._open()
+            while True:
+                while not flow.ready and not flow.state.is_over:
+                    flow.feed()
+                    flow.wait_for_work()
+                with flow.lock:
+                    if not flow.ready:
+                        break
+                    values = flow.ready.popleft()
+                yield values
+            if flow.failure is not None:
+                raise flow.failure
+        except FastmapException as exc:
+            flow.fail_at(None, exc)
+            raise
+        finally:
+            flow.end(State.CANCELLED, "ended by who read it")
+            self._close()
+
+    def _drive(self) -> None:
+        flow = self._flow
+        try:
+            self._open()
+            while not flow.state.is_over:
+                flow.feed()
+                flow.wait_for_work()
+        except BaseException as exc:  # whoever waits for it has to know
+            flow.fail_at(None, exc)
+        finally:
+            self._close()
+
+    def _open(self) -> None:
+        """Pack, begin with processes here, and let the service in."""
+        flow, options = self._flow, self._options
+        has_local = self._policy is not ExecPolicy.CLOUD
+        has_cloud = self._policy is not ExecPolicy.LOCAL and options.has_cloud
+        if not has_cloud and not has_local:
+            raise FastmapUsageError("exec_policy CLOUD needs cloud_url and secret")
+        if has_local:
+            self._start_local()
+        if has_cloud and self._allowed():
+            self._cloud = Cloud(options)
+            if has_local:
+                joining = threading.Thread(
+                    target=self._join_cloud, name="fastmap-joining", daemon=True
+                )
+                flow.pack()
+                joining.start()
+            else:
+                self._connect(self._cloud)
+
+    def _allowed(self) -> bool:
+        if not self._options.confirm_charges or self._ask is None:
+            return True
+        total = self._flow.tally.total
+        items = "an unknown number of" if total is None else f"{total:,}"
+        if self._ask(f"Send {items} items to {self._options.cloud_url}? (y/n) "):
+            return True
+        if self._policy is ExecPolicy.CLOUD:
+            raise FastmapUsageError("the charges were not confirmed; nothing was sent")
+        return False
+
+    def _start_local(self) -> None:
+        flow, options = self._flow, self._options
+        total = flow.tally.total
+        wanted = options.local_workers
+        if total is not None:
+            wanted = max(1, min(wanted, total))
+        lanes = [LocalLane(flow, options, n) for n in range(1, wanted + 1)]
+        with self._closing:
+            if self._is_closed:
+                return
+            self._local = lanes
+            flow.lanes += len(lanes)
+        for lane in lanes:
+            lane.prepare(self._workers.pop() if self._workers else None)
+        while self._workers:
+            self._workers.pop().kill()
+        flow.pack()
+        for lane in lanes:
+            lane.start()
+
+    def _connect(self, cloud: Cloud) -> None:
+        """Ask the service in, and begin to send to it."""
+        flow, options = self._flow, self._options
+        flow.note_step("connecting")
+        features = cloud.auth()
+        packed = flow.pack()
+        flow.note_step("")
+        site = Site(
+            cloud=cloud,
+            options=options,
+            run_id=self.run_id,
+            label=self.label,
+            name=self.name,
+        )
+        wanted = options.max_cloud_workers
+        if features.workers:
+            wanted = min(wanted, features.workers + max(1, features.workers // 2))
+        total = flow.tally.total
+        if total is not None:
+            wanted = max(1, min(wanted, total))
+        with self._closing:
+            if self._is_closed:
+                return
+            self._site = site
+            self._remote = [CloudLane(flow, site, n) for n in range(1, wanted + 1)]
+            with flow.lock:
+                flow.lanes += wanted
+        site.have(packed)
+        for lane in self._remote:
+            lane.start()
+
+    def _join_cloud(self) -> None:
+        assert self._cloud is not None
+        try:
+            self._connect(self._cloud)
+        except (FastmapNotAuthorizedError, CreditsError) as exc:
+            self._flow.fail_at(None, exc)
+        except Exception as exc:  # it goes on here, without the service
+            text = str(exc).partition("\n")[0]
+            self._cloud.warnings.append(f"without the service: {text}")
+            self._flow.note_step("")
+
+    # -- ending it ---------------------------------------------------------------------
+
+    def _close(self) -> None:
+        """End processes, connections and the run at the service; bounded in time."""
+        with self._closing:
+            if self._is_closed:
+                return
+            self._is_closed = True
+        flow = self._flow
+        deadline = time.monotonic() + _END_SECONDS
+        flow.stopping.set()
+        with flow.lock:
+            flow.lock.notify_all()
+            has_open = bool(flow.open_batches())
+        for lane in self._local:
+            lane.stop()
+        while self._workers:
+            self._workers.pop().kill()
+        if self._cloud is not None and has_open:
+            self._cloud.cut()
+        if self._site is not None and self.state is not State.DETACHED:
+            self._confirmed = self._end_site(self._site, deadline)
+        joined: list[LocalLane | CloudLane] = [*self._local, *self._remote]
+        for each in joined:
+            each.join(min(_JOIN_SECONDS, max(0.0, deadline - time.monotonic())))
+        if self._cloud is not None:
+            self._cloud.close()
+        _live.discard(self)
+        self._closed.set()
+        flow.tell(at_once=True)
+
+    def _end_site(self, site: Site, deadline: float) -> bool:
+        confirmed = True
+        for func_hash in list(site.hashes):
+            left = max(0.2, deadline - time.monotonic())
+            try:
+                site.cloud.done(func_hash, self.run_id, timeout=left)
+            except FastmapException:
+                confirmed = False
+        return confirmed
+
+    def _hand_over(self, site: Site) -> None:
+        """Give the service all that is left, and let go."""
+        flow = self._flow
+        deadline = time.monotonic() + _DETACH_SECONDS
+        flow.is_handed_over = True
+        while True:
+            batches = flow.take_all()
+            flow.feed()
+            for batch in batches:
+                site.have(batch.packed)
+                site.cloud.map(site.body(batch, defer=True), batch.count)
+            if not batches and flow.is_fed:
+                break
+            if time.monotonic() > deadline:
+                break
+            if not batches:
+                flow.wait_for_work(0.05)
+        flow.stopping.wait(_SENT_SECONDS)  # what lanes have sent is on its way
+        for func_hash in list(site.hashes):
+            site.cloud.done(func_hash, self.run_id, keep=True)
+        done, of = self._counts()
+        text = (
+            f"detached: {done:,}{of} items were done, the service goes on with the "
+            f"others; config.attach({self.run_id!r}) gets all results"
+        )
+        flow.end(State.DETACHED, text)
+        self._close()
+
+    def _counts(self) -> tuple[int, str]:
+        tally = self._flow.tally
+        return tally.done, "" if tally.total is None else f" of {tally.total:,}"
+
+
+_live: weakref.WeakSet[Run] = weakref.WeakSet()
+
+
+def _end_all() -> None:
+    """Free what is held elsewhere when Python ends; who keeps runs, keeps them."""
+    for run in list(_live):
+        if not run.can_resume:
+            run.cancel()
+
+
+atexit.register(_end_all)
