@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import psutil
 import pytest
 
 from faults.dask_processes import DaskProcesses, dask_of
@@ -161,5 +162,15 @@ def test_a_killed_scheduler_loses_nothing(
         replies = [one.result() for one in waiting]
     assert flat(replies) == list(range(14))
     raw.done(func_hash, run)
-    left = {pid for _, _, pid in seen(tmp_path) if Path(f"/proc/{pid}").exists()}
-    until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in left), 10)
+    pids = {pid for _, _, pid in seen(tmp_path)}
+    until(lambda: not still_there(pids), 10, "the processes of the run to end")
+
+
+def still_there(pids: set[int]) -> list[str]:
+    """Those of some processes that run."""
+    return [
+        " ".join(psutil.Process(pid).cmdline())
+        for pid in pids
+        if psutil.pid_exists(pid)
+        and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    ]
