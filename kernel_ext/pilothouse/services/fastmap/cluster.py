@@ -17,9 +17,9 @@ import itertools
 import logging
 import secrets
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, NoReturn, TypeAlias
 
 from pilothouse.errors import ServiceError
 from pilothouse.fastmap.wire.headers import PythonVersion
@@ -43,6 +43,27 @@ _SCATTER_BYTES: Final = 1024 * 1024
 
 Client: TypeAlias = Any
 """A `distributed.Client`, which is imported where it is used, and half typed."""
+
+
+class _ByValue:
+    """A function of ours that arrives at a worker as itself, with its code.
+
+    distributed pickles what is inside a task by name where it can.
+    """
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        import cloudpickle
+
+        self._load = cloudpickle.loads
+        self._pickled = cloudpickle.dumps(function)
+        self.__name__ = function.__name__
+
+    def __call__(self, *args: object) -> NoReturn:
+        """Refuse: it is for workers."""
+        raise TypeError(f"{self.__name__} runs on a Dask worker")
+
+    def __reduce__(self) -> tuple[Callable[[bytes], Any], tuple[bytes]]:
+        return self._load, (self._pickled,)
 
 
 class _Lost(Exception):  # noqa: N818  (it is tried again)
@@ -76,7 +97,8 @@ class Cluster:
             ) from exc
         for module in (far, process, child, outcomes, errors):
             cloudpickle.register_pickle_by_value(module)
-        self._far = far
+        self._plugin = far.FunctionPlugin
+        self._run_batch, self._end_run = _ByValue(far.run_batch), _ByValue(far.end_run)
         self._child = Path(str(child.__file__)).read_text(encoding="utf-8")
         self._functions = functions
         self._options = options
@@ -199,9 +221,7 @@ class Cluster:
             await _in_time(self._client.cancel(list(futures), force=True))
         if users:
             await _in_time(
-                self._client.run(
-                    self._far.end_run, name, _run_id(run), on_error="ignore"
-                )
+                self._client.run(self._end_run, name, _run_id(run), on_error="ignore")
             )
         else:
             await self._unregister(name)
@@ -227,7 +247,7 @@ class Cluster:
                 sent = await client.scatter(batch, hash=False, workers=self._fitting())
             key = f"fastmap-{run.run_id[:32]}-{self._id}-{next(self._numbers)}"
             future = client.submit(
-                self._far.run_batch,
+                self._run_batch,
                 name,
                 _run_id(run),
                 sent,
@@ -280,7 +300,7 @@ class Cluster:
             load = self._functions.load
             function = await asyncio.to_thread(load, run.account, run.func_hash)
             limits, options = self._options.worker_limits, self._options
-            plugin = self._far.FunctionPlugin(
+            plugin = self._plugin(
                 name,
                 {
                     "func": function.func,
