@@ -101,7 +101,7 @@ class DnsQuery(Probe):
             _name(specification),
             str(specification.get_parameter_value("dns.type")),
             stopping,
-            min(_LONGEST_SECONDS, max(1.0, pace.period)),
+            pace.patience(_LONGEST_SECONDS),
         )
         return Row(
             values={

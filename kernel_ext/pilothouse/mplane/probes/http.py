@@ -74,7 +74,7 @@ class _Fetching(Probe):
                 url, stopping, timeout=_LONGEST_SECONDS, max_bytes=self._max_bytes
             )
         except MeasurementError as exc:
-            return Row(values={"time": clock.now()}, failure=str(exc))
+            return Row(values={"time": clock.now()}, failure=exc)
         return Row(values={"time": clock.now(), **self._values(got)})
 
     def _values(self, got: Fetched) -> dict[str, int | None]:

@@ -68,6 +68,14 @@ class Pace:
             return 1
         return max(1, math.ceil(seconds / self.period - _HAIR))
 
+    def patience(self, longest: float) -> float:
+        """Return how long one measurement may take: not into the next tick.
+
+        Args:
+            longest: How long the only one may take, in seconds.
+        """
+        return longest if self.count == 1 else min(longest, max(1.0, self.period))
+
     def ticks(self, stopping: Stopping) -> Iterator[int]:
         """Yield the number of each tick, from 0 up, when it is due.
 

@@ -141,7 +141,7 @@ class _Echoing(Probe):
         self, specification: Specification, pace: Pace, stopping: Stopping
     ) -> Iterator[float | None]:
         """Yield the delay of each request, ``None`` for a lost one."""
-        timeout = min(_LONGEST_SECONDS, pace.period)
+        timeout = pace.patience(_LONGEST_SECONDS)
         address = target(specification, self._version)
         own = source(specification, self._version)
         with ExitStack() as stack:
@@ -167,6 +167,12 @@ class _Echoing(Probe):
         return stack.enter_context(EchoSocket(address, kind, own)).echo
 
 
+def _silence(address: _Address) -> MeasurementError:
+    return MeasurementError(
+        f"no answer from {address}", hint="not every host answers echo requests"
+    )
+
+
 class Ping(_Echoing):
     """A row for each request."""
 
@@ -183,8 +189,7 @@ class Ping(_Echoing):
                 "packets.lost": int(delay is None),
             }
             is_silent = delay is None and not tells_loss
-            failure = f"no answer from {address}" if is_silent else ""
-            yield Row(values=values, failure=failure)
+            yield Row(values=values, failure=_silence(address) if is_silent else None)
 
 
 class PingAverage(_Echoing):
@@ -201,7 +206,7 @@ class PingAverage(_Echoing):
             if micros is not None:
                 delays.append(micros)
             if not delays:
-                yield Row(failure=f"no answer from {address}", is_again=True)
+                yield Row(failure=_silence(address), is_again=True)
                 continue
             values = {
                 f"{_DELAY}.min": min(delays),

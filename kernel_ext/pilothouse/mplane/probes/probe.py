@@ -41,7 +41,7 @@ class Row:
     """
 
     values: Mapping[str, Any] = field(default_factory=dict)
-    failure: str = ""
+    failure: MeasurementError | None = None
     is_again: bool = False
 
 
@@ -119,7 +119,7 @@ class _Table:
         self._columns = tuple(self.result.result_column_names())
         self._begin = clock.now()
         self._count = 0
-        self._failure = ""
+        self._failure: MeasurementError | None = None
         self._has_measured = False
         self._set_scope()
 
@@ -129,7 +129,7 @@ class _Table:
             self.result.set_result_value(name, row.values.get(name), at)
         self._count = at + 1
         self._failure = self._failure or row.failure
-        self._has_measured = self._has_measured or not row.failure
+        self._has_measured = self._has_measured or row.failure is None
         self._set_scope()
 
     def _set_scope(self) -> None:
@@ -137,8 +137,8 @@ class _Table:
         self.result.set_when(When(a=self._begin, b=now), force=True)
 
     def finished(self) -> Result:
-        if self._failure and not self._has_measured:
-            raise MeasurementError(self._failure)
+        if self._failure is not None and not self._has_measured:
+            raise self._failure
         self._set_scope()
         return self.result
 

@@ -54,7 +54,7 @@ class TcpConnect(Probe):
     ) -> Row:
         """Return how one attempt went."""
         address = target(specification, self._version)
-        timeout = min(_LONGEST_SECONDS, max(1.0, pace.period))
+        timeout = pace.patience(_LONGEST_SECONDS)
         went = connect(address, port(specification), stopping, timeout)
         return Row(
             values={
