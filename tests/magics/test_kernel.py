@@ -2,118 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import time
-from contextlib import contextmanager
 
 import nbformat
 import pytest
-from jupyter_client.manager import start_new_kernel
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 
-DEADLINE = 60
-VIEW = "application/vnd.jupyter.widget-view+json"
-
-
-class Kernel:
-    """A kernel and its blocking client: run a cell, get its messages."""
-
-    def __init__(self, manager, client):
-        self.manager = manager
-        self.client = client
-
-    def send(self, code, **options):
-        return self.client.execute(code, **options)
-
-    def messages(self, request, *, answer=None):
-        """Return the messages of a request until the kernel is idle again."""
-        found = []
-        deadline = time.monotonic() + DEADLINE
-        while time.monotonic() < deadline:
-            if answer is not None and self.client.stdin_channel.msg_ready():
-                asked = self.client.get_stdin_msg(timeout=1)
-                found.append(asked)
-                self.client.input(answer)
-            try:
-                message = self.client.get_iopub_msg(timeout=0.2)
-            except Exception as exc:
-                if type(exc).__name__ != "Empty":
-                    raise
-                continue
-            if message["parent_header"].get("msg_id") != request:
-                continue
-            found.append(message)
-            content = message["content"]
-            if message["msg_type"] == "status" and content["execution_state"] == "idle":
-                return found
-        raise TimeoutError(f"the cell did not end within {DEADLINE} s")
-
-    def run(self, code, **options):
-        return self.messages(self.send(code, **options))
-
-    def result(self, code):
-        """Return what the cell shows as text; an error is an AssertionError."""
-        messages = self.run(code)
-        for message in messages:
-            assert message["msg_type"] != "error", message["content"]["traceback"]
-        shown = [m for m in messages if m["msg_type"] == "execute_result"]
-        return shown[0]["content"]["data"]["text/plain"] if shown else None
-
-    def error(self, code):
-        found = [m["content"] for m in self.run(code) if m["msg_type"] == "error"]
-        assert len(found) == 1, "the cell has no error output"
-        return found[0]
-
-    def widget(self, request):
-        """Return the id of the first view that a running cell displays."""
-        deadline = time.monotonic() + DEADLINE
-        while time.monotonic() < deadline:
-            message = self.client.get_iopub_msg(timeout=DEADLINE)
-            if message["parent_header"].get("msg_id") != request:
-                continue
-            assert message["msg_type"] != "error", message["content"]
-            data = message["content"].get("data", {})
-            if message["msg_type"] == "display_data" and VIEW in data:
-                return data[VIEW]["model_id"]
-        raise TimeoutError("no view was displayed")
-
-    def click(self, comm_id, ask):
-        """Send what a button of a view sends."""
-        data = {"method": "custom", "content": {"ask": ask}}
-        content = {"comm_id": comm_id, "data": data}
-        message = self.client.session.msg("comm_msg", content)
-        self.client.shell_channel.send(message)
-
-    def complete(self, code):
-        reply = self.client.complete(code, len(code), reply=True, timeout=DEADLINE)
-        found = reply["content"]["metadata"]["_jupyter_types_experimental"]
-        return {each["text"]: each["type"] for each in found}
-
-
-def environment(home):
-    kept = {k: v for k, v in os.environ.items() if not k.startswith("PILOTHOUSE_")}
-    return {
-        **kept,
-        "IPYTHONDIR": str(home / "ipython"),
-        "XDG_CONFIG_HOME": str(home / "config"),
-        "XDG_DATA_HOME": str(home / "data"),
-        "XDG_STATE_HOME": str(home / "state"),
-        "JUPYTER_RUNTIME_DIR": str(home / "runtime"),
-        "PYTHONWARNINGS": "default",
-    }
-
-
-@contextmanager
-def started(home):
-    manager, client = start_new_kernel(
-        kernel_name="python3", env=environment(home), cwd=str(home)
-    )
-    try:
-        yield Kernel(manager, client)
-    finally:
-        client.stop_channels()
-        manager.shutdown_kernel(now=True)
+from magics.kernels import DEADLINE, VIEW, environment, started
 
 
 @pytest.fixture(scope="module")

@@ -47,7 +47,7 @@ class HouseMagics(Magics):
             command = getattr(function, "command", None)
             if command is None:
                 continue
-            if not command.is_cell:
+            if not command.is_cell or command.is_line_too:
                 command = command.with_subcommands({s.name: s for s in subcommands})
             commands[command.name] = command
             function.__doc__ = manual(command)

@@ -1,0 +1,137 @@
+"""Fastmap runs as jobs: followed with progress, written down, found again."""
+
+from __future__ import annotations
+
+import datetime as dt
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+from pilothouse.errors import NotFoundError
+from pilothouse.jobs import JobBook, JobRecord
+
+from . import _fastmap
+from ._following import follow
+from ._jobs import JobKind
+from ._session import Session
+
+if TYPE_CHECKING:
+    from pilothouse.fastmap import Run
+    from pilothouse.fastmap.wire.answers import RunInfo
+
+__all__ = ["KIND", "MapInterrupt", "done_of", "follow_run", "write_down"]
+
+_ARRIVAL_SECONDS = 30.0
+_OVER = ("done", "failed", "cancelled")
+
+
+class MapInterrupt(KeyboardInterrupt):
+    """A map was interrupted; the message says what became of it.
+
+    Attributes:
+        run: The run; ``run.partial()`` has what came back.
+    """
+
+    def __init__(self, message: str, run: Run) -> None:
+        super().__init__(message)
+        self.run = run
+
+
+def write_down(run: Run, url: str) -> None:
+    """Write a run into the book, until it is over; a detached one stays there."""
+    book = JobBook()
+    label = f"{run.label or run.name}" + (
+        "" if run.progress.total is None else f" over {run.progress.total:,} items"
+    )
+    details = {"name": run.name, "total": run.progress.total}
+    record = JobRecord(
+        id=run.run_id, kind=_fastmap.SERVICE, url=url, label=label, details=details
+    )
+    with suppress(OSError):  # a full disk is no reason not to run
+        book.remember(record)
+
+    def changed(_run: object = None) -> None:
+        if str(run.state) in _OVER:
+            book.forget(record.key)
+
+    run.on_change(changed)
+    changed()
+
+
+def follow_run(
+    session: Session, run: Run, *, out: str | None, quiet: bool = False
+) -> object:
+    """Wait for a run with its progress shown, and return its results.
+
+    Raises:
+        KeyboardInterrupt: If interrupted; it says what became of the run.
+        FastmapException: If it failed or was cancelled.
+    """
+
+    def view() -> Any:  # noqa: ANN401  a widget
+        from pilothouse_widgets import RunProgress
+
+        tidy = session.cells.relocate
+        return RunProgress(run, label=_label(run), unit="items", tidy=tidy)
+
+    return follow(
+        session,
+        run,
+        label=_label(run),
+        unit="items",
+        out=out,
+        quiet=quiet,
+        interrupt=lambda text: MapInterrupt(text, run),
+        view=view,
+    )
+
+
+def _label(run: Run) -> str:
+    return f"{run.name}: {run.label}" if run.label else run.name
+
+
+def done_of(info: RunInfo) -> int:
+    """Return how many items of a run the service has done."""
+    return sum(batch.count for batch in info.batches if batch.state == "done")
+
+
+def _look(session: Session, record: JobRecord) -> str:
+    mine = _mine(session, record)
+    if mine is not None:
+        return f"{mine.progress}, in this notebook"
+    config = _fastmap.config_at(session, record.url)
+    for each in config.runs():
+        if each.run_id == record.id:
+            total = record.details.get("total")
+            of = f" of {total:,}" if isinstance(total, int) else ""
+            return f"{each.state}, {done_of(each):,}{of} items"
+    age = dt.datetime.now(dt.UTC) - record.created
+    if age.total_seconds() < _ARRIVAL_SECONDS:
+        return "on its way to the service"
+    raise NotFoundError(f"{record.url} knows no run {record.id}")
+
+
+def _mine(session: Session, record: JobRecord) -> Run | None:
+    """Return the run if this kernel holds it, and it is not over."""
+    found: _fastmap.Connected | None = session.kept(_fastmap.SERVICE)
+    runs = [] if found is None else found.running
+    return next((run for run in runs if run.run_id == record.id), None)
+
+
+def _open(session: Session, record: JobRecord) -> Run:
+    mine = _mine(session, record)
+    if mine is not None:
+        return mine
+    config = _fastmap.config_at(session, record.url)
+    run = config.attach(record.id, total=record.details.get("total"))
+    found: _fastmap.Connected | None = session.kept(_fastmap.SERVICE)
+    if found is not None:
+        found.took(run)
+    return run
+
+
+def _follow(session: Session, handle: Any, out: str | None) -> object:  # noqa: ANN401
+    return follow_run(session, handle, out=out)
+
+
+KIND = JobKind(_look, _open, _follow)
+"""How Fastmap runs of an earlier kernel are found again."""
