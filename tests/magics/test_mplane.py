@@ -412,8 +412,10 @@ def test_a_job_whose_component_is_away_is_unreachable_and_stays(run, shell, benc
 def test_a_job_that_the_component_knows_no_more_is_an_error(run, shell, bench, steps):
     one = run(f"%mplane runcap {LINE} --detach")
     forget_everything(run, shell)
-    url = bench.port
+    port = bench.port
     bench.close()
-    with mplane.component.serve([steps], port=url):
-        with pytest.raises(RemoteError, match="does not know this measurement"):
-            run(f"%pilot attach {one.token[:8]}")
+    with (
+        mplane.component.serve([steps], port=port),
+        pytest.raises(RemoteError, match="does not know this measurement"),
+    ):
+        run(f"%pilot attach {one.token[:8]}")

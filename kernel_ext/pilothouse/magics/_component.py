@@ -43,6 +43,7 @@ class Connected:
         commands: The words of mpcli over the client.
         url: Where capabilities were asked for last; empty before that.
         measurements: By label, the oldest first.
+        sent: What was sent last, or is being sent.
     """
 
     def __init__(self, client: HttpInitiatorClient, commands: Commands) -> None:
@@ -50,6 +51,7 @@ class Connected:
         self.commands = commands
         self.url = ""
         self.measurements: dict[str, Measurement] = {}
+        self.sent: Measurement | None = None
         self._lock = threading.Lock()
 
     def __repr__(self) -> str:
@@ -67,6 +69,13 @@ class Connected:
         if label is None or self.commands.showcap(label).get_token() != token:
             return token
         return label
+
+    def sends(self, measurement: Measurement) -> None:
+        """Write down what is about to be sent."""
+        from ._measuring import write_down
+
+        self.sent = measurement
+        write_down(measurement)
 
     def took(self, measurement: Measurement) -> Measurement:
         """Note a measurement of this session."""
@@ -168,6 +177,7 @@ def made(session: Session) -> Connected:
         model.initialize_registry()
         client = HttpInitiatorClient(None)
         found = Connected(client, Commands(client))
+        client.on_send = found.sends
         session.keep(SERVICE, found)
     return found
 

@@ -78,6 +78,7 @@ def _open(session: Session, record: JobRecord) -> Measurement:
     if not isinstance(receipt, dict):
         raise NotFoundError(f"{record.id} has no receipt", protocol="mPlane")
     mine = _component.made(session)
+    mine.client.forget(record.id)  # a detached one is not asked for any more
     measurement = mine.client.attach(receipt, url=record.url or None)
     write_down(measurement)
     return mine.took(measurement)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from pilothouse.errors import RemoteError
 from pilothouse.jobs import JobBook, JobRecord
 
-from ._component import SERVICE
+from . import _component
 from ._following import follow
 from ._session import Session
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "MeasurementInterrupt",
+    "cross_out",
     "follow_measurement",
     "job_label",
     "result_of",
@@ -141,13 +142,21 @@ def follow_measurement(
     )
 
 
+def cross_out(measurement: Measurement) -> None:
+    """Take a measurement out of the book that was never sent."""
+    JobBook().forget(f"{_component.SERVICE}-{measurement.token}")
+
+
 def write_down(measurement: Measurement) -> None:
-    """Write a measurement into the book until it is over; a detached one stays."""
+    """Write a measurement into the book until it is over; a detached one stays.
+
+    It is written down before it is sent: a kernel may be killed at any moment.
+    """
     book = JobBook()
     try:
         record = JobRecord(
             id=measurement.token,
-            kind=SERVICE,
+            kind=_component.SERVICE,
             url=measurement.link or "",
             label=job_label(measurement),
             details={"receipt": measurement.saved()},

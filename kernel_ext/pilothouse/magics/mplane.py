@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from IPython.core.magic import magics_class
 
-from pilothouse.errors import LineError, PilothouseError
+from pilothouse.errors import ConnectError, LineError, PilothouseError
 
 from . import _component, _measurement_offers
 from ._arguments import Argument, Command, Option
 from ._base import HouseMagics, house_magic, subcommand
+from ._errors import make_brief
 from ._line import Word
 from ._readers import Reader, Scope, live_or_text, text
 from ._show import Page, Table
@@ -290,13 +291,25 @@ class MplaneMagics(HouseMagics):
         params: Any,  # noqa: ANN401  values by parameter, parsed or as text
         label: str | None,
     ) -> Any:  # noqa: ANN401  a Measurement
-        from ._measuring import write_down
+        from ._measuring import MeasurementInterrupt, cross_out
 
         mine = _component.connected(self.session)
-        measurement = mine.commands.runcap(
-            mine.name_of(capability), label, when=when, params=params
-        )
-        write_down(measurement)
+        sent = mine.sent
+        try:
+            measurement = mine.commands.runcap(
+                mine.name_of(capability), label, when=when, params=params
+            )
+        except ConnectError:
+            if mine.sent is not None and mine.sent is not sent:
+                cross_out(mine.sent)
+            raise
+        except KeyboardInterrupt:
+            if mine.sent is None or mine.sent is sent:
+                raise
+            said = mine.sent.outcome or "%pilot jobs tells whether it runs"
+            error = MeasurementInterrupt(f"interrupted while sent: {said}", mine.sent)
+            make_brief(error)
+            raise error from None
         return mine.took(measurement)
 
     def explain(self, exc: PilothouseError) -> None:
