@@ -10,7 +10,7 @@ Who holds the token is trusted with this process.
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from pilothouse import errors
@@ -165,7 +165,8 @@ class Cloud:
         """
         answer = self._call(self._control, "auth", EMPTY)
         self._need(answer, "auth", Status.OK)
-        self.features = _read(Features, answer)
+        if names.CONTENT_SIGNATURE in answer.headers:  # else anybody may have said it
+            self.features = _read(Features, answer)
         return self.features
 
     def is_stored(self, packed: Packed) -> bool:
@@ -301,8 +302,7 @@ class Cloud:
         warning = answer.headers.get(names.SERVER_WARNING)
         if warning and warning not in self.warnings:
             self.warnings.append(warning)
-        if answer.status < 500:
-            self._check(answer, signature)
+        self._check(answer, signature)
         return answer
 
     def _check(self, answer: HttpAnswer, request_signature: str) -> None:
@@ -313,8 +313,9 @@ class Cloud:
         if given is not None and not verify(self._key, answer.body, given):
             raise IntegrityError("the signature of the answer does not hold")
         bound = answer.headers.get(names.BOUND_SIGNATURE)
-        if bound is None and "bind" not in self.features.features:
-            return
+        is_refused = answer.status in (401, 403) or answer.status >= 500
+        if bound is None and (is_refused or "bind" not in self.features.features):
+            return  # who does not know the token, or fails, cannot sign
         expected = bound_signature(
             self._key,
             request_signature,
@@ -323,8 +324,6 @@ class Cloud:
             answer.body,
         )
         if not same(expected, bound):
-            if answer.status in (401, 403):
-                return  # who does not know the token cannot sign
             raise IntegrityError("the answer does not belong to this request")
 
     def _reply(self, answer: HttpAnswer, count: int) -> Reply:
@@ -343,6 +342,9 @@ class Cloud:
             return init_error
         if status is Status.PROCESS_ERROR:
             process_error: ProcessError = _read(ProcessError, answer)
+            is_signed = names.CONTENT_SIGNATURE in answer.headers
+            if answer.status != 200 or not is_signed:  # nothing of it is unpickled
+                return replace(process_error, error=None)
             return process_error
         raise self._refusal(answer, "map")
 

@@ -402,15 +402,23 @@ class Flow:
         self.state, self.outcome, self.failure = state, outcome, failure
         self.tally.finish()
         if isinstance(failure, FastmapException) and self._is_kept:
-            failure.partial = self.values()
+            failure.partial = self.values(failure.index)
         self._waiting.clear()
 
     # -- who reads -------------------------------------------------------------------
 
-    def values(self) -> list[Any]:
-        """Return the results that are kept, in order of items."""
+    def values(self, before: int | None = None) -> list[Any]:
+        """Return the results that are kept, in order of items.
+
+        Args:
+            before: Only those of items before this one; None: all.
+        """
         with self.lock:
-            parts = [self.parts[index] for index in sorted(self.parts)]
+            parts = [
+                self.parts[index]
+                for index in sorted(self.parts)
+                if before is None or index < before
+            ]
         return [value for part in parts for value in part]
 
     @property

@@ -186,3 +186,11 @@ def test_any_bytes_are_read_or_refused(body):
         except ProtocolError:
             continue
         assert kind.from_bytes(found.to_bytes()) == found
+
+
+def test_a_body_full_of_containers_is_refused_at_once():
+    """Twenty million empty maps would be gigabytes of objects."""
+    many = b"\xdd\x01\x00\x00\x00" + b"\x80" * 2**24
+
+    with pytest.raises(ProtocolError):
+        MapRequest.from_bytes(b"\x81\xa1x" + many)

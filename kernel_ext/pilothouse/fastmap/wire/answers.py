@@ -36,6 +36,8 @@ __all__ = [
     "Runs",
 ]
 
+_SOME = 64
+_MANY = 1_000_000
 E = TypeVar("E", bound=StrEnum)
 
 
@@ -70,7 +72,7 @@ class Features:
         Raises:
             ProtocolError: If it is none.
         """
-        fields = unpack_map(body, "auth answer")
+        fields = unpack_map(body, "auth answer", containers=_SOME)
         return cls(
             features=fields.texts("features", []),
             pythons=fields.texts("pythons", []),
@@ -99,7 +101,11 @@ class InitStep:
         Raises:
             ProtocolError: If it is none.
         """
-        return cls(init_step=unpack_map(body, "answer").get("init_step", str, ""))
+        return cls(
+            init_step=unpack_map(body, "answer", containers=_SOME).get(
+                "init_step", str, ""
+            )
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,7 +131,7 @@ class InitError:
         Raises:
             ProtocolError: If it is none.
         """
-        fields = unpack_map(body, "answer")
+        fields = unpack_map(body, "answer", containers=_SOME)
         return cls(
             init_error=fields.get("init_error", str, ""),
             init_tb=fields.get("init_tb", str, ""),
@@ -183,7 +189,7 @@ class ProcessError:
         Raises:
             ProtocolError: If it is none.
         """
-        fields = unpack_map(body, "answer")
+        fields = unpack_map(body, "answer", containers=_SOME)
         return cls(
             exception=fields.get("exception", str, ""),
             traceback=fields.get("traceback", str, ""),
@@ -217,7 +223,9 @@ class Reason:
         Raises:
             ProtocolError: If it is none.
         """
-        return cls(reason=unpack_map(body, "answer").get("reason", str, ""))
+        return cls(
+            reason=unpack_map(body, "answer", containers=_SOME).get("reason", str, "")
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -241,7 +249,11 @@ class Credits:
         Raises:
             ProtocolError: If it is none.
         """
-        return cls(credits_used=unpack_map(body, "answer").number("credits_used", 0.0))
+        return cls(
+            credits_used=unpack_map(body, "answer", containers=_SOME).number(
+                "credits_used", 0.0
+            )
+        )
 
 
 class BatchState(StrEnum):
@@ -322,7 +334,7 @@ class Runs:
         Raises:
             ProtocolError: If it is none.
         """
-        maps = unpack_map(body, "runs answer").maps("runs")
+        maps = unpack_map(body, "runs answer", containers=_MANY).maps("runs")
         return cls(runs=tuple(_run(fields) for fields in maps))
 
 

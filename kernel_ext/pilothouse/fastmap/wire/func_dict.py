@@ -26,6 +26,9 @@ from .packed import pack as pack_map
 __all__ = ["FunctionDict", "hash_of_blob", "hash_of_func", "pack", "unpack"]
 
 
+_CONTAINERS = 4
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FunctionDict:
     """A function with what it needs.
@@ -64,7 +67,9 @@ def unpack(blob: bytes, limit: int = FUNCTION_BYTES) -> FunctionDict:
     Raises:
         ProtocolError: If it is no function dictionary.
     """
-    fields = unpack_map(bounded_gunzip(blob, limit), "function dictionary")
+    fields = unpack_map(
+        bounded_gunzip(blob, limit), "function dictionary", containers=_CONTAINERS
+    )
     func = fields.get("func", bytes)
     if not func:
         fields.refuse("has an empty 'func'")

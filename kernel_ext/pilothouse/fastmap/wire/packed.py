@@ -16,6 +16,7 @@ from pilothouse.errors import ProtocolError
 __all__ = ["Fields", "pack", "unpack_map"]
 
 _DEPTH: Final = 8
+_MOST_IN_ONE: Final = 100_000
 _MISSING: Final = object()
 T = TypeVar("T")
 
@@ -26,24 +27,55 @@ def pack(value: object) -> bytes:
     return packed
 
 
-def unpack_map(body: bytes, what: str) -> Fields:
+def unpack_map(body: bytes, what: str, *, containers: int = 1) -> Fields:
     """Return the fields of a body.
 
     Args:
         body: The whole body.
         what: Its name in an error, for instance ``"init request"``.
+        containers: Most maps and arrays in it, itself included.
 
     Raises:
         ProtocolError: If it is not one map with text keys and plain values.
     """
+    count = _Count(containers)
+    most = 16 if containers == 1 else _MOST_IN_ONE
     try:
-        value = msgpack.unpackb(body, raw=False, ext_hook=_no_extension)
+        value = msgpack.unpackb(
+            body,
+            raw=False,
+            ext_hook=_no_extension,
+            object_pairs_hook=count.map,
+            list_hook=count.array,
+            max_map_len=most,
+            max_array_len=most,
+        )
     except (ValueError, RecursionError, msgpack.UnpackException) as exc:
         raise _broken(what, f"is not MessagePack: {exc}") from None
     if type(value) is not dict:
         raise _broken(what, "is no map")
     _check(value, what, _DEPTH)
     return Fields(value, what)
+
+
+class _Count:
+    """Counts the maps and arrays of one body, and stops at a bound."""
+
+    def __init__(self, most: int) -> None:
+        self._left = most
+
+    def map(self, pairs: list[tuple[Any, Any]]) -> dict[Any, Any]:
+        self._one_more()
+        return dict(pairs)
+
+    def array(self, values: list[Any]) -> list[Any]:
+        self._one_more()
+        return values
+
+    def _one_more(self) -> None:
+        self._left -= 1
+        if self._left < 0:
+            raise ValueError("too many maps and arrays")
 
 
 class Fields:
