@@ -48,13 +48,10 @@ class ServicesProcess:
         self.log = folder / "services.log"
         runtime = folder / "runtime"
         runtime.mkdir(parents=True, exist_ok=True)
-        words = ["up", "--json"]
-        for name in self.names:
-            words += ["--service", name]
-        data = ["--data-dir", str(folder / "data")]
+        words = self._words()
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
-                [*wrap, sys.executable, "-m", "pilothouse", *words, *data, *options],
+                [*wrap, sys.executable, "-m", "pilothouse", *words, *options],
                 stdout=subprocess.PIPE,
                 stderr=log,
                 stdin=subprocess.DEVNULL,
@@ -67,6 +64,11 @@ class ServicesProcess:
             )
         self.told: dict[str, Any] = self._first_line()
         self.pid: int = self.told["pid"]
+
+    def _words(self) -> list[str]:
+        """What the command is to do."""
+        named = [word for name in self.names for word in ("--service", name)]
+        return ["up", "--json", *named, "--data-dir", str(self.folder / "data")]
 
     def _first_line(self) -> dict:
         assert self._process.stdout is not None
@@ -154,3 +156,30 @@ class FastmapProcess(ServicesProcess):
     def secret(self) -> str:
         """The token of this start, both halves."""
         return self.told["fastmap"]["secret"]
+
+
+class ServedFastmap(FastmapProcess):
+    """Fastmap from a file of settings: with a token and a port that stay.
+
+    Args:
+        folder: As `ServicesProcess`; with ``data``, which outlives the process.
+        port: Where it listens.
+        token: Both halves.
+        settings: More keys of the file.
+    """
+
+    def __init__(
+        self, folder: Path, port: int, token: str, **settings: int | float | str
+    ) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        secret_file = folder / "secret"
+        secret_file.write_text(token)
+        secret_file.chmod(0o600)
+        kept = {"data_dir": "data", "port": port, "secret_file": "secret"}
+        lines = [f"{key}: {value}\n" for key, value in {**kept, **settings}.items()]
+        (folder / "fastmap.yaml").write_text("".join(lines))
+        super().__init__(folder)
+
+    def _words(self) -> list[str]:
+        file = str(self.folder / "fastmap.yaml")
+        return ["serve", "fastmap", "--json", "--conf", file]
