@@ -2,6 +2,7 @@
 
 import json
 import re
+import socket
 import ssl
 import subprocess
 import sys
@@ -13,10 +14,18 @@ import pytest
 
 import pilothouse
 from pilothouse.cli import main
-from pilothouse.errors import ServiceError
+from pilothouse.errors import RemoteError, ServiceError
 from pilothouse.mplane import model
 from pilothouse.mplane.client import HttpInitiatorClient
 from pilothouse.services.host import ServiceHost, tls_context
+from waiting import until
+
+
+@pytest.fixture
+def closed_port():
+    """A TCP port of 127.0.0.1 that nobody listens on."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return server.getsockname()[1]
 
 
 @pytest.fixture
@@ -47,6 +56,44 @@ def test_it_measures(component, client):
     measurement = client.run("ping-4", "now", {"destination.ip4": "127.0.0.1"})
     assert measurement.wait(10)
     assert measurement.result().count_result_rows() == 1
+
+
+def test_rows_are_seen_while_it_measures(component, client):
+    client.retrieve_capabilities(f"{component}capability")
+    values = {"destination.ip4": "127.0.0.1"}
+    measurement = client.run("ping-4", "now + 1h / 1s", values)
+
+    def rows():
+        partial = measurement.partial()
+        return 0 if partial is None else partial.count_result_rows()
+
+    until(lambda: rows() >= 2, 20, "two rows of a running measurement")
+    assert not measurement.is_over
+    measurement.cancel()
+    assert measurement.wait(10)
+    assert measurement.result().count_result_rows() >= 2
+
+
+def test_a_repeated_measurement_has_a_result_for_each_turn(component, client):
+    client.retrieve_capabilities(f"{component}capability")
+    scope = "repeat now + 1s / 1s { now }"
+    measurement = client.run("ping-4", scope, {"destination.ip4": "127.0.0.1"})
+    assert measurement.wait(20)
+    results = measurement.result()
+    assert len(results) == 2
+    assert all(one.count_result_rows() == 1 for one in results)
+
+
+def test_what_a_machine_does_not_allow_is_told_with_its_remedy(
+    component, client, closed_port
+):
+    client.retrieve_capabilities(f"{component}capability")
+    url = f"http://127.0.0.1:{closed_port}/"
+    measurement = client.run("http-timing", "now", {"destination.url": url})
+    assert measurement.wait(10)
+    with pytest.raises(RemoteError, match="connection refused") as caught:
+        measurement.result()
+    assert "is a server listening there?" in str(caught.value)
 
 
 def test_probes_can_be_chosen():

@@ -6,7 +6,6 @@ TLS (contract §6.6): it listens on this machine only, unless told otherwise.
 
 from __future__ import annotations
 
-import ssl
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -15,7 +14,6 @@ from pilothouse.mplane import model, probes
 from pilothouse.mplane.component import ListenerHttpComponent
 from pilothouse.mplane.probes.errors import MeasurementError
 from pilothouse.mplane.probes.probe import PROBES
-from pilothouse.mplane.tls import TlsState
 from pilothouse.services.serving import ServiceConfig
 
 __all__ = ["MplaneService", "start_mplane"]
@@ -45,18 +43,6 @@ class MplaneService:
         await self.component.stop(_STOP_SECONDS)
 
 
-class _HostTls(TlsState):
-    """TLS with the host's certificate; clients are not asked for theirs."""
-
-    def __init__(self, context: ssl.SSLContext | None) -> None:
-        super().__init__()
-        self._context = context
-
-    def get_ssl_options(self) -> ssl.SSLContext | None:
-        """Return the host's context; ``None`` without TLS."""
-        return self._context
-
-
 async def start_mplane(config: ServiceConfig) -> MplaneService:
     """Start a component with all probes that this machine can do.
 
@@ -79,7 +65,7 @@ async def start_mplane(config: ServiceConfig) -> MplaneService:
         services,
         host=config.host,
         port=config.port,
-        tls_state=_HostTls(config.tls),
+        ssl_context=config.tls,
     )
     await component.start()
     return MplaneService(component)
