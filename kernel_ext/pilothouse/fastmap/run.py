@@ -145,6 +145,7 @@ class Run:
         done, of = self._counts()
         if self._flow.end(State.CANCELLED, f"cancelled: {done:,}{of} items are done"):
             self._close()
+        self._closed.wait(_END_SECONDS)  # who drives it may be closing it, too
         return self.outcome
 
     def detach(self) -> str:
