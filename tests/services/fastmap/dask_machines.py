@@ -146,7 +146,7 @@ class Machines:
         name = f"scheduler{next(self._numbers)}"
         words = [sys.executable, "-m", "distributed.cli.dask_scheduler"]
         words += ["--host", self.network.host, "--port", str(self._port)]
-        words += ["--no-dashboard"]
+        words += ["--no-dashboard", "--dashboard-address", "127.0.0.1:0"]
         process = self._start(words, name)
         found = self._said(name, r"Scheduler at: +tcp://[0-9.]+:(\d+)")
         self._port = int(found[1])
@@ -168,6 +168,14 @@ class Machines:
     def _said(self, name: str, pattern: str) -> re.Match[str]:
         log = self.folder / f"{name}.log"
         return until(lambda: re.search(pattern, log.read_text()), 30, f"{name} is up")
+
+
+def is_running(pid: int) -> bool:
+    """Whether a process runs; one that only waits to be reaped does not."""
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 def end(process: subprocess.Popen[bytes]) -> None:

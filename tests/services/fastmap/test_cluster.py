@@ -12,7 +12,7 @@ import pytest
 from interop.raw_map import Raw, batch_of, blob_of, results_of
 from pilothouse.errors import ServiceError
 from pilothouse.services.host import ServiceHost
-from services.fastmap.dask_machines import Machines
+from services.fastmap.dask_machines import Machines, is_running
 from waiting import until
 
 OPTIONS = {"start_seconds": 1.0, "hold_seconds": 60.0}
@@ -134,6 +134,7 @@ def test_a_function_that_cannot_be_taken_is_told_as_locally(near, far, run_id):
     for caller in (near, far):
         func_hash = caller.upload(blob_of(b"\x80\x04cno_such_mod\nf\n."))
         answers.append(caller.map(func_hash, [1], run_id))
+        caller.done(func_hash, run_id)
 
     assert [each.word for each in answers] == ["INITIALIZATION_ERROR"] * 2
     assert "no_such_mod" in told(answers[1])["init_error"]
@@ -207,7 +208,7 @@ def test_done_reaches_the_cluster_within_two_seconds(far, tmp_path, run_id):
     thread.join(5)
 
     assert answers[0].word == "NOT_FOUND"
-    until(lambda: not any(psutil.pid_exists(pid) for pid in pids_of(path)), 3)
+    until(lambda: not any(is_running(pid) for pid in pids_of(path)), 3)
     assert time.monotonic() - began < 2
 
 
@@ -256,7 +257,7 @@ def test_a_lost_dask_worker_loses_nothing(far, machines, tmp_path, run_id):
     thread.join(20)
 
     assert results_of(answers[0]) == ["done"]
-    assert not psutil.pid_exists(pid)
+    assert not is_running(pid)
     machines.add_worker()
     far.done(func_hash, run_id)
 
@@ -297,9 +298,9 @@ def test_a_cluster_of_our_own_maps_and_ends_with_the_service(tmp_path):
         raw = Raw(host.fastmap.url, host.fastmap.secret, version="1.0")
         func_hash = raw.upload(blob_of(lambda _: __import__("os").getppid()))
         (pid,) = results_of(raw.map(func_hash, [0], "run"))
-        assert psutil.pid_exists(pid)
+        assert is_running(pid)
 
-    until(lambda: not psutil.pid_exists(pid))
+    until(lambda: not is_running(pid))
 
 
 def test_a_scheduler_that_is_not_there_is_named(tmp_path, monkeypatch):

@@ -109,6 +109,7 @@ class Cluster:
         self._plugins: dict[str, set[RunKey]] = {}
         self._registering: dict[str, asyncio.Lock] = {}
         self._registered: set[str] = set()
+        self._sent: set[Run] = set()
         self._registered_with: Client = None
         self._futures: dict[RunKey, set[Any]] = {}
         self._threads: dict[str, int] = {}
@@ -192,8 +193,7 @@ class Cluster:
             try:
                 client = await self._connected(run, patience)
                 await self._register(client, name, run)
-                if not self._threads:
-                    run.note_step("waiting for a Dask worker")
+                self._sent.add(run)
                 told = await self._task(client, name, run, batch)
             except _Lost as exc:
                 if time.monotonic() > patience:
@@ -202,6 +202,8 @@ class Cluster:
                     log.warning("a batch is sent again: %s", exc)
                 await self._look_safely()
                 continue
+            finally:
+                self._sent.discard(run)
             if "is_missing" in told:  # a worker that had just come
                 await self._register(client, name, run, anew=True)
                 continue
@@ -346,7 +348,7 @@ class Cluster:
             threads_per_worker=1,
             processes=True,
             asynchronous=True,
-            dashboard_address=None,
+            dashboard_address="127.0.0.1:0",
             silence_logs=logging.ERROR,
         )
         return str(self._own.scheduler_address)
@@ -409,6 +411,9 @@ class Cluster:
             for address, told in versions["workers"].items():
                 self._versions[address] = _python(told)
         self._threads = threads
+        has_worker = any(self._fits(address) for address in threads)
+        for run in self._sent:
+            run.note_step("running" if has_worker else "waiting for a Dask worker")
 
 
 def _run_id(run: Run) -> str:
