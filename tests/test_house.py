@@ -32,6 +32,7 @@ FASTMAP = ("pilothouse.fastmap.wire", "pilothouse.fastmap.worker")
 MPLANE = ("pilothouse.mplane",)
 AIMM = (
     "pilothouse.aimm.extensions",
+    "pilothouse.aimm.json_text",
     "pilothouse.aimm.juggler",
     "pilothouse.aimm.plugins",
     "pilothouse.aimm.values",
@@ -64,9 +65,17 @@ ARROWS: dict[str, tuple[str, ...]] = {
     "pilothouse.fastmap.wire": ("pilothouse.errors", "pilothouse.fastmap.wire"),
     "pilothouse.fastmap.worker": ("pilothouse.errors", *FASTMAP),
     "pilothouse.aimm": (*BASE, "pilothouse.transport", "pilothouse.aimm"),
-    "pilothouse.aimm.juggler": ("pilothouse.errors", "pilothouse.aimm.juggler"),
+    "pilothouse.aimm.juggler": (
+        "pilothouse.errors",
+        "pilothouse.aimm.json_text",
+        "pilothouse.aimm.juggler",
+    ),
     "pilothouse.aimm.plugins": ("pilothouse.errors", "pilothouse.aimm.plugins"),
-    "pilothouse.aimm.values": ("pilothouse.errors", "pilothouse.aimm.values"),
+    "pilothouse.aimm.values": (
+        "pilothouse.errors",
+        "pilothouse.aimm.json_text",
+        "pilothouse.aimm.values",
+    ),
     "pilothouse.mplane": (*BASE, "pilothouse.transport", "pilothouse.mplane"),
     "pilothouse.mplane.model": ("pilothouse.errors", "pilothouse.mplane.model"),
     "pilothouse.jobs": ("pilothouse.errors",),
@@ -120,6 +129,8 @@ def modules() -> dict[str, Path]:
     for package, folder in SOURCES.items():
         for path in sorted(folder.rglob("*.py")):
             parts = path.relative_to(folder).with_suffix("").parts
+            if parts[-2:-1] == ("examples",):
+                continue  # plugins, loaded by their path in a server's processes
             name = ".".join((package, *parts)).removesuffix(".__init__")
             found[name] = path
     return found

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+import sys
 import threading
 from contextlib import contextmanager
 
@@ -93,6 +94,17 @@ def test_texts_come_back_in_order():
 def test_a_long_text_passes_whole():
     with opened(echo) as (socket, _):
         text = "\u262ex" * 1_000_000
+        socket.send_text(text)
+        assert socket.recv(20) == text
+
+
+@pytest.mark.parametrize("length", [4095, 4096, 4097, 4098, 4099, 65_537])
+def test_masks_fit_texts_of_any_length(length):
+    import numpy as np
+
+    assert np.__name__ in sys.modules  # long frames are masked by it
+    with opened(echo) as (socket, _):
+        text = "".join(chr(32 + n % 90) for n in range(length))
         socket.send_text(text)
         assert socket.recv(20) == text
 

@@ -30,9 +30,9 @@ from pilothouse.transport.websocket import FOREVER, Socket, SocketState
 
 from .errors import PROTOCOL, StillRunningError, refusal
 from .extensions import ACTIONS, HEADER, OURS
-from .state import State, read_state
+from .state import State, StateReader
 
-__all__ = ["Session", "SessionState"]
+__all__ = ["Pending", "Session", "SessionState"]
 
 _LOG = logging.getLogger(__name__)
 _GUESS_AFTER: Final = 1.0
@@ -113,6 +113,7 @@ class Session:
         self.extensions: frozenset[str] = frozenset()
         self.run = ""
         self.server_state = State()
+        self._reader = StateReader()
 
     @property
     def url(self) -> str:
@@ -431,7 +432,7 @@ class Session:
                     pending.action_id, pending.run = number, self.run
 
     def _take_state(self, obj: Any) -> None:  # noqa: ANN401  any JSON
-        self.server_state = state = read_state(obj)
+        self.server_state = state = self._reader.read(obj)
         with self._changed:
             listeners = list(self._listeners)
         for listener in listeners:

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeGuard, TypeVar
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["OVER", "ActionEntry", "Entries", "ModelEntry", "State", "read_state"]
+__all__ = ["OVER", "ActionEntry", "Entries", "ModelEntry", "State", "StateReader"]
 
 Value = TypeVar("Value")
 
@@ -216,29 +216,50 @@ class State:
         return found[-1] if found else None
 
 
-def read_state(obj: Any) -> State:  # noqa: ANN401  any JSON
-    """Read a state; what is no model and no action in it is passed over.
+class StateReader:
+    """Reads one state after another; what is the same object is not read again.
 
-    Before login it is null or an empty object.
+    What is no model and no action is passed over; before login a state is null or an
+    empty object.
     """
-    if not isinstance(obj, Mapping):
-        return State()
-    models = (
-        ModelEntry.from_wire(part) for part in _mapping(obj.get("models")).values()
-    )
-    actions = (
-        ActionEntry.from_wire(key, part)
-        for key, part in _mapping(obj.get("actions")).items()
-    )
-    return State(
-        models={entry.id: entry for entry in models if entry is not None},
-        actions={
-            entry.id: entry
-            for entry in sorted(
-                (found for found in actions if found is not None), key=lambda e: e.id
-            )
-        },
-    )
+
+    def __init__(self) -> None:
+        self._models: dict[str, tuple[Any, ModelEntry | None]] = {}
+        self._actions: dict[str, tuple[Any, ActionEntry | None]] = {}
+
+    def read(self, obj: Any) -> State:  # noqa: ANN401  any JSON
+        """Return what a state says."""
+        parts = _mapping(obj)
+        self._models = _reread(
+            self._models,
+            parts.get("models"),
+            lambda _, part: ModelEntry.from_wire(part),
+        )
+        self._actions = _reread(
+            self._actions, parts.get("actions"), ActionEntry.from_wire
+        )
+        models = [entry for _, entry in self._models.values() if entry is not None]
+        actions = [entry for _, entry in self._actions.values() if entry is not None]
+        actions.sort(key=lambda entry: entry.id)
+        return State(
+            models={entry.id: entry for entry in models},
+            actions={entry.id: entry for entry in actions},
+        )
+
+
+def _reread(
+    before: Mapping[str, tuple[Any, Value | None]],
+    obj: object,
+    read: Callable[[str, Any], Value | None],
+) -> dict[str, tuple[Any, Value | None]]:
+    found = {}
+    for key, part in _mapping(obj).items():
+        known = before.get(key)
+        if known is not None and known[0] is part:
+            found[key] = known
+        else:
+            found[key] = (part, read(key, part))
+    return found
 
 
 def _mapping(obj: object) -> Mapping[str, Any]:

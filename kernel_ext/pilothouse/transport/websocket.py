@@ -11,9 +11,11 @@ from __future__ import annotations
 
 import enum
 import logging
+import os
 import select
 import socket
 import ssl
+import sys
 import threading
 import time
 from collections import deque
@@ -48,10 +50,36 @@ class SocketState(enum.StrEnum):
     CLOSED = "closed"
 
 
-class _Bounded(frame_buffer):
-    """A frame reader that refuses a frame by the length that its header names."""
+class _Frames(frame_buffer):
+    """A frame reader that reads ahead, and refuses a frame by the length it names."""
 
     limit = 1 << 26
+    _ahead = b""
+    _at = 0
+
+    @property
+    def has_ahead(self) -> bool:
+        """Whether bytes were read that belong to no frame yet."""
+        return self._at < len(self._ahead)
+
+    def recv_strict(self, bufsize: int) -> bytes:
+        end = self._at + bufsize
+        if end > len(self._ahead):
+            self._read(bufsize)
+            end = bufsize
+        piece = self._ahead[end - bufsize : end]
+        self._at = end
+        return piece
+
+    def _read(self, wanted: int) -> None:
+        """Have at least so many bytes from here on."""
+        parts = [self._ahead[self._at :]]
+        size = len(parts[0])
+        while size < wanted:
+            part = self.recv(max(_READ_BYTES, min(wanted - size, _MAX_READ_BYTES)))
+            parts.append(part)
+            size += len(part)
+        self._ahead, self._at = b"".join(parts), 0
 
     def recv_length(self) -> None:
         super().recv_length()
@@ -59,6 +87,24 @@ class _Bounded(frame_buffer):
             raise websocket.WebSocketPayloadException(
                 f"a message of {self.length} bytes; at most {self.limit} are taken"
             )
+
+
+class _Frame(ABNF):
+    """A frame that numpy masks, where that is loaded.
+
+    The library's own way takes as long as all the rest of sending a large text.
+    """
+
+    def _get_masked(self, mask_key: str | bytes) -> bytes:
+        numpy = sys.modules.get("numpy")
+        data = self.data
+        if numpy is None or isinstance(mask_key, str) or isinstance(data, str):
+            return super()._get_masked(mask_key)
+        if len(data) < _LONG_BYTES:
+            return super()._get_masked(mask_key)
+        words = numpy.frombuffer(data + bytes(-len(data) % 4), dtype="u4")
+        masked = words ^ numpy.frombuffer(mask_key, dtype="u4")
+        return mask_key + bytes(masked.view("u1")[: len(data)])
 
 
 class Socket:
@@ -266,7 +312,7 @@ class Socket:
                     protocol=self._protocol,
                 )
             try:
-                wire.send(data, opcode)
+                wire.send_frame(_Frame(1, 0, 0, 0, opcode, 1, data))
             except _FAILURES as exc:
                 _cut(wire)
                 raise self._translate(exc) from exc
@@ -278,7 +324,8 @@ class Socket:
             enable_multithread=True,
             skip_utf8_validation=True,  # in Python there, and slow; done by decode here
         )
-        wire.frame_buffer = _Bounded(wire._recv, True)
+        cast("Any", wire).set_mask_key(_mask_key)
+        wire.frame_buffer = _Frames(wire._recv, True)
         wire.frame_buffer.limit = self._max_message_bytes
         try:
             cast("Any", wire).connect(
@@ -370,6 +417,8 @@ class Socket:
         sock = self._wire.sock
         if sock is None:
             raise websocket.WebSocketConnectionClosedException("closed")
+        if self._wire.frame_buffer.has_ahead:
+            return
         if isinstance(sock, ssl.SSLSocket) and sock.pending():
             return
         poll = select.poll()
@@ -432,6 +481,22 @@ class Socket:
             protocol=self._protocol,
             connecting=connecting,
         )
+
+
+_LONG_BYTES = 4096
+_READ_BYTES = 1 << 16
+_MAX_READ_BYTES = 1 << 20
+_KEYS = deque[bytes]()
+
+
+def _mask_key(size: int) -> bytes:
+    """Return unpredictable bytes for a mask; the system is asked for many at a time."""
+    try:
+        return _KEYS.popleft()
+    except IndexError:
+        drawn = os.urandom(size * 256)
+        _KEYS.extend(drawn[i : i + size] for i in range(size, len(drawn), size))
+        return drawn[:size]
 
 
 _FAILURES = (websocket.WebSocketException, OSError, ValueError)

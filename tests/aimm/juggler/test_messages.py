@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pilothouse.aimm.juggler import Notify, Request, Response, State, Wire
+from pilothouse.aimm.juggler import Notify, Raw, Request, Response, State, Wire
 from pilothouse.aimm.juggler.messages import read_request, read_server_message
 from pilothouse.errors import ProtocolError
 
@@ -40,6 +40,15 @@ def test_whatever_comes_in_is_a_message_or_a_protocol_error(text):
             read(text)
         except ProtocolError:
             continue
+
+
+@given(values, values)
+def test_a_result_that_is_text_already_goes_out_as_it_stands(number, data):
+    raw = Response(id=number, success=True, data=Raw(json.dumps(data)))
+
+    assert read_server_message(raw.to_text()) == Response(
+        id=number, success=True, data=data
+    )
 
 
 def test_texts_are_ascii_whatever_they_say():

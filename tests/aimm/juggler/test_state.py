@@ -44,6 +44,26 @@ def test_any_diff_gives_a_state_or_a_protocol_error(state, diff):
     assert state == kept
 
 
+@given(documents, st.lists(operations, max_size=3))
+def test_what_a_library_takes_leads_to_the_same_state(state, diff):
+    try:
+        after = jsonpatch.JsonPatch(diff).apply(state)
+    except (jsonpatch.JsonPatchException, jsonpatch.JsonPointerException, TypeError):
+        return
+
+    assert patched(state, diff) == after
+
+
+def test_what_has_not_changed_is_shared():
+    state = {"models": {"1": {"a": 1}, "2": {"a": 2}}, "actions": {}}
+
+    after = patched(state, [{"op": "replace", "path": "/models/1/a", "value": 3}])
+
+    assert after["models"]["2"] is state["models"]["2"]
+    assert after["actions"] is state["actions"]
+    assert after["models"]["1"] == {"a": 3}
+
+
 def test_the_first_message_makes_the_root():
     diff = [{"op": "replace", "path": "", "value": {"models": {}, "actions": {}}}]
 

@@ -6,7 +6,7 @@
     connection    both ends of one connection as machines: frames in, events out
 
 No socket, thread or clock lives here: frames and times come in as arguments. What may
-be imported: `pilothouse.errors` and jsonpatch.
+be imported: `pilothouse.errors`.
 """
 
 from __future__ import annotations

@@ -21,6 +21,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from pilothouse.aimm.json_text import to_text
 from pilothouse.errors import ProtocolError
 
 __all__ = [
@@ -209,7 +210,7 @@ def _object(text: str) -> dict[str, JSON]:
 
 
 def _text(message: dict[str, JSON]) -> str:
-    return json.dumps(message, separators=(",", ":"))
+    return to_text(message)
 
 
 def _wrong(what: str, text: str) -> ProtocolError:

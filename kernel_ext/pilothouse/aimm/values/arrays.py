@@ -19,6 +19,7 @@ from typing import Any, Final
 import numpy as np
 import pybase64
 
+from pilothouse.aimm.json_text import Base64
 from pilothouse.errors import ProtocolError
 
 from .refusal import CannotTravelError, at, at_item
@@ -122,7 +123,11 @@ def encode_bytes(array: Array) -> dict[str, Any]:
         np.ascontiguousarray(array).ravel().view(np.uint8).data if array.nbytes else b""
     )
     described = dtype.str if dtype.names is None else _fields(dtype)
-    return {**found, "dtype": described, "b64": pybase64.b64encode_as_string(data)}
+    return {
+        **found,
+        "dtype": described,
+        "b64": Base64(pybase64.b64encode_as_string(data)),
+    }
 
 
 def decode_bytes(obj: dict[str, Any]) -> Array:

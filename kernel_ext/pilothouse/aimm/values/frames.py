@@ -29,7 +29,17 @@ from .columns import decode_column, encode_column
 from .refusal import CannotTravelError, at, at_attribute, at_item
 from .scalars import is_scalar
 
-__all__ = ["FRAME", "SERIES", "decode_frame", "decode_series", "encode_pandas"]
+__all__ = [
+    "FRAME",
+    "SERIES",
+    "decode_axis",
+    "decode_frame",
+    "decode_label",
+    "decode_series",
+    "encode_axis",
+    "encode_label",
+    "encode_pandas",
+]
 
 SERIES: Final = "pandas_series"
 FRAME: Final = "pandas_dataframe"

@@ -21,13 +21,14 @@ from pathlib import Path
 from typing import IO, Any, Final
 
 from pilothouse.aimm import plugins
+from pilothouse.aimm.json_text import to_text
 from pilothouse.aimm.plugins import REGISTRY, Kind
 from pilothouse.aimm.values import Codec, DataAccess, Lossless, Plain, decode_call
 
 from .aliases import alias_real_package
 from .frames import Frame, read_frame, to_bytes
 
-__all__ = ["main"]
+__all__ = ["as_json", "failure", "load", "main"]
 
 _KEPT_INSTANCES: Final = 8
 _MAX_TEXT: Final = 4000
@@ -85,7 +86,7 @@ class _Jobs:
         if header["call"] == "check":
             plugins.exec_deserialize(model_type, blobs[0])
             return {"changed": False, "digest": ""}, b"null"
-        data = json.loads(blobs[0])["data"]
+        data = json.loads(blobs[0].decode("ascii"))["data"]
         args, kwargs = decode_call(codec, data.get("args"), data.get("kwargs"))
         args, kwargs = self._accessed(header["job"], args, kwargs)
         self._pipe.say({"job": header["job"], "progress": "executing"})
@@ -102,7 +103,7 @@ class _Jobs:
         instance, prediction = plugins.exec_predict(
             model_type, instance, report, *args, **kwargs
         )
-        text = json.dumps(codec.encode(prediction), separators=(",", ":")).encode()
+        text = to_text(codec.encode(prediction)).encode("ascii")
         return self._instance(model_type, instance, before, text, key)
 
     def _taken(

@@ -30,7 +30,7 @@ from .engine import Action, Call, Engine
 from .entries import Instance
 from .view import View
 
-__all__ = ["Control", "Session", "User"]
+__all__ = ["Control", "LoginRefusedError", "Session", "User", "refusal_of"]
 
 log = logging.getLogger(__name__)
 

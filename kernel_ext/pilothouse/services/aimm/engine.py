@@ -330,7 +330,7 @@ class Engine:
             lambda word: self._take_word(action, word),
         )
         data = frame.blobs[1] if frame.header["changed"] else None
-        return frame.blobs[0].decode(), data
+        return frame.blobs[0].decode("ascii"), data
 
     def _take_word(self, action: Action, word: Mapping[str, Any]) -> None:
         if "progress" in word:

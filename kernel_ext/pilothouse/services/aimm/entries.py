@@ -101,13 +101,12 @@ def describe(value: Any) -> str:  # noqa: ANN401  any JSON
                     :_SHOWN
                 ]
             case "numpy_array":
-                return f"array {value.get('shape', '')} {value.get('dtype', '')}"[
-                    :_SHOWN
-                ]
+                shape, dtype = value.get("shape", ""), value.get("dtype", "")
+                return f"array {shape} {dtype}"[:_SHOWN]
             case "pandas_series" | "pandas_dataframe" as kind:
-                return kind
-    text: str = value if isinstance(value, str) else _SHORT.repr(value)
-    return text[:_SHOWN]
+                return str(kind)
+    text = value if isinstance(value, str) else _SHORT.repr(value)
+    return str(text)[:_SHOWN]
 
 
 _SHORT: Final = reprlib.Repr()
