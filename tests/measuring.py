@@ -31,6 +31,11 @@ def specification(made_for, when="now", address=ADDRESS, label=None):
     return model.parse_json(model.unparse_json(made))
 
 
+def column_of(statement):
+    """Return the name of the only column."""
+    return next(statement.result_column_names())
+
+
 class Once(Service):
     """Gives one row at once."""
 
@@ -41,7 +46,7 @@ class Once(Service):
     def run(self, specification, check_interrupt):
         self.runs += 1
         result = model.Result(specification=specification)
-        result.set_result_value("rtt.us", self.runs)
+        result.set_result_value(column_of(specification), self.runs)
         return result
 
 
@@ -57,7 +62,7 @@ class Counting(Service):
         result = model.Result(specification=specification)
         rows = 0
         while not check_interrupt():
-            result.set_result_value("rtt.us", rows, rows)
+            result.set_result_value(column_of(specification), rows, rows)
             rows += 1
             check_interrupt.report(result)
             if rows >= 3:
@@ -80,7 +85,7 @@ class Gated(Service):
         self.began.set()
         assert self.gate.wait(30)
         result = model.Result(specification=specification)
-        result.set_result_value("rtt.us", 1)
+        result.set_result_value(column_of(specification), 1)
         return result
 
 
@@ -94,7 +99,7 @@ class Failing(Service):
     def run(self, specification, check_interrupt):
         result = model.Result(specification=specification)
         for row in range(self.rows):
-            result.set_result_value("rtt.us", row, row)
+            result.set_result_value(column_of(specification), row, row)
         if self.rows:
             check_interrupt.report(result)
         raise OSError(

@@ -120,7 +120,7 @@ class Measurement:
         self._final: MeasurementState | None = None
         self._error: RemoteError | None = None
         self._troubles = 0
-        self._was_asked = self._is_detached = False
+        self._was_asked = self._is_detached = self._is_live = False
         self._shown: tuple[object, ...] = ()
         self._watchers: list[Callable[[Measurement], object]] = []
 
@@ -200,6 +200,11 @@ class Measurement:
     def is_over(self) -> bool:
         """Whether nothing more will come."""
         return self._final is not None
+
+    @property
+    def is_detached(self) -> bool:
+        """Whether nobody asks for the result any more."""
+        return self._is_detached
 
     @property
     def is_repeated(self) -> bool:
@@ -318,7 +323,7 @@ class Measurement:
                 self._end(MeasurementState.FAILED, why, RemoteError(why))
             elif isinstance(message, model.Envelope):
                 self._gathered.add(message)
-                if self._is_last(message):
+                if self._is_live or self._is_last(message):
                     self._end_in_order()
         self._tell()
 
@@ -328,6 +333,7 @@ class Measurement:
             if self.is_over:
                 return
             self._troubles, self.trouble = 0, ""
+            self._is_live = True  # a plain envelope will be the last one
             inner = list(message.messages())
             for part in inner[1:]:
                 if isinstance(part, model.Envelope):

@@ -11,13 +11,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import socket
 import ssl
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
 import tornado.httpserver
-import tornado.netutil
 import tornado.web
 from tornado.iostream import StreamClosedError
 
@@ -32,6 +32,7 @@ log = logging.getLogger(__name__)
 _MAX_HEADER_BYTES = 1 << 16
 _BODY_SECONDS = 60.0
 _IDLE_SECONDS = 600.0
+_BACKLOG = 512
 _MANY_VALUES = 2_000
 _MAX_SHOWN = 200
 
@@ -204,12 +205,12 @@ class MessageServer:
         Raises:
             OSError: If an address cannot be had.
         """
-        sockets = []
+        sockets: list[socket.socket] = []
         try:
             for host in self._hosts:
-                bound = tornado.netutil.bind_sockets(self.port, host)
-                sockets += bound
-                self.port = int(bound[0].getsockname()[1])
+                for family, address in _addresses(host):
+                    sockets.append(_listening(family, address, self.port))
+                    self.port = int(sockets[0].getsockname()[1])
         except OSError:
             for sock in sockets:
                 sock.close()
@@ -236,6 +237,21 @@ class MessageServer:
         if server is not None:
             server.stop()
             await server.close_all_connections()
+
+
+def _addresses(host: str) -> list[tuple[socket.AddressFamily, str]]:
+    found = socket.getaddrinfo(
+        host or None, 0, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+    )
+    pairs = [(family, str(address[0])) for family, *_, address in found]
+    return list(dict.fromkeys(pairs))
+
+
+def _listening(family: socket.AddressFamily, address: str, port: int) -> socket.socket:
+    # Tornado's own function leaves a socket open when the address cannot be had.
+    made = socket.create_server((address, port), family=family, backlog=_BACKLOG)
+    made.setblocking(False)
+    return made
 
 
 def _is_long(message: Message) -> bool:

@@ -269,7 +269,6 @@ def test_ini_that_is_wrong_is_told_by_section_and_key(tmp_path, text, told):
         ({"Access": {"Roles": {"guest": 1}}}, "[Access.Roles] guest: 1"),
         ({"TLS": {"cert": "x"}}, "[TLS] ca-chain: is missing"),
         ({"TLS": []}, "TLS: [] is no section"),
-        ([], "no JSON object"),
     ],
 )
 def test_json_that_is_wrong_is_told_by_section_and_key(tmp_path, value, told):

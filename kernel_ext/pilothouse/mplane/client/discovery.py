@@ -71,7 +71,7 @@ def discover(tls: TlsState, url: str, seen: Iterable[str] = ()) -> Iterator[Foun
             for message in _flat(answered.message):
                 yield Found(message, at, identity)
         elif depth < _MAX_DEPTH:
-            for link in _links(answered.text, at):
+            for link in _links(answered.text, at) or _usual(at, url):
                 if link not in known and len(known) < _MAX_PAGES:
                     known.add(link)
                     todo.append((link, depth + 1))
@@ -87,13 +87,17 @@ def root_of(url: str) -> str:
     return urljoin(url, path or "/")
 
 
-def _links(page: str, url: str) -> Iterator[str]:
+def _links(page: str, url: str) -> list[str]:
     parser = CrawlParser()
     parser.feed(page)
-    for each in parser.urls:
-        link = urljoin(url, each).partition("#")[0]
-        if urlsplit(link).scheme in {"http", "https"}:
-            yield link
+    links = [urljoin(url, each).partition("#")[0] for each in parser.urls]
+    return [link for link in links if urlsplit(link).scheme in {"http", "https"}]
+
+
+def _usual(at: str, url: str) -> list[str]:
+    """Return where the links are of a component whose first page has none."""
+    is_root = at == url and urlsplit(at).path in {"", "/"}
+    return [urljoin(at, "/capability")] if is_root else []
 
 
 def _flat(message: Message) -> Iterator[Message]:

@@ -203,7 +203,7 @@ class HttpInitiatorClient(BaseClient):
         token = known.get_token()
         with self._lock:
             running = self._measurements.get(token)
-            if running is not None and not running.is_over:
+            if running is not None and not (running.is_over or running.is_detached):
                 return running
             self.forget(token)
             measurement = Measurement(self, known, link=link, asked=asked)

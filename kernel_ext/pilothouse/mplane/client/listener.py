@@ -257,7 +257,7 @@ class HttpListenerClient(BaseClient):
         token = known.get_token()
         with self._lock:
             running = self._measurements.get(token)
-            if running is not None and not running.is_over:
+            if running is not None and not (running.is_over or running.is_detached):
                 return running
             self.forget(token)
             measurement = Measurement(self, known, asked=asked)
@@ -382,7 +382,13 @@ class HttpListenerClient(BaseClient):
         inner = measurement.scope.inner()
         duration = None if inner is None else inner.duration()
         due = end + (duration or timedelta()) + timedelta(seconds=_LATE_SECONDS)
-        shared_runtime().timers.at(due, measurement.settle)
+
+        def settle() -> None:
+            measurement.settle()
+            with self._lock:
+                self._receipts.drop(measurement.token)
+
+        shared_runtime().timers.at(due, settle)
 
     # -- for the handles --------------------------------------------------------------
 

@@ -270,13 +270,17 @@ class BaseClient:
             self._results.put(token, label, msg)
             scope = msg.when()
             _, end = (None, None) if scope is None else scope.datetimes()
-            if end is not None and end < model.clock.now():
-                self._receipts.drop(token)
             measurement = self._measurements.get(token)
-        if measurement is not None:
+        if measurement is None:
+            is_over = end is not None and end < model.clock.now()
+        else:
             measurement.take(msg)
-            if end is not None and not measurement.is_over:
-                self._expect_end(measurement, end)
+            is_over = measurement.is_over
+        if is_over:
+            with self._lock:
+                self._receipts.drop(token)
+        elif measurement is not None and end is not None:
+            self._expect_end(measurement, end)
 
     def _handle_capability(self, msg: model.Capability, identity: str | None) -> None:
         token = msg.get_token()

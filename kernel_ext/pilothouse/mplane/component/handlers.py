@@ -5,7 +5,7 @@ Source: reference documentation, module ``mplane.component``; contract §6.1, §
     GET  /capability           a page of links; an envelope for who accepts our type
     GET  /capability/TOKEN     one capability, or its withdrawal
     GET  /capabilities         all of them, in an envelope
-    GET  /                     a page to read
+    GET  /                     a page to read; an envelope for who accepts our type
     POST /                     any message; also at /capability, /capabilities,
                                /specification, /result
 
@@ -83,12 +83,12 @@ class DiscoveryHandler(MPlaneHandler):
         scheduler: Scheduler,
         tls_state: TlsState,
         offering: Offering | None = None,
-        **_: Any,  # noqa: ANN401
+        **others: Any,  # noqa: ANN401
     ) -> None:
         """Take what the application was made with."""
         from .offering import Offering
 
-        super().initialize(scheduler=scheduler, tls_state=tls_state)
+        super().initialize(scheduler=scheduler, tls_state=tls_state, **others)
         self.offering = offering or Offering(scheduler)
 
     async def get(self, *_: str) -> None:
@@ -101,7 +101,7 @@ class DiscoveryHandler(MPlaneHandler):
         head, _slash, token = path.rpartition("/")
         if head == "/capability":
             self._one(token)
-        elif path == "/capabilities" or (path and self._takes_messages()):
+        elif path == "/capabilities" or self._takes_messages():
             await self._all()
         elif path:
             self._page(_links(self._shown()))
@@ -157,10 +157,10 @@ class MessagePostHandler(MPlaneHandler):
         scheduler: Scheduler,
         tls_state: TlsState,
         immediate_seconds: float = IMMEDIATE_SECONDS,
-        **_: Any,  # noqa: ANN401
+        **others: Any,  # noqa: ANN401
     ) -> None:
         """Take what the application was made with."""
-        super().initialize(scheduler=scheduler, tls_state=tls_state)
+        super().initialize(scheduler=scheduler, tls_state=tls_state, **others)
         self.immediate_seconds = immediate_seconds
         self._waiting: asyncio.Event | None = None
 

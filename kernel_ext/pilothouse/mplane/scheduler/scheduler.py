@@ -70,6 +70,15 @@ class Scheduler:
         capability = service.capability()
         token = capability.get_token()
         with self._lock:
+            known = self._capabilities.get(token)
+            if isinstance(known, model.Capability) and known is not capability:
+                # The label is no part of it (contract §4.1).
+                log.warning(
+                    "%r and %r ask for the same and give the same: the first one that "
+                    "is offered is run for both",
+                    known,
+                    capability,
+                )
             self.services = [*self.services, service]
             self._capabilities[token] = capability
             self._withdrawn = [
