@@ -1,7 +1,10 @@
+import json
+
 import numpy as np
 import pandas as pd
 import pytest
 
+from pilothouse.aimm.json_text import to_text
 from pilothouse.aimm.values import (
     CannotTravelError,
     DataAccess,
@@ -21,7 +24,7 @@ codecs = pytest.mark.parametrize(
 def test_the_arguments_of_a_call_come_back(codec):
     args, kwargs = encode_call(codec, [1, np.arange(3)], {"X": DataAccess("d")})
 
-    (one, array), named = decode_call(codec, args, kwargs)
+    (one, array), named = decode_call(codec, *json.loads(to_text([args, kwargs])))
 
     assert (one, list(array), named) == (1, [0, 1, 2], {"X": DataAccess("d")})
 

@@ -12,6 +12,7 @@ from hypothesis.extra import numpy as npst
 from numpy.testing import assert_array_equal
 from pandas.testing import assert_frame_equal, assert_series_equal
 
+from pilothouse.aimm.json_text import to_text
 from pilothouse.aimm.values import CannotTravelError, DataAccess, Plain
 from pilothouse.errors import ProtocolError
 
@@ -19,7 +20,7 @@ CODEC = Plain()
 
 
 def there_and_back(value):
-    return CODEC.decode(json.loads(json.dumps(CODEC.encode(value))))
+    return CODEC.decode(json.loads(to_text(CODEC.encode(value))))
 
 
 @pytest.mark.parametrize(
