@@ -29,7 +29,7 @@ PARTIAL = "_partial"
 _SLICE = 0.05
 _PATIENCE = 0.5
 _PERIOD = 0.25
-_DETACH_SECONDS = 1.0
+_DETACH_SECONDS = 2.0
 
 
 class Job(Protocol):
@@ -271,7 +271,7 @@ def _detach(job: Job) -> str:
         said = _bounded(job.detach, _DETACH_SECONDS)
     except KeyboardInterrupt:
         said = ""
-    said = said or "it may still run"
+    said = said or "it may still run, %pilot jobs shows it"
     return f"interrupted twice: the cancel was not confirmed; {said}"
 
 
