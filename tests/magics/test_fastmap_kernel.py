@@ -1,0 +1,176 @@
+"""Maps in real kernels: interrupted, killed, clicked at, and found again."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from magics.kernels import DEADLINE, started
+from pilothouse.services.host import ServiceHost
+from waiting import until
+
+pytestmark = pytest.mark.timeout(180)
+
+WORKERS = 2
+SLOW = """def slow(n):
+    import pathlib
+    import time
+    pathlib.Path({folder!r}, str(n)).touch()
+    time.sleep({seconds})
+    return n
+"""
+
+
+@pytest.fixture
+def service():
+    """A service with two workers of one's own."""
+    with ServiceHost(["fastmap"], options={"fastmap": {"workers": WORKERS}}) as host:
+        yield host
+
+
+@pytest.fixture
+def home(tmp_path, service):
+    """The home of kernels that share a user; its environment has the secret."""
+    (tmp_path / "seen").mkdir()
+    return tmp_path
+
+
+@pytest.fixture
+def kernels(home, service, monkeypatch):
+    """Return a function that starts a kernel of the same user, connected."""
+    opened = []
+
+    def start(folder="seen", seconds=0.1):
+        context = started(home)
+        kernel = context.__enter__()
+        opened.append(context)
+        secret = service.fastmap.to_dict()["secret"]
+        kernel.result(
+            f"import os; os.environ['PILOTHOUSE_FASTMAP_SECRET'] = {secret!r}"
+        )
+        kernel.run("%load_ext pilothouse")
+        shown = kernel.result(f"%fastmap connect {service.fastmap.url} --policy CLOUD")
+        assert service.fastmap.url in shown
+        kernel.result(SLOW.format(folder=str(home / folder), seconds=seconds))
+        return kernel
+
+    yield start
+    for context in opened:
+        context.__exit__(None, None, None)
+
+
+def begun(home, count=1):
+    """Wait until so many items are in work."""
+    until(lambda: len(list((home / "seen").iterdir())) >= count, DEADLINE, "items")
+
+
+def crew(service):
+    """Return the processes of the service's workers."""
+    import psutil
+
+    found = psutil.Process().children(recursive=True)
+    return [p for p in found if any("child.py" in part for part in p.cmdline())]
+
+
+def test_an_interrupt_cancels_frees_the_workers_and_keeps(kernels, home, service):
+    kernel = kernels()
+    request = kernel.send("%fastmap slow {range(1000)} -o kept")
+    begun(home, 8)
+    start = time.monotonic()
+    kernel.manager.interrupt_kernel()
+
+    messages = kernel.messages(request)
+
+    took = time.monotonic() - start
+    (error,) = [m["content"] for m in messages if m["msg_type"] == "error"]
+    assert error["ename"] == "MapInterrupt"
+    assert "cancelled: " in error["evalue"]
+    assert "the service has confirmed the end" in error["evalue"]
+    assert "what came back is in kept" in error["evalue"]
+    assert took < 3
+    seen = len(list((home / "seen").iterdir()))
+    kept = eval(kernel.result("kept"))
+    assert kept == sorted(kept)
+    assert 0 < len(kept) <= seen
+    until(lambda: not crew(service), 3, "the end of the workers")
+    assert len(list((home / "seen").iterdir())) <= seen + WORKERS
+    assert kernel.result("%pilot jobs") == "(no jobs are out there)"
+    assert kernel.result("%fastmap slow [1, 2]") == "[1, 2]"
+
+
+def test_a_click_on_cancel_ends_the_map_of_a_waiting_cell(kernels, home, service):
+    kernel = kernels()
+    request = kernel.send("%fastmap slow {range(1000)} -o kept")
+    comm_id = kernel.widget(request)
+    begun(home, 4)
+    start = time.monotonic()
+    kernel.click(comm_id, "cancel")
+
+    messages = kernel.messages(request)
+
+    (error,) = [m["content"] for m in messages if m["msg_type"] == "error"]
+    assert error["ename"] == "RunCancelledError"
+    assert "what came back is in kept" in "\n".join(error["traceback"])
+    assert time.monotonic() - start < 3
+    assert int(kernel.result("len(kept)")) > 0
+    until(lambda: not crew(service), 3, "the end of the workers")
+
+
+def test_a_second_interrupt_leaves_the_run_to_the_service(kernels, home, service):
+    """The first one waits for a service that does not answer."""
+    kernel = kernels(seconds=0.05)
+    kernel.result("%config Pilothouse.interrupt_timeout = 30")
+    kernel.result(
+        "import pathlib, threading\n"
+        "from pilothouse.fastmap import Run\n"
+        "def stubborn(run, cancel=Run.cancel):\n"
+        f"    pathlib.Path({str(home / 'asked')!r}).touch()\n"
+        "    threading.Event().wait(20)\n"
+        "    return cancel(run)\n"
+        "Run.cancel = stubborn\nNone"
+    )
+    request = kernel.send("%fastmap slow {range(100)}")
+    begun(home, 4)
+    kernel.manager.interrupt_kernel()
+    until((home / "asked").exists, DEADLINE, "the cancel")
+    kernel.manager.interrupt_kernel()
+
+    messages = kernel.messages(request)
+
+    (error,) = [m["content"] for m in messages if m["msg_type"] == "error"]
+    assert "interrupted twice" in error["evalue"]
+    assert "detached: " in error["evalue"]
+
+
+def test_a_killed_kernel_leaves_its_run_to_the_next_one(kernels, home, service):
+    first = kernels()
+    first.send("results = %fastmap slow {range(30)} --label 'all of them'")
+    begun(home, 6)
+    first.manager.signal_kernel(9)
+    until(lambda: not first.manager.is_alive(), DEADLINE, "the end of the kernel")
+
+    second = kernels(folder="again")
+    listed = second.result("%pilot jobs")
+    assert "all of them over 30 items" in listed
+    job = listed.splitlines()[-1].split()[0]
+    found = second.result(f"%pilot attach {job}")
+
+    results = eval(found)
+    assert len(results) >= 4
+    assert results == sorted(results)
+    assert set(results) <= set(range(30))
+    assert second.result("%pilot jobs") == "(no jobs are out there)"
+
+
+def test_a_restarted_kernel_finds_a_detached_run_whole(kernels, home, service):
+    first = kernels()
+    first.result("run = %fastmap slow {range(20)} --detach")
+    begun(home)
+    assert "detached: " in first.result("run.detach()")
+    first.manager.signal_kernel(9)
+
+    second = kernels()
+    job = second.result("%pilot jobs").splitlines()[-1].split()[0]
+
+    assert eval(second.result(f"%pilot attach {job}")) == list(range(20))
