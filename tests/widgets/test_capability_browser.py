@@ -93,8 +93,6 @@ def test_the_last_six_runs_stay(browser):
 
     labels = [view.label for view in browser.runs]
     assert labels == [f"run-{n}" for n in range(8, 2, -1)]
-        f"run-{n}" for n in range(8, 2, -1)
-    ]
 
 
 def test_a_click_chooses(browser, comms):
