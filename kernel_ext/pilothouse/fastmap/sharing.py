@@ -329,6 +329,10 @@ class _Thorough(dill.Pickler):  # type: ignore[misc] # dill has no types
 
     def save(self, thing: Any, save_persistent_id: bool = True) -> None:  # noqa: ANN401
         # Not dill's own: it enters types into a table of the whole process.
+        if type(thing) is pickle.PickleBuffer:
+            # Python's own pickler fails at the second empty one: b"" is one object.
+            with thing.raw() as raw:
+                thing = raw.tobytes() if raw.readonly else bytearray(raw)
         _python_pickler.save(self, thing, save_persistent_id)
 
 
