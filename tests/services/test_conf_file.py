@@ -4,6 +4,7 @@ import pytest
 
 from pilothouse.errors import ServiceError
 from pilothouse.services.conf_file import read_conf
+from pilothouse.services.fastmap.options import FastmapOptions
 from pilothouse.services.spawn import default_data_dir
 
 
@@ -27,6 +28,26 @@ def test_a_file_says_how_to_run_a_service(tmp_path):
         "database_url": "sqlite:///x.db",
         "allow_exec": True,
     }
+
+
+def test_a_file_says_how_to_map(tmp_path):
+    path = tmp_path / "conf.yaml"
+    path.write_text(
+        "workers: 2\nsecret_file: secret\npythons: [/usr/bin/python3.8]\n"
+        "price_per_core_hour: 80\ninstall: true\nbatch_seconds: 60\n"
+    )
+
+    config = read_conf("fastmap", path)
+
+    assert config.options["fastmap"] == {
+        "workers": 2,
+        "secret_file": str(tmp_path / "secret"),
+        "pythons": ["/usr/bin/python3.8"],
+        "price_per_core_hour": 80,
+        "install": True,
+        "batch_seconds": 60,
+    }
+    FastmapOptions(**config.options["fastmap"])
 
 
 def test_an_empty_file_means_the_usual(tmp_path):

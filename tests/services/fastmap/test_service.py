@@ -213,6 +213,23 @@ def test_a_batch_longer_than_the_hold_time_is_waited_for(started):
     assert "running" in steps
 
 
+def test_a_body_that_does_not_come_is_408_in_messagepack(started):
+    import socket
+    from urllib.parse import urlsplit
+
+    raw, _, _ = started(read_seconds=0.2)
+    address = urlsplit(raw.url)
+    head = "".join(f"{k}: {v}\r\n" for k, v in raw.headers(b"").items())
+    with socket.create_connection((address.hostname, address.port), 10) as peer:
+        lines = f"POST /api/v1/auth HTTP/1.1\r\nHost: x\r\n{head}"
+        peer.sendall(f"{lines}Content-Length: 5\r\n\r\n".encode() + b"\x80")
+        said = peer.recv(65536)
+
+    assert said.startswith(b"HTTP/1.1 408")
+    assert b"Content-Type: application/msgpack\r\n" in said
+    assert b"X-Status: BAD_REQUEST\r\n" in said
+
+
 @pytest.mark.parametrize(
     ("options", "text"),
     [

@@ -13,5 +13,8 @@
     installing         requirements into a folder of their own, if that is allowed
     cluster, far       workers of a Dask cluster, and what runs there
 
+Plain HTTP is for this machine. To listen elsewhere is an explicit choice (``--host``),
+which warns unless there is TLS: half of the token travels with each request.
+
 This process never unpickles: bytes of users go to workers, which have no key.
 """

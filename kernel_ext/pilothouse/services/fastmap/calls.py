@@ -39,13 +39,13 @@ _DRAIN_SECONDS: Final = 10.0
 _PREFIX: Final = ("api", "v1")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Call:
     """One request that has passed the checks.
 
     Attributes:
         account: Whose it is.
-        body: Its body; the signature held.
+        body: Its body; the signature held. Emptied once it was read.
         caller: How it is answered.
         python: The client's interpreter.
         began: Loop time of its first byte.
@@ -98,9 +98,12 @@ class Door:
             raise
         except Exception as exc:
             reply = _fault(exc).reply()
-        if not request.content.at_eof():
+        response = to_response(reply, caller)
+        if reply.code == 408:  # the rest may never come
+            response.force_close()
+        elif not request.content.at_eof():
             await _drain(request)
-        return to_response(reply, caller)
+        return response
 
     async def _reply(self, request: Request, caller: Caller) -> Reply:
         began = asyncio.get_running_loop().time()
@@ -118,7 +121,9 @@ class Door:
         try:
             banner = request.headers.get(headers.PYTHON_VERSION)
             python = PythonVersion.parse(banner)
-            return await endpoint(Call(account, body, caller, python, began))
+            call = Call(account, body, caller, python, began)
+            del body  # a request may wait for long: no need to keep what it brought
+            return await endpoint(call)
         except ProtocolError as exc:
             raise Refused(400, Status.BAD_REQUEST, exc.message) from exc
 

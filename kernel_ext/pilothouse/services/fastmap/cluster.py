@@ -247,7 +247,8 @@ class Cluster:
             sent: Any = batch
             if len(batch) > _SCATTER_BYTES:
                 sent = await client.scatter(batch, hash=False, workers=self._fitting())
-            key = f"fastmap-{run.run_id[:32]}-{self._id}-{next(self._numbers)}"
+            number = f"{self._id}{next(self._numbers):08x}"  # the dashboard groups by
+            key = f"{_task_name(run)}-{number}"  # what is before it
             future = client.submit(
                 self._run_batch,
                 name,
@@ -269,6 +270,9 @@ class Cluster:
             raise _Lost(str(exc) or "it was cancelled") from exc
         except (CommClosedError, OSError, TimeoutError, RuntimeError, KeyError) as exc:
             raise _Lost(str(exc)) from exc
+        except Exception as exc:  # of the task itself, such as: no process can start
+            text = f"WorkerDied({f'the Dask worker could not run it: {exc}'!r})"
+            return {"cause": "died", "exception": text, "traceback": f"{text}\n"}
         finally:
             futures = self._futures.get(run.key, set())
             futures.discard(future)
@@ -417,7 +421,12 @@ class Cluster:
 
 
 def _run_id(run: Run) -> str:
-    return f"{run.account.name[:8]}/{run.run_id}"
+    return f"{run.account.name[:8]}/{run.run_id}/{run.serial}"
+
+
+def _task_name(run: Run) -> str:
+    name = "".join(c for c in (run.name or run.label) if c.isalnum() or c == "_")
+    return f"fastmap-{name[:40]}" if name else "fastmap"
 
 
 def _python(told: Mapping[str, Any]) -> PythonVersion:

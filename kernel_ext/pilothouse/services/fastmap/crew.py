@@ -26,7 +26,7 @@ from .functions import Functions
 from .installing import Installer
 from .options import FastmapOptions
 from .pythons import Interpreter, Interpreters
-from .runs import Run, RunKey
+from .runs import Run
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -54,7 +54,7 @@ class _Member:
         self.number = number
         self.process = process
         self.python = python
-        self.owner: RunKey | None = None
+        self.owner: Run | None = None
         self.is_idle = False
         self.idle_since = time.monotonic()
 
@@ -163,7 +163,7 @@ class Crew:
 
     async def end(self, run: Run) -> None:
         """Kill the workers of a run; then start warm ones for the next."""
-        members = [each for each in self._members if each.owner == run.key]
+        members = [each for each in self._members if each.owner is run]
         await asyncio.gather(*(self._kill(member) for member in members))
         if members:
             self.expect(run.version)
@@ -172,7 +172,7 @@ class Crew:
 
     async def _member_for(self, run: Run) -> _Member:
         """Return a worker that has the function of a run: an idle one, or a new one."""
-        while idle := [m for m in self._members if m.is_idle and m.owner == run.key]:
+        while idle := [m for m in self._members if m.is_idle and m.owner is run]:
             member = max(idle, key=lambda each: each.idle_since)
             member.is_idle = False
             if member.process.is_alive:
@@ -201,15 +201,15 @@ class Crew:
         run.note_step("creating worker")
         for member in self._warm_ones():
             if member.python == interpreter.path and member.process.is_alive:
-                member.owner, member.is_idle = run.key, False
+                member.owner, member.is_idle = run, False
                 return member
         self._make_room()
         try:
-            return await self._spawn(interpreter, run.key)
+            return await self._spawn(interpreter, run)
         except ServiceError as exc:
             raise InitializationFailed(_no_worker(exc.message)) from exc
 
-    async def _spawn(self, interpreter: Interpreter, owner: RunKey | None) -> _Member:
+    async def _spawn(self, interpreter: Interpreter, owner: Run | None) -> _Member:
         process = WorkerProcess(
             interpreter.path, folder=self._folder, limits=self._options.worker_limits
         )
@@ -232,7 +232,7 @@ class Crew:
         )
         path: list[str] = []
         if self._installer.is_allowed and function.requirements:
-            run.note_step("installing requirements")
+            run.note_step(f"installing {', '.join(list(function.requirements)[:5])}")
             installed = await self._in_thread(
                 lambda: self._installer.install(member.python, function.requirements)
             )

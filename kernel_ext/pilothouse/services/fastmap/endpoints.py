@@ -112,7 +112,7 @@ class Endpoints:
         if refusal := await self._backend.refusal(call.python):
             body = InitError(init_error=refusal, init_tb=f"{refusal}\n").to_bytes()
             return Reply(status=Status.INITIALIZATION_ERROR, body=body)
-        digest = hashlib.sha256(call.body).digest()
+        digest, call.body = hashlib.sha256(call.body).digest(), b""
         is_known = self._book.has(call.account, request, digest)
         if call.account.is_spent and not is_known:  # what was paid for is collected
             used = Credits(credits_used=call.account.balance).to_bytes()
@@ -124,7 +124,9 @@ class Endpoints:
             run, batch = self._book.take(call.account, request, digest, call.python)
         except Full:
             return _wait(call, "full")
-        await self._wait_for(run, batch, 0.0 if request.defer else None)
+        longest = 0.0 if request.defer else None
+        del request  # and with it the batch, which is kept elsewhere
+        await self._wait_for(run, batch, longest)
         return await self._answer(call, run, batch)
 
     async def done(self, call: Call) -> Reply:

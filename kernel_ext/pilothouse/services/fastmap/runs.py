@@ -11,6 +11,7 @@ Everything here lives on the event loop.
 from __future__ import annotations
 
 import asyncio
+import itertools
 import time
 from collections import deque
 from dataclasses import dataclass, field
@@ -29,6 +30,8 @@ from .answers import Reply
 from .kept import Kept
 
 __all__ = ["Batch", "Run", "RunKey"]
+
+_SERIALS = itertools.count(1)
 
 RunKey = tuple[str, str, str]
 """Account, run id, function hash: a run binds one function."""
@@ -93,6 +96,7 @@ class Run:
         version: Python of its client.
 
     Attributes:
+        serial: Tells it from an earlier run of the same id, in this process.
         queue: Batches that wait for a worker.
         running: How many are at workers.
         state: Where it is.
@@ -106,6 +110,7 @@ class Run:
     def __init__(
         self, account: Account, request: MapRequest, version: PythonVersion
     ) -> None:
+        self.serial = next(_SERIALS)
         self.account = account
         self.run_id = request.run_id
         self.func_hash = request.func_hash
