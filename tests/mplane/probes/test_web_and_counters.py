@@ -1,5 +1,6 @@
 """HTTP timing and throughput, counters of the machine, the loopback test."""
 
+import contextlib
 import socket
 import threading
 import time
@@ -9,6 +10,8 @@ import pytest
 from pilothouse.mplane import model
 from pilothouse.mplane import probes as all_probes
 from pilothouse.mplane.probes.errors import MeasurementError
+from pilothouse.mplane.probes.fetching import fetch
+from pilothouse.mplane.probes.stopping import Stopping
 
 
 def url_of(page: str, path: str = "/") -> dict[str, str]:
@@ -74,17 +77,66 @@ def test_a_server_that_is_not_there_is_told_with_a_remedy(measure, closed_port):
     assert "Hint" in str(caught.value)
 
 
-def test_what_is_no_web_server_is_told(measure):
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        server.settimeout(10)
-        address = url_of(f"http://127.0.0.1:{server.getsockname()[1]}")
+@pytest.fixture
+def one_answer():
+    """Starts a server that answers once with some bytes, and closes."""
+    servers = []
 
-        def hang_up():
-            server.accept()[0].close()
+    def start(answer):
+        server = socket.create_server(("127.0.0.1", 0))
+        server.settimeout(20)
+        servers.append(server)
 
-        threading.Thread(target=hang_up, daemon=True).start()
-        with pytest.raises(MeasurementError, match="no whole answer"):
-            measure("http-timing", "now", address)
+        def serve():
+            connection = server.accept()[0]
+            with connection, contextlib.suppress(OSError):
+                connection.recv(65536)
+                for piece in [answer] if isinstance(answer, bytes) else answer:
+                    connection.sendall(piece)
+
+        threading.Thread(target=serve, daemon=True).start()
+        return f"http://127.0.0.1:{server.getsockname()[1]}"
+
+    yield start
+    for each in servers:
+        each.close()
+
+
+def test_what_is_no_web_server_is_told(measure, one_answer):
+    with pytest.raises(MeasurementError, match="no whole answer"):
+        measure("http-timing", "now", url_of(one_answer(b"")))
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nonly this",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n50\r\nonly this",
+        b"HTTP/1.1 200 OK\r\nContent-Le",
+        b"nonsense\r\n\r\n",
+    ],
+    ids=["short", "half a chunk", "half a header", "no HTTP"],
+)
+def test_an_answer_that_is_cut_is_no_measurement(measure, one_answer, answer):
+    with pytest.raises(MeasurementError, match="no whole answer"):
+        measure("http-timing", "now", url_of(one_answer(answer)))
+
+
+def test_a_server_that_never_stops_is_left_when_the_time_is_over(one_answer):
+    def forever():
+        yield b"HTTP/1.1 200 OK\r\n\r\n"
+        while True:
+            yield b"x" * 1000
+
+    begin = time.monotonic()
+    with pytest.raises(MeasurementError, match="the time is over"):
+        fetch(
+            one_answer(forever()),
+            Stopping(lambda: False),
+            timeout=0.3,
+            max_bytes=10**12,
+        )
+    assert time.monotonic() - begin < 5
 
 
 def test_no_tls_where_there_is_none(measure, page):

@@ -12,9 +12,11 @@ but this folder.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import struct
+import sys
 import time
 from ipaddress import IPv4Address, IPv6Address
 from types import TracebackType
@@ -82,7 +84,7 @@ class EchoSocket:
             ) from exc
         try:
             self._socket.setblocking(False)
-            self._is_stamped = self._ask_for_stamps()
+            self._ask_for_stamps()
             if source is not None:
                 self._socket.bind((str(source), 0))
             self._socket.connect((str(address), 0))
@@ -93,12 +95,11 @@ class EchoSocket:
                 hint="see the routes and addresses of the probe's machine",
             ) from exc
 
-    def _ask_for_stamps(self) -> bool:
-        try:
+    def _ask_for_stamps(self) -> None:
+        if sys.platform != "linux":
+            return  # elsewhere the number is another option's
+        with contextlib.suppress(OSError):
             self._socket.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
-        except OSError:
-            return False
-        return True
 
     def echo(self, stopping: Stopping, timeout: float) -> float | None:
         """Send one request; return the round-trip delay, in seconds.

@@ -203,6 +203,7 @@ class _Incoming(io.RawIOBase):
         self._stopping = stopping
         self._deadline = deadline
         self.began: float | None = None
+        self.has_ended = False
 
     def readable(self) -> bool:
         return True
@@ -211,9 +212,13 @@ class _Incoming(io.RawIOBase):
         def receive() -> int:
             return self._connection.recv_into(buffer)
 
+        self._stopping.check()
+        if not _left(self._deadline):  # also where there is always more to read
+            raise TimeoutError("the time is over")
         count = _patiently(self._connection, receive, self._stopping, self._deadline)
         if self.began is None:
             self.began = time.perf_counter()
+        self.has_ended = self.has_ended or not count
         return int(count)
 
 
@@ -244,11 +249,15 @@ def _exchange(
             method="GET",
         )
         response.begin()
+        if incoming.has_ended:  # the head ends with a line, not with the connection
+            raise http.client.IncompleteRead(b"")
         while piece := response.read1(_PIECE_BYTES):
             fetched.octets += len(piece)
             if fetched.octets >= max_bytes:
                 fetched.is_whole = False
                 break
+        if fetched.is_whole and response.length:
+            raise http.client.IncompleteRead(b"", response.length)
     except (OSError, http.client.HTTPException) as exc:
         raise MeasurementError(
             f"no whole answer from {parts.hostname}: {str(exc) or type(exc).__name__}",

@@ -21,7 +21,6 @@ Source: contract §7.2.
 from __future__ import annotations
 
 import socket
-import statistics
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from functools import partial
@@ -210,7 +209,7 @@ class PingAverage(_Echoing):
                 continue
             values = {
                 f"{_DELAY}.min": min(delays),
-                f"{_DELAY}.mean": round(statistics.fmean(delays)),
+                f"{_DELAY}.mean": round(sum(delays) / len(delays)),
                 f"{_DELAY}.max": max(delays),
                 "delay.twoway.icmp.count": len(delays),
             }
