@@ -211,16 +211,21 @@ class BaseClient:
     def forget(self, token_or_label: str) -> None:
         """Forget receipt and result of a token or label."""
         with self._lock:
-            for shelf in (self._receipts, self._results):
-                token = shelf.find(token_or_label)
-                if token is not None:
-                    self._receipts.drop(token)
-                    self._results.drop(token)
-                    self._receipt_identities.pop(token, None)
-                    self._asked.pop(token, None)
-                    measurement = self._measurements.pop(token, None)
-                    if measurement is not None:
-                        self._left(measurement)
+            asked = [t for t, label in self._asked.items() if label == token_or_label]
+            tokens = {
+                self._receipts.find(token_or_label),
+                self._results.find(token_or_label),
+                *asked[-1:],
+                token_or_label,
+            }
+            for token in tokens - {None}:
+                self._receipts.drop(str(token))
+                self._results.drop(str(token))
+                self._receipt_identities.pop(str(token), None)
+                self._asked.pop(str(token), None)
+                measurement = self._measurements.pop(str(token), None)
+                if measurement is not None:
+                    self._left(measurement)
 
     # -- what comes -------------------------------------------------------------------
 

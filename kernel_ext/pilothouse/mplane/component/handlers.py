@@ -243,7 +243,7 @@ class MessagePostHandler(MPlaneHandler):
         or results from the one on that the client asked for.
         """
         job = self._job(identity, reply)
-        if job is None or (job.finished() and not job.failed()):
+        if job is None or (job.finished() and not isinstance(reply, model.Exception)):
             try:
                 await self.respond(reply)
             except StreamClosedError:

@@ -168,9 +168,9 @@ class Scheduler:
             if isinstance(msg, model.Interrupt):
                 job.interrupt()
                 return job.get_reply()
-            is_over = job.finished() and not job.failed()
+            is_over = job.finished()
             reply = job.get_reply()
-            if is_over:
+            if is_over and not isinstance(reply, model.Exception):
                 self._jobs.redeemed(job)
             return reply
         return model.Exception(token=_token_of(msg), errmsg="Unexpected message type")

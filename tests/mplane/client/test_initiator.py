@@ -1,0 +1,895 @@
+"""A client that goes to its components; real ones, on loopback."""
+
+import http.server
+import json
+import socket
+import threading
+import time
+
+import pytest
+
+from measuring import ADDRESS, Counting, Failing, Gated, Once, capability, specification
+from pilothouse.errors import (
+    ConnectError,
+    NotAuthorizedError,
+    ProtocolError,
+    RemoteError,
+)
+from pilothouse.mplane import model
+from pilothouse.mplane.client import HttpInitiatorClient
+from pilothouse.mplane.component import serve
+from pilothouse.mplane.measurement import MeasurementState
+from pilothouse.mplane.media import MEDIA_TYPE
+from pilothouse.mplane.tls import TlsState
+from waiting import until
+
+VALUES = {"destination.ip4": ADDRESS}
+
+
+@pytest.fixture
+def client():
+    with HttpInitiatorClient() as made:
+        yield made
+
+
+def known(client, *services, **options):
+    """Return a component of some services, which the client has discovered."""
+    served = serve(list(services), **options)
+    client.retrieve_capabilities(served.url)
+    return served
+
+
+class Scripted:
+    """An HTTP server that answers what a test says."""
+
+    def __init__(self):
+        self.paths = []
+        self.bodies = []
+        self.answers = {}
+        script = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def _answer(self):
+                length = int(self.headers.get("Content-Length", 0))
+                script.bodies.append(self.rfile.read(length))
+                script.paths.append(f"{self.command} {self.path}")
+                answer = script.answers.get(f"{self.command} {self.path}")
+                answer = answer() if callable(answer) else answer
+                status, content_type, body = answer or (404, "text/plain", b"")
+                self.send_response(status)
+                self.send_header("Content-Type", content_type)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            do_GET = do_POST = _answer  # noqa: N815 - as the base calls them
+
+            def log_message(self, *words):
+                pass
+
+        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server.daemon_threads = True
+        self.port = self._server.server_address[1]
+        self.url = f"http://127.0.0.1:{self.port}/"
+        self._thread = threading.Thread(
+            target=self._server.serve_forever, args=(0.02,), daemon=True
+        )
+        self._thread.start()
+
+    def page(self, path, *links):
+        body = "".join(f"<a href='{link}'>x</a>" for link in links).encode()
+        self.answers[f"GET {path}"] = (200, "text/html", body)
+
+    def message(self, path, message, method="GET", status=200, parameters=""):
+        body = model.unparse_json(message).encode()
+        self.answers[f"{method} {path}"] = (status, MEDIA_TYPE + parameters, body)
+
+    def close(self):
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join(5)
+
+
+@pytest.fixture
+def scripted():
+    made = Scripted()
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def other():
+    made = Scripted()
+    yield made
+    made.close()
+
+
+# discovery
+
+
+@pytest.mark.parametrize("path", ["", "capability", "capabilities"])
+def test_capabilities_are_found(client, path):
+    services = [
+        Once(capability("one")),
+        Once(capability("two", column="packets.lost")),
+    ]
+    with serve(services) as served:
+        tokens = client.retrieve_capabilities(served.url + path)
+
+    assert client.capability_labels() == ("one", "two")
+    assert client.capability_tokens() == tuple(tokens)
+    assert client.default_url == served.url + path
+
+
+def test_one_capability_is_found_by_its_own_url(client):
+    service = Once()
+    with serve(service) as served:
+        token = service.capability().get_token()
+        assert client.retrieve_capabilities(f"{served.url}capability/{token}") == [
+            token
+        ]
+
+
+def test_a_page_of_links_is_followed_to_other_hosts_too(client, scripted, other):
+    scripted.page(
+        "/capability", "/capability/1", f"{other.url}capability/2", "mailto:x"
+    )
+    scripted.message("/capability/1", capability("one"))
+    other.message("/capability/2", capability("two", column="packets.lost"))
+
+    client.retrieve_capabilities(scripted.url + "capability")
+
+    assert client.capability_labels() == ("one", "two")
+    assert other.paths == ["GET /capability/2"]
+
+
+def test_a_page_that_links_to_itself_ends(client, scripted):
+    scripted.page("/capability", "/capability", "/capability/more")
+    scripted.page("/capability/more", "/capability", "../capability/more")
+
+    assert client.retrieve_capabilities(scripted.url + "capability") == []
+    assert len(scripted.paths) == 2
+
+
+def test_a_link_that_is_broken_does_not_hide_the_others(client, scripted, closed_port):
+    scripted.page(
+        "/capability", "/gone", f"http://127.0.0.1:{closed_port}/", "/capability/1"
+    )
+    scripted.message("/capability/1", capability("one"))
+
+    client.retrieve_capabilities(scripted.url + "capability")
+
+    assert client.capability_labels() == ("one",)
+
+
+def test_two_hundred_capabilities(client):
+    services = []
+    for number in range(200):
+        made = capability(f"cap-{number}")
+        made.add_metadata("measurement.identifier", str(number))
+        services.append(Once(made))
+    with serve(services) as served:
+        client.retrieve_capabilities(served.url + "capability")
+
+    assert len(client.capability_tokens()) == 200
+    assert client.capability_for("cap-137")
+
+
+def test_a_withdrawal_that_is_fetched_takes_the_capability_back(client):
+    service = Once()
+    with known(client, service) as served:
+        assert client.capability_labels() == ("once",)
+        served.remove_service(service)
+
+        client.retrieve_capabilities(served.url)
+
+        assert client.capability_labels() == ()
+
+
+@pytest.mark.parametrize(
+    ("answer", "error"),
+    [
+        ((404, "text/html", b"no"), RemoteError),
+        ((403, "text/html", b"no"), NotAuthorizedError),
+        ((200, "application/json", b"{}"), ProtocolError),
+        ((200, MEDIA_TYPE, b"{}"), ProtocolError),
+        ((200, MEDIA_TYPE, b"\xff"), ProtocolError),
+    ],
+)
+def test_what_is_no_component_is_told(client, scripted, answer, error):
+    scripted.answers["GET /capability"] = answer
+
+    with pytest.raises(error):
+        client.retrieve_capabilities(scripted.url + "capability")
+
+
+def test_nobody_there_is_told(client, closed_port):
+    with pytest.raises(ConnectError):
+        client.retrieve_capabilities(f"http://127.0.0.1:{closed_port}/")
+
+
+@pytest.mark.parametrize("url", ["", "http://", "ftp://a/"])
+def test_what_is_no_url_is_told(client, url):
+    with pytest.raises(ValueError):
+        client.retrieve_capabilities(url)
+    with pytest.raises(ValueError):
+        client.set_default_url(url)
+
+
+def test_a_type_with_parameters_is_read(client, scripted):
+    scripted.message("/", capability("one"), parameters="; charset=utf-8")
+
+    client.retrieve_capabilities(scripted.url)
+
+    assert client.capability_labels() == ("one",)
+
+
+# asking as the document does
+
+
+def test_an_immediate_result_is_there_after_the_call(client):
+    with known(client, Once()):
+        made = client.invoke_capability("once", "now", VALUES)
+
+        result = client.result_for("once-0")
+
+    assert isinstance(result, model.Result)
+    assert result.get_token() == made.get_token()
+    assert client.result_labels() == ("once-0",)
+    assert client.receipt_tokens() == ()
+
+
+def test_labels_count_over_all_capabilities(client):
+    services = [Once(capability("a")), Once(capability("b", column="packets.lost"))]
+    with known(client, *services):
+        labels = [
+            client.invoke_capability(name, "now", VALUES, relabel).get_label()
+            for name, relabel in (("a", None), ("b", "mine"), ("b", None))
+        ]
+
+    assert labels == ["a-0", "mine", "b-1"]
+
+
+def test_a_capability_without_label_lends_its_token(client):
+    service = Once(capability(None))
+    token = service.capability().get_token()
+    with known(client, service):
+        assert (
+            client.invoke_capability(token, "now", VALUES).get_label() == f"{token}-0"
+        )
+
+
+@pytest.mark.parametrize(
+    ("when", "values", "error", "told"),
+    [
+        ("now", {}, KeyError, "missing parameter destination.ip4"),
+        ("now", {"destination.ip4": "nonsense"}, ValueError, "nonsense"),
+        ("2016-02-18", VALUES, ValueError, "follow"),
+        ("someday", VALUES, ValueError, "someday"),
+    ],
+)
+def test_a_wrong_specification_is_not_sent(client, when, values, error, told):
+    service = Once()
+    with known(client, service):
+        for call in (client.invoke_capability, client.run):
+            with pytest.raises(error, match=told):
+                call("once", when, values)
+
+    assert service.runs == 0
+
+
+def test_values_that_no_parameter_takes_are_passed_over_when_asked_so(client):
+    with known(client, Once()):
+        client.invoke_capability("once", "now", VALUES | {"source.ip4": "10.0.0.1"})
+
+        with pytest.raises(KeyError, match=r"no parameter source\.ip4"):
+            client.run("once", "now", VALUES | {"source.ip4": "10.0.0.1"})
+
+
+def test_a_parameter_with_one_value_cannot_have_another(client):
+    made = capability("fixed")
+    made.parameter("destination.ip4").set_constraint("10.0.0.1")
+    service = Once(made)
+    with known(client, service):
+        result = client.run("fixed", "now", {"destination.ip4": "10.0.0.1"}).result(5)
+        client.invoke_capability("fixed", "now", {"destination.ip4": "10.0.0.2"})
+        with pytest.raises(ValueError, match=r"10\.0\.0\.2"):
+            client.run("fixed", "now", {"destination.ip4": "10.0.0.2"})
+
+    assert str(result.get_parameter_value("destination.ip4")) == "10.0.0.1"
+
+
+def test_a_slow_result_is_redeemed_when_it_is_asked_for(client):
+    service = Gated()
+    with known(client, service, immediate_seconds=0.05) as served:
+        client.invoke_capability("gated", "now", VALUES)
+        assert isinstance(client.result_for("gated-0"), model.Receipt)
+        assert client.receipt_labels() == ("gated-0",)
+        service.gate.set()
+        job = next(iter(served.scheduler.jobs.values()))
+        assert job.wait(5)
+
+        found = client.result_for("gated-0")
+
+    assert isinstance(found, model.Result)
+    assert client.receipt_labels() == ()
+
+
+def test_a_slow_result_comes_in_the_background_too(client):
+    service = Gated()
+    with known(client, service, immediate_seconds=0.05):
+        client.invoke_capability("gated", "now", VALUES)
+        assert client.receipt_labels() == ("gated-0",)
+        service.gate.set()
+
+        until(lambda: client.result_labels() == ("gated-0",), 5)
+
+        assert isinstance(client.result_for("gated-0"), model.Result)
+
+
+def test_a_failure_is_kept_under_the_label_of_the_specification(client):
+    with known(client, Failing()):
+        client.invoke_capability("fails", "now", VALUES)
+
+    assert client.result_for("fails-0").errmsg() == "no route to 10.0.37.2"
+
+
+def test_a_direct_refusal_is_kept_under_the_label_too(client):
+    service = Once()
+    with known(client, service) as served:
+        service.capability().set_when("now ... future / 1s")
+        served.scheduler.services[0].capability()
+
+        client.invoke_capability("once", "now", VALUES)
+
+    found = client.result_for("once-0")
+    assert found.errmsg() == "No service registered for specification"
+
+
+def test_an_interrupt_by_label(client):
+    service = Counting()
+    with known(client, service, immediate_seconds=0.05):
+        client.invoke_capability("count", "now", VALUES)
+        assert service.has_rows.wait(5)
+
+        client.interrupt_capability("count-0")
+
+        until(lambda: client.result_labels(), 5)
+        assert client.result_for("count-0").count_result_rows() >= 3
+        with pytest.raises(KeyError):
+            client.interrupt_capability("nothing")
+
+
+def test_messages_go_to_the_link_of_the_capability(client, scripted):
+    service = Once()
+    with serve(service) as served:
+        made = model.Capability(dictval=service.capability().to_dict())
+        made.set_link(served.url)
+        scripted.message("/capability", made)
+        client.retrieve_capabilities(scripted.url + "capability")
+
+        result = client.run("once", "now", VALUES).result(5)
+
+    assert isinstance(result, model.Result)
+    assert scripted.paths == ["GET /capability"]
+
+
+def test_an_empty_link_is_where_the_capability_came_from(client, scripted):
+    made = capability("once")
+    made.set_link("")
+    scripted.message("/capability", made)
+    client.retrieve_capabilities(scripted.url + "capability")
+    scripted.message("/", model.Exception(token="t", errmsg="x"), "POST")
+
+    client.invoke_capability("once", "now", VALUES)
+
+    assert scripted.paths[-1] == "POST /"
+
+
+def test_a_default_url_that_was_chosen_wins_over_an_empty_link(client, scripted, other):
+    made = capability("once")
+    scripted.message("/capability", made)
+    other.message("/here", model.Exception(token="t", errmsg="x"), "POST")
+    client.retrieve_capabilities(scripted.url + "capability")
+
+    client.set_default_url(other.url + "here")
+    client.invoke_capability("once", "now", VALUES)
+
+    assert other.paths == ["POST /here"]
+
+
+def test_without_any_place_nothing_is_sent(client):
+    client.handle_message(capability("once"))
+
+    with pytest.raises(ValueError, match="no default URL"):
+        client.run("once", "now", VALUES)
+    with pytest.raises(ValueError, match="no default URL"):
+        client.send_message(model.Envelope())
+
+
+def test_send_message_takes_the_answer_in(client):
+    service = Once()
+    with serve(service) as served:
+        made = specification(service.capability(), label="mine")
+        answer = client.send_message(made, served.url)
+
+    assert isinstance(answer, model.Result)
+    assert client.result_for("mine") is answer
+
+
+def test_a_refusal_by_status_is_raised(client, scripted):
+    scripted.message("/capability", capability("once"))
+    client.retrieve_capabilities(scripted.url + "capability")
+    refusal = model.Exception(errmsg="we are closed")
+    scripted.message("/", refusal, "POST", 403)
+
+    with pytest.raises(NotAuthorizedError, match="we are closed"):
+        client.run("once", "now", VALUES)
+    assert client.measurements() == []
+
+
+# handles
+
+
+def test_a_run_gives_a_handle_and_the_handle_a_result(client):
+    with known(client, Once()):
+        handle = client.run("once", "now", VALUES, "mine")
+
+        result = handle.result(5)
+
+    assert isinstance(result, model.Result)
+    assert handle.state is MeasurementState.FINISHED
+    assert handle.is_over
+    assert handle.label == "mine"
+    assert handle.token == result.get_token()
+    assert handle.capability.get_label() == "once"
+    assert handle.specification.get_token() == handle.token
+    assert handle.outcome == "finished: 1 row"
+    assert repr(handle) == "<Measurement mine: finished: 1 row>"
+    assert handle.rows == 1
+
+
+def test_rows_are_seen_while_they_come(client):
+    service = Counting()
+    counts = []
+    with known(client, service):
+        handle = client.run("count", "now + 60s", VALUES)
+        handle.on_change(lambda m: counts.append(m.rows))
+        until(lambda: handle.rows >= 3, 5)
+        part = handle.partial()
+        assert handle.state is MeasurementState.RUNNING
+        until(lambda: handle.rows > part.count_result_rows(), 5)
+
+        told = handle.cancel()
+
+    assert told.startswith("interrupted: the component confirmed, ")
+    assert handle.state is MeasurementState.INTERRUPTED
+    values = [row["rtt.us"] for row in handle.result().schema_dict_iterator()]
+    assert values == list(range(len(values)))
+    assert counts == sorted(counts)
+    rows = [row["rtt.us"] for row in part.schema_dict_iterator()]
+    assert rows == values[: len(rows)]
+
+
+def test_cancelling_is_quick(client):
+    service = Counting(pause=30)
+    with known(client, service):
+        handle = client.run("count", "now + 1h", VALUES)
+        began = time.monotonic()
+        told = handle.cancel()
+        took = time.monotonic() - began
+
+    assert took < 1.5
+    assert told == "interrupted: the component confirmed, 1 row"
+
+
+def test_cancelling_says_when_the_service_goes_on(client):
+    service = Gated()
+    with known(client, service) as served:
+        handle = client.run("gated", "now + 1h", VALUES)
+        began = time.monotonic()
+
+        told = handle.cancel()
+
+        assert time.monotonic() - began < 2
+        assert "has not stopped yet" in told
+        assert not handle.is_over
+        service.gate.set()
+        assert handle.wait(5)
+        assert handle.state is MeasurementState.INTERRUPTED
+        served.close()
+
+
+def test_cancelling_says_when_nobody_answers(client):
+    service = Counting()
+    served = known(client, service)
+    handle = client.run("count", "now + 1h", VALUES)
+    served.close()
+
+    told = handle.cancel()
+
+    assert told.startswith("not confirmed: count-0 may go on")
+
+
+def test_a_failure_is_raised_with_its_text_and_leaves_the_rows(client):
+    service = Failing(rows=2)
+    with known(client, service):
+        handle = client.run("fails", "now", VALUES)
+        with pytest.raises(RemoteError, match="no route to"):
+            handle.result(5)
+
+    assert handle.state is MeasurementState.FAILED
+    assert "no route to" in handle.outcome
+
+
+def test_rows_before_a_late_failure_are_kept(client):
+    gate = threading.Event()
+
+    class Late(Failing):
+        def run(self, specification, check_interrupt):
+            report = check_interrupt.report
+
+            class Waiting:
+                def report(self, result):
+                    report(result)
+                    assert gate.wait(10)
+
+            return super().run(specification, Waiting())
+
+    with known(client, Late(capability("late"), rows=3)):
+        handle = client.run("late", "now", VALUES)
+        until(lambda: handle.rows == 3, 5)
+        gate.set()
+        assert handle.wait(5)
+
+    assert handle.state is MeasurementState.FAILED
+    assert handle.partial().count_result_rows() == 3
+
+
+def test_a_withdrawn_capability_fails_the_measurement(client):
+    service = Once()
+    with known(client, service) as served:
+        served.remove_service(service)
+        handle = client.run("once", "now", VALUES)
+
+    assert handle.state is MeasurementState.FAILED
+    assert "no more" in handle.outcome
+    assert client.capability_labels() == ()
+
+
+def test_waiting_has_an_end(client):
+    service = Gated()
+    with known(client, service):
+        handle = client.run("gated", "now + 1h", VALUES)
+        assert not handle.wait(0.05)
+        with pytest.raises(TimeoutError, match="not over within"):
+            handle.result(0.05)
+        service.gate.set()
+
+
+def test_a_measurement_that_is_to_come_is_scheduled(client):
+    start = model.clock.now() + model.parse_dur("1h")
+    with known(client, Counting()):
+        handle = client.run("count", f"{start} + 10s", VALUES)
+        assert handle.state is MeasurementState.SCHEDULED
+        assert handle.starts.replace(tzinfo=None) == start
+        assert (handle.ends - handle.starts).total_seconds() == 10
+
+        handle.cancel()
+
+    assert handle.state is MeasurementState.INTERRUPTED
+    with pytest.raises(RemoteError, match="before the measurement began"):
+        handle.result()
+
+
+def test_a_repeated_measurement_gives_its_results_one_by_one(client):
+    with known(client, Once()):
+        handle = client.run("once", "repeat now + 2s / 1s", VALUES)
+
+        values = [next(one.schema_dict_iterator())["rtt.us"] for one in handle]
+
+        assert handle.wait(5)
+    assert values == [1, 2, 3]
+    assert len(handle.result()) == 3
+    assert handle.state is MeasurementState.FINISHED
+    assert client.receipt_tokens() == ()
+
+
+def test_turns_that_outlast_the_scope_come_too(client):
+    with known(client, Counting()):
+        handle = client.run("count", "repeat now + 1s / 1s { now + 1s }", VALUES)
+
+        assert handle.wait(8)
+
+    assert len(handle.result()) == 2
+
+
+def test_turns_that_fail_are_told(client):
+    with known(client, Failing()):
+        handle = client.run("fails", "repeat now + 1s / 1s", VALUES)
+        assert handle.wait(6)
+
+    assert handle.failures == ["no route to 10.0.37.2"] * 2
+    assert handle.partial() is None
+
+
+def test_an_interrupted_repetition_keeps_its_results(client):
+    with known(client, Once()):
+        handle = client.run("once", "repeat now ... future / 1s", VALUES)
+        until(lambda: handle.rows >= 1, 5)
+
+        told = handle.cancel()
+
+    assert told.startswith("interrupted: the component confirmed")
+    assert handle.state is MeasurementState.INTERRUPTED
+    assert len(handle.result()) >= 1
+
+
+def test_a_handle_can_be_awaited(client):
+    async def main():
+        return await client.run("once", "now", VALUES)
+
+    import asyncio
+
+    with known(client, Once()):
+        assert isinstance(asyncio.run(main()), model.Result)
+
+
+def test_two_measurements_at_once_do_not_mix(client):
+    service = Counting()
+    with known(client, service):
+        handles = [
+            client.run("count", "now + 1h", {"destination.ip4": f"10.0.0.{n}"})
+            for n in range(5)
+        ]
+        until(lambda: all(handle.rows >= 1 for handle in handles), 5)
+        for handle in handles:
+            handle.cancel()
+
+    addresses = [
+        str(handle.result(5).get_parameter_value("destination.ip4"))
+        for handle in handles
+    ]
+    assert addresses == [f"10.0.0.{n}" for n in range(5)]
+
+
+def test_one_thread_redeems_for_all(client):
+    with known(client, Counting()):
+        handles = [
+            client.run("count", "now + 1h", {"destination.ip4": f"10.0.0.{n}"})
+            for n in range(4)
+        ]
+        names = [t.name for t in threading.enumerate() if t.name == "mplane-redeemer"]
+        for handle in handles:
+            handle.cancel()
+
+    assert len(names) == 1
+
+
+# after an interruption
+
+
+def test_a_detached_measurement_goes_on_and_can_be_taken_up(client):
+    service = Counting()
+    with known(client, service):
+        handle = client.run("count", "now + 1h", VALUES, "mine")
+        saved = json.loads(json.dumps(handle.saved()))
+        told = handle.detach()
+        assert told.startswith("detached")
+        assert not handle.wait(0)
+        with pytest.raises(RemoteError, match="detached"):
+            handle.result(0.1)
+
+        with HttpInitiatorClient() as later:
+            again = later.attach(saved)
+            until(lambda: again.rows >= 3, 5)
+            assert again.label == "mine"
+            assert again.state is MeasurementState.RUNNING
+            assert again.starts == handle.starts
+            assert again.ends == handle.ends
+            assert again.cancel().startswith("interrupted: the component confirmed")
+            assert again.result().count_result_rows() >= 3
+
+
+@pytest.mark.parametrize("form", ["text", "receipt"])
+def test_a_receipt_is_enough_to_take_it_up(client, form):
+    with known(client, Counting(), immediate_seconds=0.05) as served:
+        client.invoke_capability("count", "now", VALUES)
+        receipt = client.result_for("count-0")
+        given = model.unparse_json(receipt) if form == "text" else receipt
+        with HttpInitiatorClient() as later:
+            with pytest.raises(ValueError, match="give url"):
+                later.attach(given)
+            handle = later.attach(given, served.url)
+            until(lambda: handle.rows, 5)
+            handle.cancel()
+
+
+def test_what_is_no_receipt_cannot_be_taken_up(client):
+    made = capability()
+
+    with pytest.raises(ValueError, match="receipt"):
+        client.attach(model.unparse_json(made), "http://127.0.0.1:1/")
+
+
+def test_a_measurement_that_is_running_is_taken_up_once(client):
+    with known(client, Counting()):
+        handle = client.run("count", "now + 1h", VALUES)
+        assert client.attach(handle.saved()) is handle
+        handle.detach()
+        again = client.attach(handle.saved())
+        assert again is not handle
+        until(lambda: again.rows, 5)
+        again.cancel()
+
+
+def test_a_component_that_was_restarted_has_lost_the_measurement(client):
+    service = Counting()
+    served = known(client, service)
+    handle = client.run("count", "now + 1h", VALUES)
+    served.close()
+    until(lambda: handle.state is MeasurementState.LOST, 10)
+    assert not handle.is_over
+    assert handle.trouble
+    with serve(service, port=served.port):
+        assert handle.wait(10)
+
+    assert handle.state is MeasurementState.LOST
+    assert handle.is_over
+    with pytest.raises(RemoteError, match="does not know this measurement"):
+        handle.result()
+
+
+def test_a_component_that_comes_back_in_time_has_the_result(client):
+    service = Counting()
+    served = known(client, service)
+    handle = client.run("count", "now + 1h", VALUES)
+    scheduler = served.scheduler
+    with Proxy(served.port) as proxy:
+        link = f"http://127.0.0.1:{proxy.port}/"
+        with HttpInitiatorClient() as later:
+            again = later.attach(handle.saved(), link)
+            handle.detach()
+            until(lambda: again.rows, 5)
+            proxy.cut()
+            until(lambda: again.state is MeasurementState.LOST, 10)
+            proxy.mend()
+            until(lambda: again.state is MeasurementState.RUNNING, 10)
+            assert again.trouble == ""
+            again.cancel()
+    assert scheduler
+    served.close()
+
+
+def test_a_result_whose_answer_got_lost_is_fetched_again(client):
+    service = Gated()
+    served = known(client, service)
+    handle = client.run("gated", "now + 1h", VALUES)
+    with Proxy(served.port) as proxy, HttpInitiatorClient() as later:
+        again = later.attach(handle.saved(), f"http://127.0.0.1:{proxy.port}/")
+        handle.detach()
+        proxy.swallow_results = True
+        service.gate.set()
+        until(lambda: proxy.swallowed, 10)
+        proxy.swallow_results = False
+
+        assert isinstance(again.result(10), model.Result)
+    served.close()
+
+
+class Proxy:
+    """Passes bytes on to a port, unless it is cut or swallows what comes back."""
+
+    def __init__(self, target):
+        self._target = target
+        self._server = socket.create_server(("127.0.0.1", 0))
+        self.port = self._server.getsockname()[1]
+        self.swallow_results = False
+        self.swallowed = 0
+        self._is_cut = False
+        self._open = set()
+        self._lock = threading.Lock()
+        self._threads = [threading.Thread(target=self._accept, daemon=True)]
+        self._threads[0].start()
+
+    def cut(self):
+        self._is_cut = True
+        with self._lock:
+            for one in self._open:
+                one.close()
+            self._open.clear()
+
+    def mend(self):
+        self._is_cut = False
+
+    def _accept(self):
+        while True:
+            try:
+                came, _ = self._server.accept()
+            except OSError:
+                return
+            if self._is_cut:
+                came.close()
+                continue
+            thread = threading.Thread(target=self._serve, args=(came,), daemon=True)
+            self._threads.append(thread)
+            thread.start()
+
+    def _serve(self, came):
+        with self._lock:
+            self._open.add(came)
+        try:
+            with came:
+                while data := came.recv(65536):
+                    while self._missing(data):
+                        data += came.recv(65536)
+                    answer = self._ask(data)
+                    if self.swallow_results and b'"result": "measure"' in answer:
+                        self.swallowed += 1
+                        return
+                    came.sendall(answer)
+        except OSError:
+            pass
+
+    def _missing(self, data):
+        head, _, body = data.partition(b"\r\n\r\n")
+        for line in head.lower().split(b"\r\n"):
+            if line.startswith(b"content-length:"):
+                return int(line.partition(b":")[2]) - len(body) > 0
+        return False
+
+    def _ask(self, data):
+        data = data.replace(b"Connection: keep-alive", b"Connection: close")
+        with socket.create_connection(("127.0.0.1", self._target), 10) as to:
+            to.sendall(data)
+            answer = to.recv(65536)
+            while self._missing(answer):
+                answer += to.recv(65536)
+        return answer
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exc_info):
+        self._server.shutdown(socket.SHUT_RDWR)
+        self._server.close()
+        self.cut()
+        for thread in self._threads:
+            thread.join(5)
+
+
+# TLS
+
+
+def test_the_identity_of_a_component_comes_from_its_certificate(parties):
+    rules = {
+        "Roles": {"guest": [parties.client.identity]},
+        "Authorizations": {"once": ["guest"]},
+    }
+    config = parties.component.json | {"Access": rules}
+    with (
+        serve(Once(), config=config) as served,
+        HttpInitiatorClient(TlsState(parties.client.json)) as client,
+    ):
+        assert served.url.startswith("https://")
+        client.retrieve_capabilities(served.url)
+        result = client.run("once", "now", VALUES).result(5)
+
+        assert client.identity_for("once") == parties.component.identity
+        asked = client._tls.extract_peer_identity(served.url)
+
+    assert isinstance(result, model.Result)
+    assert asked == parties.component.identity
+
+
+def test_a_component_of_another_authority_is_refused(parties):
+    rules = {"Roles": {"guest": ["x"]}, "Authorizations": {"once": ["guest"]}}
+    config = parties.component.json | {"Access": rules}
+    with (
+        serve(Once(), config=config) as served,
+        HttpInitiatorClient(TlsState(parties.stranger.json)) as client,
+        pytest.raises(ConnectError, match="TLS"),
+    ):
+        client.retrieve_capabilities(served.url)
