@@ -1,0 +1,121 @@
+"""At which pace receipts are redeemed, and by whom."""
+
+import threading
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from pilothouse.mplane.client.redeeming import Pace, Redeemer
+from waiting import until
+
+NOW = datetime(2026, 1, 1, 12, 0, 0, tzinfo=UTC)
+
+
+def pauses(pace, count, **options):
+    options = {"is_live": False, "is_new": False} | options
+    return [pace.after_answer(NOW, **options) for _ in range(count)]
+
+
+def test_the_pause_grows_to_five_seconds():
+    found = pauses(Pace(None, None), 12)
+
+    assert found[0] == 0.25
+    assert found == sorted(found)
+    assert found[-1] == 5.0
+
+
+def test_where_rows_can_be_seen_it_grows_to_one_second():
+    assert max(pauses(Pace(None, None), 12, is_live=True)) == 1.0
+
+
+def test_new_rows_make_it_short_again():
+    pace = Pace(None, None)
+    pauses(pace, 12)
+
+    assert pace.after_answer(NOW, is_live=True, is_new=True) == 0.25
+
+
+def test_nobody_asks_before_the_beginning():
+    pace = Pace(NOW + timedelta(seconds=20), None)
+
+    assert pauses(pace, 1)[0] == pytest.approx(20.05)
+    assert pauses(Pace(NOW + timedelta(days=1), None), 1) == [60.0]
+
+
+def test_somebody_asks_right_after_the_end():
+    pace = Pace(NOW, NOW + timedelta(seconds=4))
+    pauses(pace, 6)
+
+    late = NOW + timedelta(seconds=3)
+    pause = pace.after_answer(late, is_live=False, is_new=False)
+
+    assert pause == pytest.approx(1.05)
+
+
+def test_trouble_makes_it_long():
+    pace = Pace(None, None)
+
+    found = [pace.after_trouble() for _ in range(10)]
+
+    assert found[0] == 0.25
+    assert found[-1] == 30.0
+
+
+def test_receipts_are_redeemed_until_there_is_no_next_time():
+    calls, done = [], threading.Event()
+
+    def redeem(token):
+        calls.append(token)
+        if calls.count(token) < 3:
+            return 0.01
+        done.set()
+        return None
+
+    redeemer = Redeemer(redeem)
+    redeemer.add("a", 0.0)
+
+    assert done.wait(5)
+    until(lambda: len(redeemer) == 0, 5)
+    assert calls == ["a", "a", "a"]
+
+
+def test_what_is_removed_is_redeemed_no_more():
+    calls = []
+    redeemer = Redeemer(lambda token: calls.append(token))
+    redeemer.add("a", 60.0)
+    redeemer.remove("a")
+    redeemer.hurry("a")
+    redeemer.add("b", 0.0)
+
+    until(lambda: "b" in calls, 5)
+    assert calls == ["b"]
+
+
+def test_a_receipt_can_be_hurried():
+    done = threading.Event()
+    redeemer = Redeemer(lambda token: done.set())
+    redeemer.add("a", 60.0)
+
+    redeemer.hurry("a")
+
+    assert done.wait(5)
+
+
+def test_a_redemption_that_fails_harms_no_other(caplog):
+    done = threading.Event()
+
+    def redeem(token):
+        if token == "bad":
+            raise RuntimeError("no")
+        done.set()
+
+    redeemer = Redeemer(redeem)
+    redeemer.add("bad", 0.0)
+    redeemer.add("good", 0.02)
+
+    assert done.wait(5)
+    assert "cannot redeem bad" in caplog.text
+    redeemer.close()
+    redeemer.close()
+    redeemer.add("late")
+    assert len(redeemer) == 0

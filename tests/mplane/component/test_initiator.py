@@ -1,0 +1,576 @@
+"""A component that goes to its client, and the client that waits for it."""
+
+import asyncio
+import http.client
+import json
+import ssl
+import threading
+
+import pytest
+
+from measuring import ADDRESS, Counting, Failing, Gated, Once, capability, specification
+from pilothouse.errors import RemoteError, ServiceError, SettingsError
+from pilothouse.mplane import model
+from pilothouse.mplane.client import HttpListenerClient
+from pilothouse.mplane.component import InitiatorHttpComponent, serve
+from pilothouse.mplane.measurement import MeasurementState
+from pilothouse.mplane.media import MEDIA_TYPE, NOBODY
+from waiting import until
+
+VALUES = {"destination.ip4": ADDRESS}
+LISTENER = {"Client": {"Listener": {"port": 0}}}
+
+
+@pytest.fixture
+def client():
+    with HttpListenerClient(LISTENER) as made:
+        yield made
+
+
+def component_of(client, *services, config=None, **options):
+    """Return a component of services that goes to the client every 50 ms."""
+    settings = {"Component": {"Initiator": {"url": client.url}}} | (config or {})
+    options = {"idle_seconds": 0.05, "retry_seconds": 0.05} | options
+    return InitiatorHttpComponent(list(services), settings, **options)
+
+
+@pytest.fixture
+def call(client):
+    """Send one request to the client."""
+
+    def send(method, path, message=None, body=b"", **headers):
+        if message is not None:
+            body = model.unparse_json(message).encode()
+            headers.setdefault("Content-Type", MEDIA_TYPE)
+        to = http.client.HTTPConnection("127.0.0.1", client.port, timeout=10)
+        to.request(method, path, body or None, headers)
+        answer = to.getresponse()
+        found = answer.status, answer.headers.get("Content-Type"), answer.read()
+        to.close()
+        return found
+
+    return send
+
+
+# the client's side, by hand
+
+
+def registration(*capabilities):
+    envelope = model.Envelope()
+    for each in capabilities:
+        envelope.append_message(each)
+    return envelope
+
+
+def test_each_capability_is_registered(client, call):
+    envelope = registration(
+        capability("one"),
+        model.Withdrawal(capability=capability("two", column="packets.lost")),
+        model.Exception(token="t", errmsg="x"),
+    )
+
+    for path in ("/register/capability", "/register/capability/"):
+        status, content_type, body = call("POST", path, envelope)
+
+        assert (status, content_type) == (200, MEDIA_TYPE)
+        assert json.loads(body) == {
+            "one": {"registered": "ok"},
+            "two": {"registered": "no", "reason": "Withdrawn"},
+            "t": {"registered": "no", "reason": "Not a capability"},
+        }
+    assert client.capability_labels() == ("one",)
+    assert client.wait_registered(0)
+
+
+def test_nothing_to_register_is_registered(call):
+    assert call("POST", "/register/capability", registration())[::2] == (200, b"{}")
+
+
+def test_a_label_is_no_json(call):
+    label = '"},"x":{"registered":"ok'
+    _, _, body = call("POST", "/register/capability", registration(capability(label)))
+
+    assert json.loads(body) == {label: {"registered": "ok"}}
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "kind", "status"),
+    [
+        ("POST", "/register/capability", "capability", 400),
+        ("POST", "/register/result", "capability", 401),
+        ("POST", "/register/result", "envelope", 401),
+        ("POST", "/show/specification", "envelope", 401),
+        ("GET", "/register/capability", None, 401),
+        ("GET", "/register/result", None, 401),
+        ("GET", "/elsewhere", None, 405),
+        ("PUT", "/register/result", None, 405),
+    ],
+)
+def test_what_does_not_belong_there_is_refused(call, method, path, kind, status):
+    messages = {
+        "capability": capability(),
+        "envelope": registration(capability()),
+        None: None,
+    }
+
+    found, content_type, body = call(method, path, messages[kind])
+
+    assert found == status
+    assert content_type == MEDIA_TYPE
+    assert isinstance(model.parse_json(body), model.Exception)
+
+
+@pytest.mark.parametrize("path", ["/register/capability", "/register/result"])
+@pytest.mark.parametrize(
+    ("content_type", "body"),
+    [
+        ("application/json", b"{}"),
+        (f"{MEDIA_TYPE}; charset=utf-8", b"{}"),
+        (MEDIA_TYPE, b"{"),
+        (MEDIA_TYPE, b""),
+        (MEDIA_TYPE, b"\xff"),
+    ],
+)
+def test_what_is_no_message_is_refused(call, path, content_type, body):
+    status, _, _ = call("POST", path, body=body, **{"Content-Type": content_type})
+
+    assert status == 400
+
+
+def test_a_web_page_is_refused(call):
+    assert call("GET", "/show/specification", Origin="http://evil.example")[0] == 403
+
+
+def test_without_specifications_there_is_an_empty_envelope(call):
+    status, content_type, body = call("GET", "/show/specification")
+
+    assert (status, content_type) == (200, MEDIA_TYPE)
+    assert len(model.parse_json(body)) == 0
+
+
+def test_a_specification_waits_once_and_names_where_the_result_goes(client, call):
+    call("POST", "/register/capability", registration(capability("one")))
+    made = client.invoke_capability("one", "now", VALUES)
+    assert client.count_waiting() == 1
+
+    fetched = list(model.parse_json(call("GET", "/show/specification/")[2]).messages())
+    again = model.parse_json(call("GET", "/show/specification")[2])
+
+    assert [one.get_token() for one in fetched] == [made.get_token()]
+    assert fetched[0].get_link() == f"http://127.0.0.1:{client.port}/register/result"
+    assert fetched[0].get_label() == "one-0"
+    assert len(again) == 0
+
+
+def test_a_link_of_the_configuration_goes_with_the_specification(call):
+    config = {"Client": {"Listener": {"port": 0, "link": "http://there:1/result"}}}
+    with HttpListenerClient(config) as client:
+        client.handle_message(capability("one"), NOBODY)
+        made = client.invoke_capability("one", "now", VALUES)
+
+    assert made.get_link() == "http://there:1/result"
+
+
+def test_receipt_result_and_exception_are_taken(client, call):
+    call("POST", "/register/capability", registration(capability("one")))
+    made = client.invoke_capability("one", "now", VALUES)
+    receipt = model.Receipt(specification=made)
+    result = model.Result(specification=made, when="2016-02-18")
+
+    assert call("POST", "/register/result", receipt) == (200, "text/html", b"")
+    assert client.receipt_labels() == ("one-0",)
+    assert call("POST", "/register/result", result)[0] == 200
+    assert client.receipt_labels() == ()
+    assert client.result_labels() == ("one-0",)
+
+
+def test_one_path_for_capabilities_and_results():
+    paths = {"capability-path": "here", "result-path": "here"}
+    config = {"Client": {"Listener": {"port": 0, **paths}}}
+    with HttpListenerClient(config) as client:
+        settings = {
+            "Component": {
+                "Initiator": {
+                    "capability-url": f"{client.url}here",
+                    "specification-url": f"{client.url}show/specification",
+                    "result-url": f"{client.url}here",
+                }
+            }
+        }
+        with InitiatorHttpComponent(Once(), settings, idle_seconds=0.05):
+            assert client.wait_registered(5)
+            assert isinstance(client.run("once", "now", VALUES).result(5), model.Result)
+
+
+# both sides
+
+
+def test_capabilities_are_registered_with_token_and_a_callback(client):
+    told = []
+    service = Once()
+    with component_of(client, service, on_event=told.append) as component:
+        assert component.wait_registered(5)
+
+        assert component.registered == {"once": "ok", "callback": "ok"}
+        assert client.capability_labels() == ("once", "callback")
+        assert client.capability_for("callback").verb() == "callback"
+        token = service.capability().get_token()
+        assert client.capability_for("once").get_token() == token
+        assert client.capability_for("once").get_link() == ""
+    assert "once: registered" in told
+
+
+def test_an_instant_result_is_not_lost(client):
+    with component_of(client, Once()):
+        assert client.wait_registered(5)
+        for number in range(20):
+            result = client.run("once", "now", VALUES, f"run-{number}").result(5)
+            assert result.get_label() == f"run-{number}"
+
+    assert client.receipt_tokens() == ()
+    assert len(client.result_tokens()) == 20
+
+
+def test_receipt_then_result(client):
+    service = Gated()
+    states = []
+    with component_of(client, service):
+        assert client.wait_registered(5)
+        handle = client.run("gated", "now", VALUES)
+        assert handle.state is MeasurementState.SENT
+        handle.on_change(lambda m: states.append(m.state))
+        until(lambda: client.receipt_labels() == ("gated-0",), 5)
+        assert handle.state is MeasurementState.RUNNING
+        service.gate.set()
+        assert handle.wait(5)
+
+    assert states == [MeasurementState.RUNNING, MeasurementState.FINISHED]
+    assert client.result_labels() == ("gated-0",)
+
+
+def test_a_failure_comes_too(client):
+    with component_of(client, Failing()):
+        assert client.wait_registered(5)
+        with pytest.raises(RemoteError, match="no route to"):
+            client.run("fails", "now", VALUES).result(5)
+
+    assert client.result_for("fails-0").errmsg() == "no route to 10.0.37.2"
+
+
+def test_a_refusal_comes_too(client):
+    service = Once()
+    with component_of(client, service):
+        assert client.wait_registered(5)
+        service.capability().set_when("now ... future / 1s")
+
+        with pytest.raises(RemoteError, match="No service registered"):
+            client.run("once", "now", VALUES).result(5)
+
+
+def test_a_repeated_measurement_comes_with_all_its_results(client):
+    with component_of(client, Once()):
+        assert client.wait_registered(5)
+        handle = client.run("once", "repeat now + 1s / 1s", VALUES)
+
+        assert handle.wait(8)
+
+    assert len(handle.result()) == 2
+    assert isinstance(client.result_for("once-0"), model.Envelope)
+    assert client.receipt_tokens() == ()
+
+
+def test_an_interrupt_is_fetched_and_the_rows_come(client):
+    service = Counting()
+    with component_of(client, service):
+        assert client.wait_registered(5)
+        handle = client.run("count", "now + 1h", VALUES)
+        assert service.has_rows.wait(5)
+        until(lambda: client.receipt_labels(), 5)
+
+        told = handle.cancel()
+
+    assert told.startswith("interrupted: the component confirmed")
+    assert handle.result().count_result_rows() >= 3
+
+
+def test_an_interrupt_by_label(client):
+    service = Counting()
+    with component_of(client, service):
+        assert client.wait_registered(5)
+        client.invoke_capability("count", "now + 1h", VALUES)
+        until(lambda: client.receipt_labels(), 5)
+        client.interrupt_capability("count-0")
+        until(lambda: client.result_labels(), 5)
+        with pytest.raises(KeyError):
+            client.interrupt_capability("nothing")
+
+
+def test_what_nobody_has_fetched_can_be_cancelled(client, call):
+    call("POST", "/register/capability", registration(capability("one")))
+    handle = client.run("one", "now", VALUES)
+
+    told = handle.cancel()
+
+    assert "before the component has fetched it" in told
+    assert handle.state is MeasurementState.INTERRUPTED
+    assert client.count_waiting() == 0
+
+
+def test_cancelling_says_when_the_component_does_not_come(client, call):
+    call("POST", "/register/capability", registration(capability("one")))
+    handle = client.run("one", "now", VALUES)
+    call("GET", "/show/specification")
+
+    assert handle.cancel().startswith("not confirmed yet")
+
+
+def test_a_callback_and_a_measurement_in_one_envelope_are_both_honoured(client):
+    service = Once()
+    with component_of(client, service, idle_seconds=0.3) as component:
+        assert component.wait_registered(5)
+        handle = client.run("once", "now", VALUES, callback_when="now + 1s")
+        assert isinstance(handle.result(5), model.Result)
+
+        second = client.run("once", "now", VALUES)
+        assert not second.wait(0.5)
+        assert second.wait(5)
+
+
+def test_a_callback_in_front_and_nested_envelopes_are_honoured(client, call):
+    service = Once()
+    with component_of(client, service, idle_seconds=0.3) as component:
+        assert component.wait_registered(5)
+        token = client.capability_for("callback")
+        callback = model.Specification(
+            capability=token, when="now + 1s", label="callback"
+        )
+        handle = client.run("once", "now", VALUES)
+        with client._lock:
+            waiting = client.take_waiting(NOBODY)
+            inner = model.Envelope()
+            inner.append_message(callback)
+            for one in waiting:
+                inner.append_message(one)
+            client.put_back(NOBODY, [inner])
+
+        assert isinstance(handle.result(5), model.Result)
+        second = client.run("once", "now", VALUES)
+        assert not second.wait(0.5)
+        assert second.wait(5)
+
+
+def test_a_result_goes_where_its_link_leads(client):
+    with HttpListenerClient(LISTENER) as other, component_of(client, Once()):
+        assert client.wait_registered(5)
+        made = specification(client.capability_for("once"), label="mine")
+        made.set_link(f"{other.url}register/result")
+        client.put_back(NOBODY, [made])
+
+        until(lambda: other.result_labels() == ("mine",), 5)
+
+    assert client.result_labels() == ()
+
+
+def test_a_link_that_cannot_be_used_is_passed_over(client):
+    with component_of(client, Once()):
+        assert client.wait_registered(5)
+        made = specification(client.capability_for("once"), label="mine")
+        made.set_link("ssh://nowhere")
+        client.put_back(NOBODY, [made])
+
+        until(lambda: client.result_labels() == ("mine",), 5)
+
+
+def test_a_component_waits_for_a_client_that_comes_later(closed_port):
+    told = []
+    settings = {"Component": {"Initiator": {"url": f"http://127.0.0.1:{closed_port}/"}}}
+    component = InitiatorHttpComponent(
+        Once(), settings, retry_seconds=0.05, idle_seconds=0.05, on_event=told.append
+    )
+    with component:
+        until(lambda: told, 5)
+        assert "not there" in told[0]
+        with HttpListenerClient(
+            {"Client": {"Listener": {"port": closed_port}}}
+        ) as client:
+            assert component.wait_registered(10)
+            assert isinstance(client.run("once", "now", VALUES).result(5), model.Result)
+
+
+def test_a_result_waits_for_a_client_that_is_away():
+    service = Gated()
+    client = HttpListenerClient(LISTENER)
+    client.listen_in_background()
+    with component_of(client, service):
+        assert client.wait_registered(5)
+        handle = client.run("gated", "now", VALUES)
+        until(lambda: client.receipt_labels(), 5)
+        port, saved = client.port, handle.saved()
+        client.close()
+        service.gate.set()
+        with HttpListenerClient({"Client": {"Listener": {"port": port}}}) as later:
+            again = later.attach(saved)
+
+            assert isinstance(again.result(15), model.Result)
+            assert again.label == "gated-0"
+
+
+def test_a_measurement_that_the_component_does_not_know_is_lost(client, call):
+    made = specification(capability("once"), label="mine")
+    with component_of(client, Once()):
+        assert client.wait_registered(5)
+        handle = client.attach(model.Receipt(specification=made))
+
+        assert handle.wait(5)
+
+    assert handle.state is MeasurementState.LOST
+
+
+def test_a_client_that_refuses_is_told_and_not_asked_again():
+    with serve(Once()) as nobody:  # a component is no client
+        settings = {"Component": {"Initiator": {"url": nobody.url}}}
+        component = InitiatorHttpComponent(Once(capability("mine")), settings)
+        with component:
+            assert component.wait(5)
+            assert not component.wait_registered(0)
+
+    assert "refuses" in component.failure
+    assert component.is_done
+
+
+def test_without_anything_granted_there_is_nothing_to_do(client):
+    rules = {"Access": {"Roles": {}, "Authorizations": {}}}
+    with component_of(client, Once(), config=rules) as component:
+        assert component.wait(5)
+
+    assert component.failure == "no capability is granted to the client"
+
+
+def test_a_withdrawn_capability_is_not_registered(client):
+    first, second = Once(capability("a")), Once(capability("b", column="packets.lost"))
+    component = component_of(client, first, second)
+    component.scheduler.remove_service(second)
+    with component:
+        assert component.wait_registered(5)
+
+    assert component.registered["b"] == "Withdrawn"
+    assert client.capability_labels() == ("a", "callback")
+
+
+def test_stopping_interrupts_and_sends_the_rows(client):
+    service = Counting()
+    component = component_of(client, service).start()
+    assert client.wait_registered(5)
+    handle = client.run("count", "now + 1h", VALUES)
+    assert service.has_rows.wait(5)
+    until(lambda: client.receipt_labels(), 5)
+
+    component.stop()
+    component.stop()
+
+    assert handle.wait(5)
+    assert handle.result().count_result_rows() >= 3
+    assert component.is_done
+
+
+def test_a_configuration_without_a_client_is_told():
+    with pytest.raises(SettingsError, match="where the client"):
+        InitiatorHttpComponent(Once(), None)
+
+
+# the listening itself
+
+
+def test_a_port_that_is_taken_is_told(client):
+    other = HttpListenerClient({"Client": {"Listener": {"port": client.port}}})
+
+    with pytest.raises(ServiceError, match="cannot listen"):
+        other.listen_in_background()
+
+
+def test_it_listens_on_a_loop_that_there_is():
+    async def main():
+        client = HttpListenerClient(LISTENER)
+        await client.start()
+        try:
+            component = component_of(client, Once()).start()
+            await asyncio.to_thread(component.wait_registered, 5)
+            handle = client.run("once", "now", VALUES)
+            found = await handle
+            await asyncio.to_thread(component.stop)
+            return found
+        finally:
+            await client.stop()
+
+    assert isinstance(asyncio.run(main()), model.Result)
+
+
+def test_it_listens_on_a_loop_that_is_given():
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever, daemon=True)
+    thread.start()
+    client = HttpListenerClient(LISTENER, io_loop=loop)
+    until(lambda: client.port, 5)
+    with component_of(client, Once()):
+        assert client.wait_registered(5)
+        assert isinstance(client.run("once", "now", VALUES).result(5), model.Result)
+    asyncio.run_coroutine_threadsafe(client.stop(), loop).result(5)
+    loop.call_soon_threadsafe(loop.stop)
+    thread.join(5)
+    loop.close()
+    client.close()
+
+
+# TLS
+
+
+@pytest.fixture
+def secure(parties):
+    """A listening client with TLS."""
+    with HttpListenerClient(parties.supervisor.json | LISTENER) as made:
+        yield made
+
+
+def rules_for(parties, *labels):
+    return {
+        "Access": {
+            "Roles": {"guest": [parties.supervisor.identity]},
+            "Authorizations": {label: ["guest"] for label in labels},
+        }
+    }
+
+
+def test_both_know_each_other_by_their_certificates(secure, parties):
+    services = [Once(), Counting(capability("hidden", column="packets.lost"))]
+    config = parties.component.json | rules_for(parties, "once")
+    with component_of(secure, *services, config=config) as component:
+        assert component.wait_registered(5)
+        assert component.registered == {"once": "ok", "callback": "ok"}
+        assert secure.identity_for("once") == parties.component.identity
+        handle = secure.run("once", "now", VALUES)
+        assert isinstance(handle.result(5), model.Result)
+
+
+def test_what_waits_for_one_component_is_not_for_another(secure, parties):
+    config = parties.component.json | rules_for(parties, "gated")
+    service = Gated()
+    with component_of(secure, service, config=config) as component:
+        assert component.wait_registered(5)
+        component.stop()
+    handle = secure.run("gated", "now", VALUES)
+    context = ssl.create_default_context(cafile=parties.client.ca)
+    context.load_cert_chain(parties.client.cert, parties.client.key)
+    to = http.client.HTTPSConnection("127.0.0.1", secure.port, context=context)
+
+    to.request("GET", "/show/specification")
+    fetched = model.parse_json(to.getresponse().read())
+    forged = model.Result(specification=handle.specification, when="2016-02-18")
+    body = model.unparse_json(forged).encode()
+    to.request("POST", "/register/result", body, {"Content-Type": MEDIA_TYPE})
+    to.getresponse().read()
+    to.close()
+
+    assert len(fetched) == 0
+    assert secure.count_waiting(parties.component.identity) == 1
+    assert not handle.is_over
+    service.gate.set()
