@@ -4,8 +4,8 @@
     Shell       an mpcli: one line at a time, and what it answers
 
 The real ones are those of ``mplane-sdk`` 0.9.0 (contract §8.1); they get a shim that
-lets the crawler work on a Python of this decade, and a ``ping`` that takes the option by
-which its ping module names the source (``-S``, as BSD has it).
+lets their crawler work on a Python of this decade, and a ``ping`` that takes the option
+by which its ping module names the source (``-S``, as BSD has it).
 """
 
 from __future__ import annotations
