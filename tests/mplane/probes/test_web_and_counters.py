@@ -1,7 +1,10 @@
 """HTTP timing and throughput, counters of the machine, the loopback test."""
 
 import contextlib
+import http.server
 import socket
+import ssl
+import subprocess
 import threading
 import time
 
@@ -51,7 +54,7 @@ def test_throughput_is_bytes_over_time(measure, page):
 
 
 def test_no_more_is_read_than_allowed(page):
-    (_, throughput) = all_probes.services(
+    (throughput, _) = all_probes.services(
         {"http": {"max_bytes": "100000"}}, only=["http"]
     )
     asked = model.Specification(capability=throughput.capability(), when="now")
@@ -139,6 +142,55 @@ def test_a_server_that_never_stops_is_left_when_the_time_is_over(one_answer):
     assert time.monotonic() - begin < 5
 
 
+@pytest.fixture(scope="module")
+def safe_page(tmp_path_factory):
+    """A web server that speaks TLS: its address and its certificate."""
+    folder = tmp_path_factory.mktemp("tls")
+    cert, key = folder / "cert.pem", folder / "key.pem"
+    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2"]
+    command += ["-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1"]
+    command += ["-keyout", str(key), "-out", str(cert)]
+    subprocess.run(command, check=True, capture_output=True)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(cert, key)
+
+    class Quiet(http.server.SimpleHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(204)
+            self.end_headers()
+
+        def log_message(self, *_):
+            pass
+
+    class Server(http.server.ThreadingHTTPServer):
+        def handle_error(self, *_):
+            """A client that does not trust us hangs up."""
+
+    server = Server(("127.0.0.1", 0), Quiet)
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+    yield f"https://127.0.0.1:{server.server_port}/", str(cert)
+    server.shutdown()
+    server.server_close()
+
+
+def test_tls_is_a_phase_of_its_own(safe_page):
+    url, cert = safe_page
+    (timing, _) = all_probes.services({"http": {"ca_file": cert}}, only=["http"])[::-1]
+    asked = model.Specification(capability=timing.capability(), when="now")
+    asked.set_parameter_value("destination.url", url)
+    (row,) = timing.run(asked, lambda: False).schema_dict_iterator()
+
+    assert row["http.status"] == 204
+    assert 0 < row["delay.tls.us"] < row["duration.us"]
+
+
+def test_a_certificate_that_nobody_vouches_for_is_told(measure, safe_page):
+    with pytest.raises(MeasurementError, match="no TLS with") as caught:
+        measure("http-timing", "now", {"destination.url": safe_page[0]})
+    assert "self-signed" in str(caught.value) or "self signed" in str(caught.value)
+
+
 def test_no_tls_where_there_is_none(measure, page):
     with pytest.raises(MeasurementError, match="no TLS with"):
         measure("http-timing", "now", url_of(page.replace("http:", "https:")))
@@ -200,6 +252,7 @@ def test_every_capability_has_a_token_and_a_label_of_its_own(probes):
         ({"nope": {}}, None, "no probe 'nope'"),
         ({}, ["nope"], "no probe 'nope'"),
         ({"http": {"max_bytes": "-1"}}, None, "max_bytes '-1'"),
+        ({"http": {"ca_file": "missing.pem"}}, None, "ca_file 'missing.pem'"),
         ({"traceroute": {"max_hops": "999"}}, None, "max_hops '999'"),
     ],
 )

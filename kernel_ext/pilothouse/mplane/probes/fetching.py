@@ -81,7 +81,14 @@ def checked_url(url: str) -> SplitResult:
     return parts
 
 
-def fetch(url: str, stopping: Stopping, *, timeout: float, max_bytes: int) -> Fetched:
+def fetch(
+    url: str,
+    stopping: Stopping,
+    *,
+    timeout: float,
+    max_bytes: int,
+    ca_file: str | None = None,
+) -> Fetched:
     """Get an address once.
 
     Args:
@@ -89,6 +96,7 @@ def fetch(url: str, stopping: Stopping, *, timeout: float, max_bytes: int) -> Fe
         stopping: Ends it when the measurement is asked to stop.
         timeout: Longest time for all of it, in seconds.
         max_bytes: Of the body; more is not read.
+        ca_file: PEM file of authorities to trust beside those of the system.
 
     Raises:
         Interrupted: If the measurement was asked to stop.
@@ -102,7 +110,12 @@ def fetch(url: str, stopping: Stopping, *, timeout: float, max_bytes: int) -> Fe
     try:
         if parts.scheme == "https":
             host = parts.hostname or ""
-            connection = _wrapped(connection, host, fetched, stopping, deadline)
+            context = ssl.create_default_context()
+            if ca_file:
+                context.load_verify_locations(ca_file)
+            begin_tls = time.perf_counter()
+            connection = _wrapped(connection, context, host, stopping, deadline)
+            fetched.tls = time.perf_counter() - begin_tls
         _exchange(connection, parts, fetched, stopping, deadline, max_bytes)
     finally:
         connection.close()
@@ -151,13 +164,12 @@ def _addresses(
 
 def _wrapped(
     connection: socket.socket,
+    context: ssl.SSLContext,
     host: str,
-    fetched: Fetched,
     stopping: Stopping,
     deadline: float,
 ) -> socket.socket:
-    begin = time.perf_counter()
-    wrapped = ssl.create_default_context().wrap_socket(
+    wrapped = context.wrap_socket(
         connection, server_hostname=host, do_handshake_on_connect=False
     )
     try:
@@ -171,7 +183,6 @@ def _wrapped(
     except BaseException:
         wrapped.close()
         raise
-    fetched.tls = time.perf_counter() - begin
     return wrapped
 
 

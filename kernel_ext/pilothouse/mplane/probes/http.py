@@ -9,10 +9,12 @@ answer only its status and size are told.
     [module_http]
     module = pilothouse.mplane.probes.http
     max_bytes = 67108864         ; optional: of one answer
+    ca_file = own-ca.pem         ; optional: authorities beside those of the system
 """
 
 from __future__ import annotations
 
+import ssl
 from typing import Final
 
 from pilothouse.mplane.model import Specification, clock
@@ -30,26 +32,39 @@ _MAX_BYTES: Final = 64 * 1024 * 1024
 _URL: Final = "destination.url"
 
 
-def services(max_bytes: str | int = _MAX_BYTES) -> list[Probe]:
+def services(max_bytes: str | int = _MAX_BYTES, ca_file: str = "") -> list[Probe]:
     """Return both probes.
 
     Args:
         max_bytes: Most bytes of one answer that are read.
+        ca_file: PEM file of authorities to trust beside those of the system.
 
     Raises:
-        MeasurementError: If that is no number of bytes.
+        MeasurementError: If that is no number of bytes, or no such file.
     """
     text = str(max_bytes).strip()
     if not (text.isascii() and text.isdigit() and int(text) > 0):
         raise MeasurementError(f"max_bytes {text!r} is no number of bytes")
-    return [HttpTiming(int(text)), HttpThroughput(int(text))]
+    if ca_file:
+        try:
+            ssl.create_default_context(cafile=ca_file)
+        except OSError as exc:
+            raise MeasurementError(
+                f"ca_file {ca_file!r} cannot be used: {exc}"
+            ) from exc
+    return [HttpTiming(int(text), ca_file), HttpThroughput(int(text), ca_file)]
 
 
 class _Fetching(Probe):
     """Gets one address for each row."""
 
     def __init__(
-        self, label: str, columns: list[str], registry: str, max_bytes: int
+        self,
+        label: str,
+        columns: list[str],
+        registry: str,
+        max_bytes: int,
+        ca_file: str,
     ) -> None:
         super().__init__(
             capability(
@@ -62,6 +77,7 @@ class _Fetching(Probe):
             )
         )
         self._max_bytes = max_bytes
+        self._ca_file = ca_file
 
     def measure(
         self, specification: Specification, pace: Pace, stopping: Stopping
@@ -71,7 +87,11 @@ class _Fetching(Probe):
         checked_url(url)
         try:
             got = fetch(
-                url, stopping, timeout=_LONGEST_SECONDS, max_bytes=self._max_bytes
+                url,
+                stopping,
+                timeout=_LONGEST_SECONDS,
+                max_bytes=self._max_bytes,
+                ca_file=self._ca_file,
             )
         except MeasurementError as exc:
             return Row(values={"time": clock.now()}, failure=exc)
@@ -84,7 +104,7 @@ class _Fetching(Probe):
 class HttpTiming(_Fetching):
     """Each phase by itself."""
 
-    def __init__(self, max_bytes: int) -> None:
+    def __init__(self, max_bytes: int, ca_file: str = "") -> None:
         columns = [
             "time",
             "delay.resolution.us",
@@ -95,7 +115,7 @@ class HttpTiming(_Fetching):
             "octets.layer7",
             "http.status",
         ]
-        super().__init__("http-timing", columns, PROBES, max_bytes)
+        super().__init__("http-timing", columns, PROBES, max_bytes, ca_file)
 
     def _values(self, got: Fetched) -> dict[str, int | None]:
         return {
@@ -112,7 +132,7 @@ class HttpTiming(_Fetching):
 class HttpThroughput(_Fetching):
     """Bytes over time, with elements that every peer knows."""
 
-    def __init__(self, max_bytes: int) -> None:
+    def __init__(self, max_bytes: int, ca_file: str = "") -> None:
         columns = [
             "time",
             "delay.firstbyte.ms",
@@ -120,7 +140,7 @@ class HttpThroughput(_Fetching):
             "octets.layer7",
             "bandwidth.partial.bps",
         ]
-        super().__init__("http-throughput", columns, CORE, max_bytes)
+        super().__init__("http-throughput", columns, CORE, max_bytes, ca_file)
 
     def _values(self, got: Fetched) -> dict[str, int | None]:
         took = got.first_byte + got.transfer
