@@ -61,6 +61,9 @@ class Backend(Protocol):
     def expect(self, version: PythonVersion) -> None:
         """Note that a run of that Python will come soon."""
 
+    def has_worker(self, run: Run) -> bool:
+        """Tell whether an idle worker has the function of a run."""
+
     async def run(self, run: Run, batch: bytes) -> Ran:
         """Run one batch.
 

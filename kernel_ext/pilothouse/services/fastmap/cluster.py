@@ -177,6 +177,10 @@ class Cluster:
     def expect(self, version: PythonVersion) -> None:
         """Workers are there already."""
 
+    def has_worker(self, run: Run) -> bool:
+        """Tell that any will do: there is room for a process of each run."""
+        return True
+
     async def run(self, run: Run, batch: bytes) -> Ran:
         """Run one batch as a task; a task that is lost is sent again.
 

@@ -38,6 +38,8 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 _TRIES: Final = 2
+_MOST_IDLE: Final = 128
+_FREE_SHARE: Final = 0.25
 _LOST: Final = (Cause.DIED, Cause.TIMEOUT, Cause.KILLED)
 _ENDED: Final = Failed(cause=Cause.KILLED, exception="the run was ended")
 
@@ -132,6 +134,10 @@ class Crew:
     def expect(self, version: PythonVersion) -> None:
         """Start warm workers of that Python, in the background."""
         self._later(self._warm(version))
+
+    def has_worker(self, run: Run) -> bool:
+        """Tell whether an idle worker has the function of a run."""
+        return any(each.is_idle and each.owner is run for each in self._members)
 
     async def run(self, run: Run, batch: bytes) -> Ran:
         """Run one batch; if its worker is lost, once more on another one.
@@ -291,9 +297,14 @@ class Crew:
         return [each for each in self._members if each.owner is None and each.is_idle]
 
     def _make_room(self) -> None:
-        """End the worker that has been idle for the longest, when there are many."""
+        """End the worker that has been idle for the longest, when there are many.
+
+        While there is memory, each of many runs keeps one: to start a process costs
+        more than most batches.
+        """
         idle = [member for member in self._members if member.is_idle]
-        if idle and len(self._members) >= 2 * self.slots + 2:
+        count = len(self._members) - 2 * self.slots
+        if idle and (count >= _MOST_IDLE or (count > 0 and _is_memory_scarce())):
             member = min(idle, key=lambda each: each.idle_since)
             member.is_idle = False
             self._later(self._kill(member))
@@ -305,6 +316,13 @@ class Crew:
         task = asyncio.ensure_future(coroutine)  # type: ignore[call-overload]
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+
+def _is_memory_scarce() -> bool:
+    import psutil
+
+    memory = psutil.virtual_memory()
+    return bool(memory.available < _FREE_SHARE * memory.total)
 
 
 def _no_worker(reason: str) -> Failed:

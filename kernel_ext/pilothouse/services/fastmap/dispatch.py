@@ -1,7 +1,8 @@
 """Whose batch is next: fair between runs, first in first out within one.
 
-The run with the fewest batches at workers goes first; of several, the one that was
-served the longest ago.
+The run with the fewest batches at workers goes first; of several, one whose batch has
+waited for a second; then one that has an idle worker, as to start one costs more than
+most batches; then the one that was served the longest ago.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import logging
+import time
 from collections.abc import Callable
 
 from pilothouse.fastmap.wire.answers import BatchState, InitError
@@ -23,6 +25,8 @@ from .runs import Batch, Run
 __all__ = ["Dispatcher"]
 
 log = logging.getLogger(__name__)
+
+_PATIENCE_SECONDS = 1.0
 
 NOT_FOUND = Reply(status=Status.NOT_FOUND)
 """Of a batch that was cancelled, and of one whose function is gone."""
@@ -55,7 +59,7 @@ class Dispatcher:
 
     def add(self, run: Run, batch: Batch) -> None:
         """Queue a batch."""
-        batch.state = BatchState.QUEUED
+        batch.state, batch.queued_at = BatchState.QUEUED, time.monotonic()
         run.queue.append(batch)
         self._waiting[id(run)] = run
         self.pump()
@@ -69,7 +73,7 @@ class Dispatcher:
     def pump(self) -> None:
         """Start what can be started."""
         while self._waiting and len(self._tasks) < self._backend.slots:
-            run = min(self._waiting.values(), key=lambda each: _rank(each))
+            run = min(self._waiting.values(), key=self._rank)
             batch = run.queue.popleft()
             if not run.queue:
                 del self._waiting[id(run)]
@@ -87,6 +91,13 @@ class Dispatcher:
             await asyncio.wait(self._tasks, timeout=timeout)
         for task in list(self._tasks):
             task.cancel()
+
+    def _rank(self, run: Run) -> tuple[int, int, int]:
+        if time.monotonic() - run.queue[0].queued_at > _PATIENCE_SECONDS:
+            urgency = 0
+        else:
+            urgency = 1 if self._backend.has_worker(run) else 2
+        return run.running, urgency, run.served
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
@@ -124,10 +135,6 @@ class Dispatcher:
         run.touch()
         self._finish(run, batch, outcome)
         batch.finished.set()
-
-
-def _rank(run: Run) -> tuple[int, int]:
-    return run.running, run.served
 
 
 def _init_error(failed: Failed) -> Reply:

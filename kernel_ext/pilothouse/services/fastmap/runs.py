@@ -50,6 +50,8 @@ class Batch:
         answer: What is answered without results: why it failed.
         results: Its results.
         headers: What they took.
+        queued_at: Since when it waits, of the monotonic clock.
+        map_seconds: Time in the function.
         is_told: Whether its end was answered once.
         is_charged: Whether it was paid for.
         finished: Done when it has ended, however.
@@ -63,6 +65,7 @@ class Batch:
     answer: Reply | None = None
     results: Kept | None = None
     headers: dict[str, str] = field(default_factory=dict)
+    queued_at: float = 0.0
     map_seconds: float = 0.0
     is_told: bool = False
     is_charged: bool = False
