@@ -14,7 +14,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Generator, Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any, Protocol
 
@@ -109,6 +109,8 @@ class Measurement:
         self.label = statement.get_label()
         self.scope = statement.when() or model.when_infinite
         self.asked = clock.now() if asked is None else asked
+        self._asked_at = time.monotonic() if asked is None else None
+        self._has_begun = self.scope.is_immediate()
         start, end = self.scope.datetimes(self.asked)
         self.starts = _aware(start)
         self.ends = None if self.scope.is_singleton() else _aware(end)
@@ -220,9 +222,31 @@ class Measurement:
             return MeasurementState.LOST
         if self.receipt is None:
             return MeasurementState.SENT
-        if self.starts is not None and self.starts > _aware_now():
+        if self.remaining()[0] > 0:
             return MeasurementState.SCHEDULED
         return MeasurementState.RUNNING
+
+    def remaining(self) -> tuple[float, float | None]:
+        """Return the seconds until it begins and until it ends.
+
+        What begins now follows the steady clock, as it does at the component; points in
+        time follow the wall clock. What has begun has begun, whatever a clock shows.
+
+        Returns:
+            0 when it has begun; None when no end is planned. An end that has passed is
+            negative.
+        """
+        now = _aware_now()
+        if self.scope.is_immediate() and self._asked_at is not None:
+            gone = timedelta(seconds=time.monotonic() - self._asked_at)
+            now = self.asked.replace(tzinfo=UTC) + gone
+        until_start = 0.0
+        if not (self._has_begun or self.starts is None or self._gathered.count):
+            until_start = max(0.0, (self.starts - now).total_seconds())
+            self._has_begun = until_start == 0.0
+        if self.ends is None:
+            return until_start, None
+        return until_start, (self.ends - now).total_seconds()
 
     @property
     def rows(self) -> int:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping
-from datetime import UTC
 from typing import Any, Self
 
 from pilothouse.errors import (
@@ -211,7 +210,7 @@ class HttpInitiatorClient(BaseClient):
             self._asked[token] = known.get_label()
             self._links[token] = link
             self._receipts.put(token, known.get_label(), known)
-            self._paces[token] = Pace(measurement.starts, measurement.ends)
+            self._paces[token] = Pace()
         self._redeemer.add(token, 0.0)
         return measurement
 
@@ -227,7 +226,7 @@ class HttpInitiatorClient(BaseClient):
         self._remember_asked(specification, measurement, None)
         with self._lock:
             self._links[token] = link
-            self._paces[token] = Pace(measurement.starts, measurement.ends)
+            self._paces[token] = Pace()
         if self.on_send is not None:
             self.on_send(measurement)
         try:
@@ -244,6 +243,16 @@ class HttpInitiatorClient(BaseClient):
             self.interrupt(measurement, 1.0)
             raise
         self._take_answer(token, answered, link)
+        with self._lock:
+            is_answered = token in {
+                self._receipts.find(token),
+                self._results.find(token),
+            }
+            if not is_answered and not measurement.is_over:
+                # The answer was for something else; what became of ours is asked.
+                receipt = model.Receipt(specification=specification)
+                self._receipts.put(token, specification.get_label(), receipt)
+                measurement.take(receipt)
         if not measurement.is_over:
             self._redeemer.add(token)
         return measurement
@@ -413,9 +422,11 @@ class HttpInitiatorClient(BaseClient):
             return pace.after_trouble()
         if measurement.wait(0):
             return None
-        now = model.clock.now().replace(tzinfo=UTC)
-        is_new = measurement.rows != before
-        return pace.after_answer(now, is_live=is_live, is_new=is_new)
+        return pace.after_answer(
+            *measurement.remaining(),
+            is_live=is_live,
+            is_new=measurement.rows != before,
+        )
 
     # -- for the handles --------------------------------------------------------------
 
@@ -441,7 +452,7 @@ class HttpInitiatorClient(BaseClient):
     def hurry(self, measurement: Measurement) -> None:
         """Ask for the result of a measurement soon."""
         with self._lock:
-            self._paces[measurement.token] = Pace(None, None)
+            self._paces[measurement.token] = Pace()
         self._redeemer.hurry(measurement.token, 0.03)
 
     def leave(self, measurement: Measurement) -> None:

@@ -11,7 +11,6 @@ import logging
 import threading
 import time
 from collections.abc import Callable
-from datetime import datetime
 
 __all__ = ["Pace", "Redeemer"]
 
@@ -33,38 +32,37 @@ class Pace:
     The pause grows from a quarter of a second to five; to one second where rows can be
     seen on their way. It never reaches beyond the beginning or the end of the scope by
     more than a moment, and grows to half a minute while the component is silent.
-
-    Args:
-        starts: When the measurement begins (aware), None if that is past or unknown.
-        ends: When it ends (aware), None if that is unknown.
     """
 
-    def __init__(self, starts: datetime | None, ends: datetime | None) -> None:
-        self._starts = starts
-        self._ends = ends
+    def __init__(self) -> None:
         self._pause = _FIRST_SECONDS
 
-    def after_answer(self, now: datetime, *, is_live: bool, is_new: bool) -> float:
+    def after_answer(
+        self,
+        until_start: float,
+        until_end: float | None,
+        *,
+        is_live: bool,
+        is_new: bool,
+    ) -> float:
         """Return the pause after an answer, in seconds.
 
         Args:
-            now: The time now (aware).
+            until_start: Seconds until the measurement begins; 0: it has begun.
+            until_end: Seconds until it ends; None: that is not known.
             is_live: The component shows rows on their way.
             is_new: There were new rows.
         """
-        if self._starts is not None and self._starts > now:
-            wait = (self._starts - now).total_seconds() + _AFTER_SECONDS
-            return min(wait, _FAR_SECONDS)
+        if until_start > 0:
+            return min(until_start + _AFTER_SECONDS, _FAR_SECONDS)
         if is_new:
             self._pause = _FIRST_SECONDS
         pause = self._pause
         ceiling = _LIVE_SECONDS if is_live else _LAST_SECONDS
         self._pause = min(self._pause * _GROWTH, ceiling)
-        if self._ends is not None and self._ends > now:
-            until = (self._ends - now).total_seconds() + _AFTER_SECONDS
-            if until < pause:
-                self._pause = _FIRST_SECONDS / 2  # the end is near: look closely
-                return until
+        if until_end is not None and 0 < until_end + _AFTER_SECONDS < pause:
+            self._pause = _FIRST_SECONDS / 2  # the end is near: look closely
+            return until_end + _AFTER_SECONDS
         return min(pause, ceiling)
 
     def after_trouble(self) -> float:
