@@ -196,7 +196,7 @@ def _workers(word: str) -> int:
 
 def _up(args: argparse.Namespace) -> int:
     _check_tls(args.tls_cert, args.tls_key)
-    _warn_of(args.host, args.tls_cert)
+    _warn_of(args.host, args.tls_cert, args.service or _SERVICES)
     if args.detach:
         return _up_detached(args)
     gc.disable()  # until all is up: what is loaded now stays; the host turns it on
@@ -286,7 +286,7 @@ def _serve(args: argparse.Namespace) -> int:
     from pilothouse.services.conf_file import read_conf
 
     config = read_conf(args.service, args.conf)
-    _warn_of(config.host, config.tls)
+    _warn_of(config.host, config.tls, config.services)
     return _run_host(config, args.json)
 
 
@@ -307,12 +307,14 @@ def _check_tls(cert: Path | None, key: Path | None) -> None:
         raise ServiceError("--tls-key needs --tls-cert")
 
 
-def _warn_of(host: str, tls: object) -> None:
+def _warn_of(host: str, tls: object, services: Sequence[str]) -> None:
     if host in ("127.0.0.1", "::1", "localhost"):
         return
     text = f"warning: listening on {host}: other machines can reach the services"
     if not tls:
         text += ", and without --tls-cert the token crosses the network in the clear"
+    if "mplane" in services:
+        text += "; mplane asks for none: whoever reaches it can measure from here"
     print(text, file=sys.stderr)
 
 

@@ -17,6 +17,7 @@ from pilothouse.cli import main
 from pilothouse.errors import RemoteError, ServiceError
 from pilothouse.mplane import model
 from pilothouse.mplane.client import HttpInitiatorClient
+from pilothouse.services.conf_file import read_conf
 from pilothouse.services.host import ServiceHost, tls_context
 from waiting import until
 
@@ -104,6 +105,28 @@ def test_probes_can_be_chosen():
     ):
         found = model.parse_json(answer.read().decode())
     assert [one.get_label() for one in found.messages()] == ["test-loopback"]
+
+
+def test_a_file_says_which_probes_there_are(tmp_path):
+    conf = tmp_path / "conf.yaml"
+    conf.write_text("data_dir: data\nprobes: [loopback, counters]\n")
+    config = read_conf("mplane", conf)
+    assert config.services == ("mplane",)
+    with ServiceHost(
+        config.services, data_dir=config.data_dir, options=config.options
+    ) as host:
+        found = host.services["mplane"].component.scheduler.services
+        assert "test-loopback" in {one.capability().get_label() for one in found}
+        assert "ping-4" not in {one.capability().get_label() for one in found}
+
+
+def test_who_can_reach_it_is_warned_of(tmp_path, capsys):
+    words = ["--service", "mplane", "--host", "0.0.0.0", "--data-dir", str(tmp_path)]
+    try:
+        assert main(["up", "--detach", *words]) == 0
+    finally:
+        pilothouse.down()
+    assert "whoever reaches it can measure from here" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
