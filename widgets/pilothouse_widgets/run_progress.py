@@ -22,6 +22,7 @@ from .run_report import failure_of, read
 __all__ = ["Job", "RunProgress"]
 
 _SMALL = "font-size:11px;white-space:nowrap"
+_LONGEST = 200
 _HERE = "#12908e"
 _TONES = {
     "done": "#2f81f7",
@@ -143,7 +144,7 @@ class RunProgress(Progress):
             failure["traceback"] = self._tidy(failure["traceback"])
         with self._count_lock:
             self._now.update(step="", eta=None, failure=failure)
-        self._end(state, str(self._job.outcome))
+        self._end(state, _line(str(self._job.outcome)))
 
     # -- forms ---------------------------------------------------------------------
 
@@ -158,6 +159,13 @@ class RunProgress(Progress):
                 body += snapshot.pre(self.failure["logs"])
             parts.append(snapshot.disclosure(self.failure["title"], body))
         return "".join(parts)
+
+
+def _line(text: str) -> str:
+    """Return the first line, as long as a heading may be."""
+    first = text.strip().partition("\n")[0]
+    shown = first if len(first) <= _LONGEST else first[: _LONGEST - 1] + "…"
+    return shown.replace("\\n", " ").strip()
 
 
 def _facts_html(facts: list[list[str]]) -> str:

@@ -18,6 +18,7 @@ _STATES: Final = {"preparing": "running"}
 _MOST_LANES: Final = 16
 _RESOLUTION: Final = 200
 _LONGEST_TEXT: Final = 20_000
+_LONGEST_TITLE: Final = 300
 
 Span = list[Any]
 """Start and end in seconds (``None`` while under way), items, state."""
@@ -87,7 +88,7 @@ def failure_of(error: object) -> dict[str, str]:
         return {}
     message = getattr(error, "message", "") or str(error)
     return {
-        "title": str(message),
+        "title": str(message).strip().partition("\n")[0][:_LONGEST_TITLE],
         "traceback": trace[-_LONGEST_TEXT:],
         "logs": str(logs)[-_LONGEST_TEXT:],
     }

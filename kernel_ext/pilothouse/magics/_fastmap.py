@@ -89,7 +89,7 @@ class Connected:
         items: Iterable[Any],
         *,
         label: str,
-        policy: str | None,
+        policy: str,
         kwargs: Mapping[str, Any] | None,
         keep_errors: bool,
     ) -> Run:
@@ -98,7 +98,6 @@ class Connected:
         Raises:
             LineError: If it is to go to a service, and there is none.
         """
-        policy = policy or self.policy
         if policy == "CLOUD" and not self.url:
             raise LineError("no service yet", hint="%fastmap connect, or %pilot up")
         run = self.config.submit(

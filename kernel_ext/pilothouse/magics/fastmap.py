@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from argparse import Namespace
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
@@ -44,6 +45,7 @@ def _read_policy(word: Word, scope: Scope) -> str:
     return given
 
 
+_SLICE = 0.02
 _RUN = "_run"
 """The name that each run is bound to, as long as it is the last one."""
 POLICY = Reader(_read_policy, "POLICY", choices=_fastmap.POLICIES)
@@ -95,18 +97,21 @@ class FastmapMagics(HouseMagics):
         else:
             func, items = _of_line(args, is_cell=cell is not None)
         connected = _fastmap.connected(self.session)
-        to_service = "CLOUD" if args.detach and connected.url else None
+        outlives = "CLOUD" if args.detach and connected.url else None
+        policy = args.policy or outlives or connected.policy
         run = connected.submit(
             func,
             items,
             label=args.label or "",
-            policy=args.policy or to_service,
+            policy=policy,
             kwargs=dict(args.kwargs) or None,
             keep_errors=args.keep_errors,
         )
         self.session.names.refresh()
         self.session.shell.user_ns[_RUN] = run
         if args.detach:
+            if policy == "CLOUD":
+                _wait_for_service(run, self.session.options.timeout)
             return run
         from ._fastmap_jobs import follow_run
 
@@ -204,6 +209,14 @@ class FastmapMagics(HouseMagics):
                 hint="%%fastmap --over ITEMS",
             )
         return function_of(self.session, cell), _items(args.over)
+
+
+def _wait_for_service(run: Run, limit: float) -> None:
+    """Wait until a run that is to outlive this cell has reached its service."""
+    deadline = time.monotonic() + limit
+    while not run.is_remote and time.monotonic() < deadline:
+        if run.wait(_SLICE):
+            return
 
 
 def _of_line(
