@@ -300,6 +300,18 @@ def test_a_batch_that_takes_too_long_ends_with_its_worker(start):
     assert not worker.is_alive
 
 
+def test_an_import_that_hangs_ends_with_its_worker(start):
+    sources = {"slow_one": "import time\ntime.sleep(60)\n"}
+
+    worker, failed = start(
+        plus_one, local_sources=sources, installed_mods=["slow_one"], timeout=0.5
+    )
+
+    assert failed.cause is Cause.TIMEOUT
+    assert failed.exception == "TimeoutError('no answer within 0.5 s')"
+    assert not worker.is_alive
+
+
 def test_kill_ends_a_running_batch_from_another_thread(start):
     def hang(x):
         import time

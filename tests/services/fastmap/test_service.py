@@ -192,6 +192,40 @@ def test_a_batch_that_hangs_is_tried_twice_and_then_told(started):
     assert 0.6 <= time.monotonic() - began < 10
 
 
+def test_all_that_waits_for_a_worker_that_cannot_start_is_told_and_tried_anew(
+    started, tmp_path
+):
+    flag = tmp_path / "flag"
+    source = (
+        "import pathlib, time\ntime.sleep(0.3)\n"
+        f"if not pathlib.Path({str(flag)!r}).exists():\n    raise OSError('no flag')\n"
+    )
+
+    def use(x):
+        return x
+
+    raw, _, _ = started(start_seconds=20.0)
+    blob = blob_of(use, {"needs_flag": source}, installed_mods=["needs_flag"])
+    func_hash = raw.upload(blob_of(b"cneeds_flag\nlen\n.", {"needs_flag": source}))
+    assert func_hash != raw.upload(blob)
+    answers = []
+    threads = [
+        threading.Thread(
+            target=lambda n=n: answers.append(raw.map(func_hash, [n], "r"))
+        )
+        for n in range(4)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert {each.word for each in answers} == {"INITIALIZATION_ERROR"}
+    assert all("no flag" in told(each)["init_error"] for each in answers)
+    flag.touch()
+    assert results_of(raw.map(func_hash, [[1, 2]], "r")) == [2]
+
+
 def test_a_batch_longer_than_the_hold_time_is_waited_for(started):
     raw, _, _ = started(hold_seconds=0.2)
     func_hash = raw.upload(blob_of(hang))

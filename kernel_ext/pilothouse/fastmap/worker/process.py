@@ -276,7 +276,7 @@ class WorkerProcess:
             self._send(head, body)
             return self._receive(deadline)
         except _Late:
-            return self._end_of(Cause.TIMEOUT, timeout)
+            return self._end_of(Cause.TIMEOUT, timeout or _HELLO_SECONDS)
         except (_Gone, OSError):
             return self._end_of(self._death())
         except (ValueError, KeyError, TypeError):
@@ -319,10 +319,10 @@ class WorkerProcess:
     def _death(self) -> Cause:
         return Cause.KILLED if self._is_killed else Cause.DIED
 
-    def _end_of(self, cause: Cause, timeout: float | None = None) -> Failed:
+    def _end_of(self, cause: Cause, timeout: float = 0.0) -> Failed:
         """Kill what is left, and tell why there is no answer."""
         if cause is Cause.TIMEOUT:
-            text = f"TimeoutError('the batch took longer than {timeout:g} s')"
+            text = f"TimeoutError('no answer within {timeout:g} s')"
         elif cause is Cause.KILLED:
             text = "WorkerDied('the worker was ended')"
         else:

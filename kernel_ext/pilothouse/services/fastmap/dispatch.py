@@ -13,7 +13,7 @@ import logging
 import time
 from collections.abc import Callable
 
-from pilothouse.fastmap.wire.answers import BatchState, InitError
+from pilothouse.fastmap.wire.answers import BatchState, InitError, RunState
 from pilothouse.fastmap.wire.words import Status
 from pilothouse.fastmap.worker.outcomes import Cause, Failed
 
@@ -64,11 +64,11 @@ class Dispatcher:
         self._waiting[id(run)] = run
         self.pump()
 
-    def drop(self, run: Run) -> None:
+    def drop(self, run: Run, answer: Reply = NOT_FOUND) -> None:
         """End all that waits of a run; what is at workers ends by itself."""
         self._waiting.pop(id(run), None)
         while run.queue:
-            self._end(run, run.queue.popleft(), NOT_FOUND)
+            self._end(run, run.queue.popleft(), answer)
 
     def pump(self) -> None:
         """Start what can be started."""
@@ -113,6 +113,8 @@ class Dispatcher:
         finally:
             run.running -= 1
         self._end(run, batch, outcome)
+        if run.state is RunState.FAILED and isinstance(outcome, Reply):
+            self.drop(run, outcome)  # the next map is a new attempt; these are not
 
     async def _outcome(self, run: Run, batch: Batch) -> Ran | Reply:
         payload = None if batch.payload is None else await batch.payload.read()

@@ -185,7 +185,7 @@ class Run:
 
     def note_ready(self, warnings: tuple[str, ...] = ()) -> None:
         """Note that a worker is ready."""
-        if self.state is RunState.STARTING:
+        if self.state in (RunState.STARTING, RunState.FAILED):
             self.state, self.step = RunState.READY, "running"
             self.warning = "; ".join(warnings)
             self.ready.set()
