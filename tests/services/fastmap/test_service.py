@@ -96,19 +96,19 @@ def test_auth_starts_workers_that_the_first_batch_finds_warm(started):
     assert service.backend.processes == []
 
     raw.send("auth")
-    pids = until(
-        lambda: len(p := [each.pid for each in service.backend.processes]) == 2 and p
-    )
+    pids = until(lambda: warm(service))
     func_hash = raw.upload(blob_of(lambda _: __import__("os").getpid()))
     (pid,) = results_of(raw.map(func_hash, [0], "run"))
 
     assert pid in pids
     raw.done(func_hash, "run")
     until(lambda: not psutil.pid_exists(pid))
-    fresh = until(
-        lambda: len(p := [each.pid for each in service.backend.processes]) == 2 and p
-    )
-    assert pid not in fresh, "a worker serves one run"
+    assert pid not in until(lambda: warm(service)), "a worker serves one run"
+
+
+def warm(service):
+    pids = [each.pid for each in service.backend.processes]
+    return pids if len(pids) == 2 and all(pids) else None
 
 
 def test_requirements_that_differ_are_told_once(raw, run_id):
@@ -199,22 +199,16 @@ def test_all_that_waits_for_a_worker_that_cannot_start_is_told_and_tried_anew(
     source = (
         "import pathlib, time\ntime.sleep(0.3)\n"
         f"if not pathlib.Path({str(flag)!r}).exists():\n    raise OSError('no flag')\n"
+        "def size(x):\n    return len(x)\n"
     )
-
-    def use(x):
-        return x
-
     raw, _, _ = started(start_seconds=20.0)
-    blob = blob_of(use, {"needs_flag": source}, installed_mods=["needs_flag"])
-    func_hash = raw.upload(blob_of(b"cneeds_flag\nlen\n.", {"needs_flag": source}))
-    assert func_hash != raw.upload(blob)
+    func_hash = raw.upload(blob_of(b"cneeds_flag\nsize\n.", {"needs_flag": source}))
     answers = []
-    threads = [
-        threading.Thread(
-            target=lambda n=n: answers.append(raw.map(func_hash, [n], "r"))
-        )
-        for n in range(4)
-    ]
+
+    def send(number):
+        answers.append(raw.map(func_hash, [number], "r"))
+
+    threads = [threading.Thread(target=send, args=(n,)) for n in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:
