@@ -160,6 +160,22 @@ def test_an_item_that_fails_is_named_on_the_line_of_its_cell(run, shown, connect
     assert "what came back is in _partial" in text
 
 
+def test_of_chained_errors_the_users_own_call_is_shown(run, shown, connected):
+    run(
+        "def read(text):\n"
+        "    try:\n"
+        "        return int(text)\n"
+        "    except ValueError as exc:\n"
+        "        raise LookupError('no number') from exc\n"
+    )
+
+    text = shown("%fastmap read ['7', 'seven']")
+
+    assert "line 5, in read" in text
+    assert "invalid literal" not in text
+    assert "invalid literal" in shown("%tb")
+
+
 def test_items_that_fail_can_be_results(run, connected):
     run("def inverse(n): return 1 / n")
 

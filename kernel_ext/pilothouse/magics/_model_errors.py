@@ -6,6 +6,7 @@ that fails shows its own lines whoever called it: a magic or a user's own Python
 
 from __future__ import annotations
 
+import re
 import sys
 
 from pilothouse.errors import FastScoreError, PilothouseError
@@ -16,15 +17,24 @@ from ._session import Session
 __all__ = ["detail_of", "show_on_cells"]
 
 _HOOK = "model errors"
+_CHAIN = re.compile(
+    r"^(?:The above exception was the direct cause of|During handling of the above).*$",
+    re.MULTILINE,
+)
 
 
 def detail_of(session: Session, exc: PilothouseError) -> str:
     """Return the model's traceback that an error carries, on the cells' lines."""
-    text = getattr(exc, "console", "") or getattr(exc, "traceback", "")
+    text = getattr(exc, "console", "") or _last(getattr(exc, "traceback", ""))
     if not text and isinstance(exc, FastScoreError):
         body = getattr(exc.caused_by, "body", "")
         text = body if isinstance(body, str) and "<model " in body else ""
     return session.cells.relocate(text) if text else ""
+
+
+def _last(traceback: str) -> str:
+    """Return the last of chained tracebacks: the one of the user's own call."""
+    return _CHAIN.split(traceback)[-1].lstrip("\n")
 
 
 def show_on_cells(session: Session) -> None:
