@@ -154,6 +154,17 @@ def fastmap_service() -> Iterator[Endpoint]:
         yield host.fastmap
 
 
+AIMM_LAB = Path(__file__).parent / "services" / "aimm" / "lab.py"
+
+
+@pytest.fixture(scope="session")
+def aimm_server() -> Iterator[Endpoint]:
+    """An AIMM server with its examples and the lab's plugins, shared by the session."""
+    options = {"plugin_files": [str(AIMM_LAB)], "autoflush_delay": 0.02}
+    with ServiceHost(["aimm"], options={"aimm": options}) as host:
+        yield host.aimm
+
+
 def pytest_configure(config):
     """Take interrupts, also where a background job has them ignored."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:

@@ -117,7 +117,8 @@ class AimmService:
 async def start_aimm(config: ServiceConfig) -> AimmService:
     """Start a server: the one of a `Configuration`, or one with example plugins.
 
-    Options: ``configuration``, ``max_children``, ``autoflush_delay``, ``plugin_files``.
+    Options: ``configuration``; else ``max_children``, ``sigterm_timeout``,
+    ``autoflush_delay`` and ``plugin_files``.
 
     Raises:
         ServiceError: If the database cannot be used or a plugin cannot be loaded.
@@ -134,7 +135,11 @@ async def _start_local(config: ServiceConfig) -> AimmService:
     password = config.token or ""
     plugins = Plugins(files=[str(_EXAMPLES), *options.get("plugin_files", ())])
     children = Children(plugins, int(options.get("max_children", _MAX_CHILDREN)))
-    engine = Engine(Store(config.data_dir / "instances.sqlite"), children)
+    engine = Engine(
+        Store(config.data_dir / "instances.sqlite"),
+        children,
+        sigterm_timeout=float(options.get("sigterm_timeout", 2.0)),
+    )
     await engine.start()
     service = AimmService(engine, password)
     user = User(USERNAME, hashlib.sha256(password.encode()).hexdigest())
