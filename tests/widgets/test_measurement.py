@@ -117,9 +117,9 @@ def test_the_snapshot_has_plot_rows_and_outcome_and_is_escaped():
     view = MeasurementView(
         report=report(
             runs=(run,),
-            state="finished",
+            state="interrupted",
             is_over=True,
-            outcome="finished: 2 rows",
+            outcome="interrupted: 2 rows",
             parameters=(("dns.name", "<script>"),),
         )
     )
@@ -129,7 +129,7 @@ def test_the_snapshot_has_plot_rows_and_outcome_and_is_escaped():
     assert "&lt;b&gt;" in html
     assert "&lt;script&gt;" in html
     assert "<script>" not in html
-    assert "finished: 2 rows" in html
+    assert "interrupted: 2 rows" in html
 
 
 def test_many_rows_keep_the_state_small(comms):

@@ -302,10 +302,10 @@ class MeasurementView(StreamView):
             took = max(self.ended - self.starts, 0.0)
             facts.append(("took", words.duration(took)))
         parts = [snapshot.facts(facts)]
-        if self.outcome:
+        if self.outcome and self.state != "finished":
             parts.append(snapshot.note(self.outcome))
         if self.plotted:
-            parts += [self._drawing(panel) for panel in self.panels]
+            parts.append(snapshot.side_by_side(map(self._drawing, self.panels)))
         parts.append(self._table())
         return "".join(parts)
 

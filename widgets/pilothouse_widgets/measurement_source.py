@@ -31,7 +31,7 @@ def report_of(measurement: Measurement) -> MeasurementReport:
     period = scope.period()
     step = period.total_seconds() if period and not scope.is_repeated() else None
     runs = tuple(_run(result, columns, step) for result in results)
-    has_times = any(column.name == _TIME for column in columns)
+    has_times = _has_times(asked)
     return MeasurementReport(
         label=measurement.label or measurement.token[:8],
         columns=columns,
@@ -59,10 +59,23 @@ def _parameters(asked: Specification | Receipt) -> Iterator[tuple[str, str]]:
         yield name, value if isinstance(value, str) else ", ".join(value)
 
 
+def _has_times(statement: Statement) -> bool:
+    """Whether each row says when it was measured."""
+    return (
+        statement.has_result_column(_TIME)
+        and statement.result_column(_TIME).primitive_name() == "time"
+    )
+
+
 def columns_of(statement: Statement) -> tuple[ColumnReport, ...]:
-    """Return the result columns of a statement, with units."""
+    """Return the result columns of a statement, with units.
+
+    The time of a row is none of them: it is where the row is drawn.
+    """
     found = []
     for name in statement.result_column_names():
+        if name == _TIME and _has_times(statement):
+            continue
         column = statement.result_column(name)
         is_number = column.primitive_name() in _NUMBERS
         found.append(ColumnReport(name=name, unit=column.unit(), is_number=is_number))
@@ -83,7 +96,7 @@ def _run(
     begun, until = (None, None) if scope is None else scope.datetimes()
     names = [column.name for column in columns]
     dicts = list(result.schema_dict_iterator())
-    times = [seconds(row[_TIME]) for row in dicts] if _TIME in names else []
+    times = [seconds(row[_TIME]) for row in dicts] if _has_times(result) else []
     return RunReport(
         key=result.get_token(),
         begun=seconds(begun),

@@ -22,6 +22,7 @@ __all__ = [
     "note",
     "page",
     "pre",
+    "side_by_side",
     "svg",
     "table",
 ]
@@ -106,6 +107,12 @@ def pre(text: str) -> str:
     )
 
 
+def side_by_side(parts: Iterable[str]) -> str:
+    """Return parts in one row, as far as there is room."""
+    boxes = "".join(f'<div style="flex:1 1 300px">{part}</div>' for part in parts)
+    return f'<div style="display:flex;flex-wrap:wrap;gap:4px 20px">{boxes}</div>'
+
+
 def disclosure(summary: str, body: str) -> str:
     """Return a body that opens on a click, with no script."""
     return f"<details><summary>{escape(summary)}</summary>{body}</details>"
@@ -159,6 +166,8 @@ def _range(columns: Sequence[Floats]) -> tuple[float, float]:
     high = max(float(y.max()) for y in filled)
     if low >= 0 and low < high * 0.5:
         low = 0.0
+    if low == high == 0:
+        return 0.0, 1.0
     return (low, high) if high > low else (low - 0.5, high + 0.5)
 
 

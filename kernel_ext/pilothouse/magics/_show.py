@@ -101,9 +101,12 @@ class Table(Sequence[Mapping[str, object]]):
     def _repr_html_(self) -> str:
         if not self.rows:
             return f"<em>{html.escape(self._empty)}</em>"
-        head = "".join(f"<th scope='col'>{html.escape(c)}</th>" for c in self.columns)
+        left = "style='text-align:left'"
+        head = "".join(
+            f"<th scope='col' {left}>{html.escape(c)}</th>" for c in self.columns
+        )
         body = "".join(
-            "<tr>" + "".join(f"<td>{html.escape(c)}</td>" for c in row) + "</tr>"
+            "<tr>" + "".join(f"<td {left}>{html.escape(c)}</td>" for c in row) + "</tr>"
             for row in self._cells(str)
         )
         return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"

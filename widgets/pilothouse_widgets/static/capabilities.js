@@ -179,6 +179,17 @@ class Browser {
     }
   }
 
+  /** Scroll the list, not the page, to the chosen one. */
+  #reveal(key) {
+    requestAnimationFrame(() => {
+      const option = this.options.get(key);
+      if (!option || !this.list.clientHeight) return;
+      const top = option.offsetTop - this.list.offsetTop;
+      const hidden = top < this.list.scrollTop || top + option.offsetHeight > this.list.scrollTop + this.list.clientHeight;
+      if (hidden) this.list.scrollTop = top - this.list.clientHeight / 3;
+    });
+  }
+
   #choose(key) {
     if (key !== this.model.get("chosen")) this.model.send({ ask: "choose", key });
   }
@@ -201,6 +212,7 @@ class Browser {
     if (this.drawn === drawn) return;
     this.drawn = drawn;
     this.root.dataset.chosen = one?.label ?? "";
+    this.#reveal(one?.key);
     this.about.replaceChildren(...(one ? about(one) : []));
   }
 }

@@ -125,7 +125,7 @@ export class Fields {
     return h("input", {
       ...common, type: "text", autocomplete: "off", spellcheck: "false",
       inputmode: number ? (field.kind === "natural" ? "numeric" : "decimal") : null,
-      placeholder: field.fixed ? null : field.help || null,
+      placeholder: field.fixed ? null : field.suggestions[0] ? `such as ${field.suggestions[0]}` : field.help || null,
       title: field.help || null, readonly: field.fixed,
     });
   }

@@ -1,7 +1,7 @@
 // One measurement, from the receipt to the result.
 
 import { button, h, say, show } from "./dom.js";
-import { clock, count, duration, number, plural } from "./format.js";
+import { clock, count, duration, number, plural, size } from "./format.js";
 import { Panels } from "./panels.js";
 import { openStream, streamOf } from "./stream.js";
 import { makeRoot } from "./theme.js";
@@ -210,8 +210,10 @@ class Measurement {
       const [head, body] = this.tiles.children[i].children;
       say(head, name);
       head.title = name;
-      say(body.firstChild, told(value));
-      say(body.lastChild, unit ? ` ${unit}` : "");
+      const [text, more] = brief(value, unit);
+      say(body.firstChild, text);
+      say(body.lastChild, more ? ` ${more}` : "");
+      body.title = told(value);
     });
   }
 
@@ -306,9 +308,19 @@ function cell(value) {
   return h("td", { text: told(value), title: typeof value === "number" ? String(value) : null });
 }
 
+/** A value and its unit in few digits: for a tile. */
+function brief(value, unit) {
+  if (typeof value !== "number") return [value === null ? "–" : String(value), unit];
+  if (unit === "B") {
+    const [amount, step] = size(value).split(" ");
+    return [amount, step];
+  }
+  return [Math.abs(value) < 1e5 ? told(value) : number(value), unit];
+}
+
 /** Whole numbers with all their digits, others with four. */
 function told(value) {
-  if (typeof value !== "number") return value ?? "–";
+  if (typeof value !== "number") return String(value ?? "–");
   return Number.isInteger(value) ? count(value) : number(value);
 }
 

@@ -26,6 +26,7 @@ export class Panels {
       signal,
       height: groups.length > 1 ? 150 : 200,
     }));
+    this.plots.forEach((plot, i) => plot.el.classList.toggle("ph-wide", groups[i].series.length > 3));
     this.el.replaceChildren(...this.plots.map((plot) => plot.el));
     this.paint();
   }
