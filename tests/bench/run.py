@@ -32,6 +32,7 @@ PARTS = {
     "records": "scoring",
     "roundtrips": "serving",
     "maps": "mapping",
+    "probes": "probing",
     "completion": "completing",
     "views": "viewing",
 }

@@ -135,6 +135,12 @@ MPLANE_38 = Environment(
     "mplane-3.8", _MPLANE, alone=("mplane-sdk==0.9.0",), version="3.8"
 )
 
+MPLANE_MODEL = Environment(  # the model alone still runs on the Python of today
+    "mplane-model",
+    ("PyYAML==6.0.3", "urllib3==1.26.20"),
+    alone=("mplane-sdk==0.9.0",),
+)
+
 
 def interpreter(version: str) -> str:
     """A Python of the version ``major.minor``; of none, the one that runs this.
@@ -186,7 +192,8 @@ def _run(command: list[str]) -> None:
 def main() -> None:
     """Make the environments named on the command line."""
     maps = (FASTMAP, FASTMAP_38, WORKER_38)
-    known = {one.name: one for one in (FASTSCORE, *maps, MPLANE, MPLANE_38)}
+    probes = (MPLANE, MPLANE_38, MPLANE_MODEL)
+    known = {one.name: one for one in (FASTSCORE, *maps, *probes)}
     for name in sys.argv[1:]:
         sys.stdout.write(f"{known[name].ready()}\n")
 

@@ -74,13 +74,8 @@ _TIMESTAMP: Final = re.compile(
 _DURATION: Final = re.compile(
     r"(?:(\d{1,10})d)?(?:(\d{1,14})h)?(?:(\d{1,14})m)?(?:(\d{1,14})s)?[ ]*", re.ASCII
 )
-_PRECISIONS: Final = {
-    "us": "%04d-%02d-%02d %02d:%02d:%02d.%06d",
-    "s": "%04d-%02d-%02d %02d:%02d:%02d",
-    "m": "%04d-%02d-%02d %02d:%02d",
-    "d": "%04d-%02d-%02d",
-}
-_PARTS: Final = {"us": 7, "s": 6, "m": 5, "d": 3}
+_PRECISIONS: Final = {"us": "microseconds", "s": "seconds", "m": "minutes"}
+_WRITTEN: Final = len("2017-12-24 22:18:42.993000")
 
 
 def parse_time(valstr: str) -> Point:
@@ -91,6 +86,14 @@ def parse_time(valstr: str) -> Point:
     """
     if (point := _WORDS.get(valstr)) is not None:
         return point
+    if len(valstr) == _WRITTEN and valstr[7] == "-" and valstr[19] == ".":
+        try:  # most timestamps are written by a program
+            made = datetime.fromisoformat(valstr)
+        except ValueError:
+            pass
+        else:
+            if made.tzinfo is None:
+                return made
     if (match := _TIMESTAMP.fullmatch(valstr)) is None:
         raise ValueError(f"{valstr!r} is not a point in time (2017-12-24 22:18:42.5)")
     year, month, day, hour, minute, second, fraction = match.groups("0")
@@ -115,8 +118,9 @@ def unparse_time(v: Point | None, precision: str = "us") -> str:
     if isinstance(v, TimePoint):
         return str(v)
     v = naive(v)
-    parts = (v.year, v.month, v.day, v.hour, v.minute, v.second, v.microsecond)
-    return _PRECISIONS[precision] % parts[: _PARTS[precision]]
+    if precision == "d":
+        return v.date().isoformat()
+    return v.isoformat(" ", _PRECISIONS[precision])
 
 
 def naive(v: datetime) -> datetime:
