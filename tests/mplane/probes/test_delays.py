@@ -5,7 +5,7 @@ import time
 import pytest
 
 from pilothouse.mplane import model
-from pilothouse.mplane.probes import ping
+from pilothouse.mplane.probes import ping, traceroute
 from pilothouse.mplane.probes.errors import MeasurementError
 
 HERE = {4: {"destination.ip4": "127.0.0.1"}, 6: {"destination.ip6": "::1"}}
@@ -190,3 +190,26 @@ def test_the_path_to_this_machine_has_one_hop(measure, probes, version):
     assert row["hops.ip"] == 1
     assert str(row[f"intermediate.ip{version}"]) in HERE[version].values()
     assert row["rtt.us"] > 0
+
+
+@pytest.mark.parametrize("method", traceroute.METHODS)
+@pytest.mark.parametrize("version", [4, 6])
+def test_each_way_to_trace_finds_this_machine_or_is_not_offered(version, method):
+    found = [
+        one
+        for one in traceroute.services(method=method)
+        if one.capability().has_parameter(f"destination.ip{version}")
+    ]
+    assert bool(found) == bool(traceroute.available_method(version, method))
+    for service in found:
+        asked = model.Specification(capability=service.capability(), when="now")
+        for name, value in HERE[version].items():
+            asked.set_parameter_value(name, value)
+        (row,) = service.run(asked, lambda: False).schema_dict_iterator()
+        assert str(row[f"intermediate.ip{version}"]) in HERE[version].values()
+        assert row["rtt.us"] > 0
+
+
+def test_an_unknown_way_to_trace_is_refused():
+    with pytest.raises(MeasurementError, match="'pigeon'"):
+        traceroute.services(method="pigeon")

@@ -13,12 +13,13 @@ import sys
 import pytest
 
 MEASURE = """
-import json, sys
+import json, os, sys
 from pilothouse.mplane import model, probes
 from pilothouse.mplane.probes import ping
 from pilothouse.mplane.probes.errors import MeasurementError
 
-found = {one.capability().get_label(): one for one in probes.services()}
+options = {"traceroute": {"method": os.environ.get("METHOD", "")}}
+found = {one.capability().get_label(): one for one in probes.services(options)}
 told = {"labels": sorted(found), "methods": [
     one for one in ping.METHODS if ping.available_method(4, one)]}
 for label, when, values in json.loads(sys.argv[1]):
@@ -82,14 +83,21 @@ UNSHARE = ["unshare", "--user", "--map-root-user", "--net", "--fork"]
 UNSHARE += ["--pid", "--mount-proc", "--kill-child"]
 
 
-def measured(script, *questions):
-    """Make a network, measure in it, and return what came of each question."""
+def measured(script, *questions, method=""):
+    """Make a network, measure in it, and return what came of each question.
+
+    Args:
+        script: Makes the network.
+        questions: Label, scope and parameters of each measurement.
+        method: The way to trace.
+    """
     if not all(map(shutil.which, ("unshare", "ip", "nsenter"))):
         pytest.skip("the machine has no unshare, ip or nsenter")
     words = [sys.executable, MEASURE, json.dumps(questions)]
     done = subprocess.run(
         [*UNSHARE, "sh", "-c", f'{script}\n"$0" -c "$1" "$2"', *words],
         stdin=subprocess.DEVNULL,
+        env=os.environ | {"METHOD": method},
         capture_output=True,
         text=True,
         timeout=60,
@@ -149,8 +157,10 @@ def test_where_there_is_no_route_it_is_said():
         assert told[label]["hint"], label
 
 
-def test_the_hops_of_a_path_are_found_in_their_order():
-    told = measured(HOPS, ("traceroute-4", "now", {"destination.ip4": "10.2.0.2"}))
+@pytest.mark.parametrize("method", ["traceroute", "sockets"])
+def test_the_hops_of_a_path_are_found_in_their_order(method):
+    aim = {"destination.ip4": "10.2.0.2"}
+    told = measured(HOPS, ("traceroute-4", "now", aim), method=method)
     found = rows(told["traceroute-4"])
     assert [(one["hops.ip"], one["intermediate.ip4"]) for one in found] == [
         ("1", "10.1.0.2"),
