@@ -36,7 +36,7 @@ __all__ = ["Pending", "Session", "SessionState"]
 
 _LOG = logging.getLogger(__name__)
 _GUESS_AFTER: Final = 1.0
-_RENEW_WITHIN: Final = 15.0
+_NOTICE_SECONDS: Final = 0.1
 
 
 class SessionState(enum.StrEnum):
@@ -107,6 +107,7 @@ class Session:
         self._machine_lock = threading.Lock()
         self._frame_lock = threading.Lock()
         self._message_lock = threading.Lock()
+        self._lost = threading.Event()
         self._listeners: list[Callable[[State], object]] = []
         self._failure: errors.PilothouseError | None = None
         self.state = SessionState.CONNECTING
@@ -163,10 +164,19 @@ class Session:
         Raises:
             ConnectionLostError: If there is no connection within the timeout.
         """
-        self._await_ready()
-        pending = Pending(name)
-        self._send(pending, data)
-        return pending
+        deadline = time.monotonic() + self._timeout
+        while True:
+            self._await_ready()
+            pending = Pending(name)
+            try:
+                self._send(pending, data)
+            except errors.ConnectionLostError:
+                # Its last segment did not leave, so the server has no such message.
+                if time.monotonic() > deadline:
+                    raise
+                self._lost.wait(_NOTICE_SECONDS)
+            else:
+                return pending
 
     def call(self, name: str, data: Any, timeout: float | None = None) -> Any:  # noqa: ANN401
         """Return the answer to a short request.
@@ -376,6 +386,7 @@ class Session:
             with self._frame_lock, self._machine_lock:
                 self._machine = None
             self._set_state(SessionState.LOST)
+            self._lost.set()
             self._fail_pending(self._why_lost(), keep=True)
         elif state is SocketState.CLOSED:
             with self._frame_lock, self._machine_lock:
@@ -462,6 +473,7 @@ class Session:
         names = extensions if isinstance(extensions, list) else []
         self.extensions = OURS & {name for name in names if isinstance(name, str)}
         self.run = str(told.get("run") or "")
+        self._lost.clear()
         self._set_state(SessionState.READY)
         self._adopt()
 
