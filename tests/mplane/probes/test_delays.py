@@ -28,7 +28,7 @@ def test_a_periodic_ping_reports_each_row_as_it_comes(measure):
 
     assert measured.reports == [1, 2]
     first, second = measured.column("time")
-    assert 0.5 < (second - first).total_seconds() < 1.9
+    assert (second - first).total_seconds() > 0.5
 
 
 def test_an_average_is_one_row_over_all_requests(measure):
@@ -49,7 +49,7 @@ def test_an_interrupt_keeps_the_rows_so_far(measure):
 
 
 def test_a_measurement_without_end_ends_with_an_interrupt(measure):
-    measured = measure("ping-4", "now ... future / 1s", HERE[4], stop_in=1.2)
+    measured = measure("ping-4", "now ... future / 1s", HERE[4], stop_after=2)
 
     assert len(measured.rows) == 2
 

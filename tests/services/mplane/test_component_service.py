@@ -182,7 +182,7 @@ def test_the_loop_answers_while_a_probe_blocks(component, client):
     begin = time.monotonic()
     with urlopen(f"{component}capability", timeout=10) as answer:
         assert answer.status == 200
-    assert time.monotonic() - begin < 1
+    assert time.monotonic() - begin < 3
     for each in running:
         client.interrupt_capability(each.token)
     for each in running:
