@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import re
+import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
 
 import nbformat
 import pytest
+
+from waiting import until
 
 README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
 
@@ -52,6 +57,74 @@ def test_the_script_works_as_pasted(env, tmp_path):
 
     assert ran.stderr == ""
     assert re.findall(r"\b\d+\b", ran.stdout) == ["1", "8", "27"]
+
+
+def test_the_map_works_as_pasted(env, execute, tmp_path):
+    first, second, third, *_ = blocks("Fastmap", "(?:python)?")
+    cells = [nbformat.v4.new_code_cell(s.rstrip()) for s in (first, second, third)]
+    cells.append(nbformat.v4.new_code_cell("results[:3], roots[12], len(roots)"))
+    path = tmp_path / "map.ipynb"
+    nbformat.write(nbformat.v4.new_notebook(cells=cells), path)
+
+    (result,) = execute(path, env, tmp_path).cells[-1].outputs
+
+    assert result.data["text/plain"] == "([0, 3, 6], 6.0, 100)"
+
+
+def test_the_script_of_a_map_works_as_pasted(env, tmp_path):
+    script = blocks("Fastmap", "python")[2]
+
+    ran = subprocess.run(
+        [sys.executable, "-c", script],
+        env=env,
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=110,
+    )
+
+    assert ran.stderr == ""
+    assert ran.stdout == "332833500\n"
+
+
+@pytest.fixture
+def cluster(jupyter_home, tmp_path):
+    """What the README starts for Dask, on a free port, in a home of its own."""
+    env = jupyter_home("dask")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    script = blocks("Fastmap", "sh")[0].replace("8786", str(port))
+    log = (tmp_path / "log").open("wb")
+    started = subprocess.Popen(
+        ["bash", "-c", f"set -e\n{script}wait"],
+        env=env,
+        cwd=tmp_path,
+        stdout=log,
+        stderr=log,
+        start_new_session=True,
+    )
+    yield env, tmp_path / "log"
+    os.killpg(started.pid, signal.SIGTERM)
+    started.wait(30)
+    log.close()
+
+
+@pytest.mark.timeout(240)
+def test_a_map_on_dask_works_as_pasted(cluster, execute, tmp_path):
+    env, log = cluster
+    until(lambda: b"fastmap" in log.read_bytes(), 90, "the service on Dask")
+    cells = [nbformat.v4.new_code_cell(blocks("Fastmap", "python")[3].rstrip())]
+    cells.append(
+        nbformat.v4.new_code_cell("cubes[10], len(cubes), _run.progress.lanes")
+    )
+    path = tmp_path / "dask.ipynb"
+    nbformat.write(nbformat.v4.new_notebook(cells=cells), path)
+
+    (result,) = execute(path, env, tmp_path).cells[-1].outputs
+
+    assert result.data["text/plain"].startswith("(1000,")
+    assert "tcp://127.0.0.1" in result.data["text/plain"]
 
 
 def test_every_word_of_the_command_is_one(env):

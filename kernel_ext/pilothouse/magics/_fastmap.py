@@ -28,6 +28,7 @@ __all__ = [
     "config_at",
     "connect",
     "connected",
+    "keep",
 ]
 
 SERVICE = "fastmap"
