@@ -73,7 +73,7 @@ def statements() -> list[dict[str, Any]]:
     label = '\u00b5 \u6f22 \U0001f300 " \\ \x7f\x01'
     found += [{**each, "label": label} for each in found if "label" not in each]
     found.append({"exception": "t", "message": label})
-    found.append({"envelope": "message", "version": 1, "contents": found[:5]})
+    found.append({"envelope": "message", "version": 1, "contents": found[:4]})
     found.append(
         {
             "envelope": "result",
