@@ -163,6 +163,16 @@ def test_a_configuration_names_the_component(component, tmp_path, text):
     assert "Capability ping-4 (token " in done.stdout
 
 
+def test_the_shell_begins_without_the_configured_component(tmp_path, closed_port):
+    config = tmp_path / "client.conf"
+    url = f"http://127.0.0.1:{closed_port}/capability"
+    config.write_text(f"[client]\nworkflow=client-initiated\ncapability-url={url}\n")
+    done = run("--config", str(config), lines=["listcap"])
+    assert done.returncode == 0
+    assert str(closed_port) in done.stderr
+    assert done.stdout.endswith("Ciao!\n")
+
+
 def test_a_configuration_that_cannot_be_read_is_told(tmp_path):
     done = run("--config", str(tmp_path / "missing.conf"), "listcap")
     assert done.returncode == 1

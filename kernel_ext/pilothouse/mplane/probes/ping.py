@@ -27,7 +27,7 @@ from functools import partial
 from ipaddress import IPv4Address, IPv6Address
 from typing import Final, TypeAlias
 
-from pilothouse.mplane.model import Specification, clock
+from pilothouse.mplane.model import Capability, Specification, clock
 
 from .echo import EchoSocket, permitted_kind
 from .errors import MeasurementError
@@ -131,8 +131,8 @@ class _Echoing(Probe):
         method: One of `METHODS`.
     """
 
-    def __init__(self, capability: object, version: int, method: str) -> None:
-        super().__init__(capability)  # type: ignore[arg-type]
+    def __init__(self, capability: Capability, version: int, method: str) -> None:
+        super().__init__(capability)
         self._version = version
         self._method = method
 

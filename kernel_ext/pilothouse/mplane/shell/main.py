@@ -107,16 +107,24 @@ def _commands(config: str | None, url: str | None) -> Commands:
     model.initialize_registry(settings.registries.default)
     commands = Commands(_client(settings))
     try:
-        start = getattr(settings.client, "capability_url", None)
+        _retrieve_configured(commands, settings)
         if url:
             commands.seturl(url)
-        for each in (start, url):
-            if each:
-                commands.getcap(each)
+            commands.getcap(url)
     except BaseException:
         commands.close()
         raise
     return commands
+
+
+def _retrieve_configured(commands: Commands, settings: Configuration) -> None:
+    """Fetch the capabilities that the file names; the shell begins without them too."""
+    url = getattr(settings.client, "capability_url", None)
+    if url:
+        try:
+            commands.client.retrieve_capabilities(url)  # type: ignore[union-attr]
+        except PilothouseError as exc:
+            _complain(str(exc))
 
 
 def _client(settings: Configuration) -> HttpInitiatorClient | HttpListenerClient:
