@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -34,6 +35,7 @@ __all__ = [
 SERVICE = "fastmap"
 POLICIES = ("ADAPTIVE", "CLOUD", "LOCAL")
 _LOCAL = "local"
+_LEAVE_SECONDS = 2.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,11 +130,25 @@ class Connected:
         return [run for run in list(self.runs) if not run.wait(0)]
 
     def close(self) -> None:
-        """Leave what still runs to the service, and close the connection."""
-        for run in self.running:
-            with suppress(PilothouseError):
-                run.detach()
+        """Leave what still runs to the service, in two seconds at most."""
+        leaving = [
+            threading.Thread(target=_leave, args=(run,), daemon=True)
+            for run in self.running
+        ]
+        for thread in leaving:
+            thread.start()
+        deadline = time.monotonic() + _LEAVE_SECONDS
+        for thread in leaving:
+            thread.join(max(0.0, deadline - time.monotonic()))
         self.config.close()
+
+
+def _leave(run: Run) -> None:
+    """Leave a run to its service; what cannot go on without this process ends."""
+    try:
+        run.detach()
+    except PilothouseError:
+        run.cancel()
 
 
 def connected(session: Session) -> Connected:

@@ -215,12 +215,19 @@ class PilotMagics(HouseMagics):
 
     def _forget(self, urls: set[str]) -> None:
         """Close connections to services that are gone."""
-        from . import _suite
+        from . import _component, _fastmap, _suite
 
         connected = self.session.kept(_suite.SERVICE)
         if connected is not None and connected.proxy_prefix in urls:
             self.session.names.forget(_suite.SERVICE)
             self.session.release(_suite.SERVICE)
+        component: _component.Connected | None = self.session.kept(_component.SERVICE)
+        if component is not None:
+            component.leave(urls)
+        maps: _fastmap.Connected | None = self.session.kept(_fastmap.SERVICE)
+        if maps is not None and maps.url in urls:
+            self.session.names.forget(_fastmap.SERVICE)
+            self.session.release(_fastmap.SERVICE)
 
 
 def _port(word: str) -> tuple[str, int]:
