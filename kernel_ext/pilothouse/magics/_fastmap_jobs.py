@@ -13,6 +13,7 @@ from . import _fastmap
 from ._following import follow
 from ._jobs import JobKind
 from ._session import Session
+from ._show import Note
 
 if TYPE_CHECKING:
     from pilothouse.fastmap import Run
@@ -130,7 +131,15 @@ def _open(session: Session, record: JobRecord) -> Run:
 
 
 def _follow(session: Session, handle: Any, out: str | None) -> object:  # noqa: ANN401
-    return follow_run(session, handle, out=out)
+    from pilothouse.fastmap.errors import IncompleteError
+
+    try:
+        return follow_run(session, handle, out=out)
+    except IncompleteError as exc:  # its kernel ended in the middle: this is what is
+        from IPython.display import display
+
+        display(Note(f"{exc.message}; these are their results"))
+        return handle.partial()
 
 
 KIND = JobKind(_look, _open, _follow)
