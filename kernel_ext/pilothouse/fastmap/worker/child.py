@@ -65,6 +65,7 @@ _GZIP = 31
 _READ_BYTES = 256 * 1024
 _SAMPLE_BYTES = 64 * 1024
 _LOST = 70
+_NEEDED_SOON = ("dataclasses", "dis", "importlib.metadata", "typing", "uuid", "weakref")
 _PR_SET_CHILD_SUBREAPER = 36
 
 
@@ -452,7 +453,15 @@ def main(arguments: list[str]) -> None:
     dill = _dill()
     banner = sys.version.replace("\n", "")
     link.send({"k": "hello", "python": banner, "dill": dill.__version__})
+    _warm_up()
     Worker(link, Log(log)).serve()
+
+
+def _warm_up() -> None:
+    """Load what most functions need, while there is nothing else to do."""
+    for name in _NEEDED_SOON:
+        importlib.import_module(name)
+    _dill().loads(_dill().dumps(_warm_up, recurse=True))
 
 
 def _dill() -> Any:  # noqa: ANN401

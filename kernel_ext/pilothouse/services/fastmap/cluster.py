@@ -136,6 +136,7 @@ class Cluster:
         Raises:
             ServiceError: If there is none.
         """
+        logging.getLogger("distributed").setLevel(logging.WARNING)
         address = self._options.dask
         if address == "local":
             address = await self._start_own()
