@@ -35,7 +35,7 @@ NOBODY = "Identity.Unauthenticated.Default"
 
 COMPONENT_PORT = 1228
 LISTENER_PORT = 8888
-MAX_MESSAGE_BYTES = 1 << 22
+MAX_MESSAGE_BYTES = 1 << 20
 """Longest specification, redemption or interrupt that a component reads."""
 MAX_RESULT_BYTES = 1 << 27
 """Longest message with results that a client reads."""

@@ -1,5 +1,7 @@
 """A client that goes to its components; real ones, on loopback."""
 
+import asyncio
+import contextlib
 import http.server
 import json
 import socket
@@ -503,12 +505,11 @@ def test_cancelling_says_when_the_service_goes_on(client):
 
 
 def test_cancelling_says_when_nobody_answers(client):
-    service = Counting()
-    served = known(client, service)
-    handle = client.run("count", "now + 1h", VALUES)
-    served.close()
+    with known(client, Counting()) as served, Proxy(served.port) as proxy:
+        handle = through(client, proxy, "count")
+        proxy.cut()
 
-    told = handle.cancel()
+        told = handle.cancel()
 
     assert told.startswith("not confirmed: count-0 may go on")
 
@@ -631,8 +632,6 @@ def test_a_handle_can_be_awaited(client):
     async def main():
         return await client.run("once", "now", VALUES)
 
-    import asyncio
-
     with known(client, Once()):
         assert isinstance(asyncio.run(main()), model.Result)
 
@@ -725,58 +724,81 @@ def test_a_measurement_that_is_running_is_taken_up_once(client):
         again.cancel()
 
 
+def through(client, proxy, label):
+    """Run something for an hour, and watch it through a proxy."""
+    first = client.run(label, "now + 1h", VALUES)
+    first.detach()
+    return client.attach(first.saved(), f"http://127.0.0.1:{proxy.port}/")
+
+
 def test_a_component_that_was_restarted_has_lost_the_measurement(client):
-    service = Counting()
-    served = known(client, service)
-    handle = client.run("count", "now + 1h", VALUES)
-    served.close()
-    until(lambda: handle.state is MeasurementState.LOST, 10)
-    assert not handle.is_over
-    assert handle.trouble
-    with serve(service, port=served.port):
+    first, second = known(client, Counting()), serve(Counting())
+    with Proxy(first.port) as proxy:
+        handle = through(client, proxy, "count")
+        until(lambda: handle.rows, 5)
+        proxy.cut()
+        until(lambda: handle.state is MeasurementState.LOST, 10)
+        assert not handle.is_over
+        assert handle.trouble
+        proxy.mend(second.port)
+
         assert handle.wait(10)
 
     assert handle.state is MeasurementState.LOST
     assert handle.is_over
     with pytest.raises(RemoteError, match="does not know this measurement"):
         handle.result()
+    assert handle.partial().count_result_rows() >= 1
+    first.close()
+    second.close()
 
 
 def test_a_component_that_comes_back_in_time_has_the_result(client):
+    with known(client, Counting()) as served, Proxy(served.port) as proxy:
+        handle = through(client, proxy, "count")
+        until(lambda: handle.rows, 5)
+        proxy.cut()
+        until(lambda: handle.state is MeasurementState.LOST, 10)
+        proxy.mend()
+        until(lambda: handle.state is MeasurementState.RUNNING, 10)
+        assert handle.trouble == ""
+
+        handle.cancel()
+
+        assert handle.result(5).count_result_rows() >= 1
+
+
+def test_a_component_that_stops_hands_over_the_rows(client):
     service = Counting()
-    served = known(client, service)
-    handle = client.run("count", "now + 1h", VALUES)
-    scheduler = served.scheduler
-    with Proxy(served.port) as proxy:
-        link = f"http://127.0.0.1:{proxy.port}/"
-        with HttpInitiatorClient() as later:
-            again = later.attach(handle.saved(), link)
-            handle.detach()
-            until(lambda: again.rows, 5)
-            proxy.cut()
-            until(lambda: again.state is MeasurementState.LOST, 10)
-            proxy.mend()
-            until(lambda: again.state is MeasurementState.RUNNING, 10)
-            assert again.trouble == ""
-            again.cancel()
-    assert scheduler
-    served.close()
+    with known(client, service) as served:
+        handle = client.run("count", "now + 1h", VALUES)
+        assert service.has_rows.wait(5)
+        served.close()
+
+    assert handle.wait(5)
+    assert handle.result().count_result_rows() >= 3
+
+
+def test_closing_detaches_what_is_not_over(client):
+    with known(client, Counting()):
+        handle = client.run("count", "now + 1h", VALUES)
+
+        client.close()
+
+        assert handle.is_detached
+        assert not handle.wait(1)
 
 
 def test_a_result_whose_answer_got_lost_is_fetched_again(client):
     service = Gated()
-    served = known(client, service)
-    handle = client.run("gated", "now + 1h", VALUES)
-    with Proxy(served.port) as proxy, HttpInitiatorClient() as later:
-        again = later.attach(handle.saved(), f"http://127.0.0.1:{proxy.port}/")
-        handle.detach()
+    with known(client, service) as served, Proxy(served.port) as proxy:
+        handle = through(client, proxy, "gated")
         proxy.swallow_results = True
         service.gate.set()
         until(lambda: proxy.swallowed, 10)
         proxy.swallow_results = False
 
-        assert isinstance(again.result(10), model.Result)
-    served.close()
+        assert isinstance(handle.result(10), model.Result)
 
 
 class Proxy:
@@ -798,10 +820,12 @@ class Proxy:
         self._is_cut = True
         with self._lock:
             for one in self._open:
-                one.close()
+                with contextlib.suppress(OSError):  # it is closed already
+                    one.shutdown(socket.SHUT_RDWR)
             self._open.clear()
 
-    def mend(self):
+    def mend(self, target=None):
+        self._target = target or self._target
         self._is_cut = False
 
     def _accept(self):

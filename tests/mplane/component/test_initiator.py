@@ -439,7 +439,7 @@ def test_a_client_that_refuses_is_told_and_not_asked_again():
 
 
 def test_without_anything_granted_there_is_nothing_to_do(client):
-    rules = {"Access": {"Roles": {}, "Authorizations": {}}}
+    rules = {"Access": {"Roles": {"guest": [NOBODY]}, "Authorizations": {}}}
     with component_of(client, Once(), config=rules) as component:
         assert component.wait(5)
 
@@ -455,6 +455,18 @@ def test_a_withdrawn_capability_is_not_registered(client):
 
     assert component.registered["b"] == "Withdrawn"
     assert client.capability_labels() == ("a", "callback")
+
+
+def test_services_that_come_and_go_are_registered_anew(client):
+    first, second = Once(capability("a")), Once(capability("b", column="packets.lost"))
+    with component_of(client, first) as component:
+        assert component.wait_registered(5)
+        component.scheduler.add_service(second)
+        until(lambda: "b" in client.capability_labels(), 5)
+        component.scheduler.remove_service(first)
+        until(lambda: "a" not in client.capability_labels(), 5)
+
+    assert set(client.capability_labels()) == {"b", "callback"}
 
 
 def test_stopping_interrupts_and_sends_the_rows(client):

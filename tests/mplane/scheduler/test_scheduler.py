@@ -6,7 +6,9 @@ import time
 import pytest
 
 from measuring import Counting, Failing, Gated, Once, capability, specification
-from pilothouse.mplane import model
+from pilothouse.mplane import configuration, model
+from pilothouse.mplane.authorization import Authorization
+from pilothouse.mplane.media import NOBODY
 from pilothouse.mplane.scheduler import Scheduler, Service
 from waiting import until
 
@@ -19,8 +21,10 @@ ACCESS = {
 }
 
 
-def scheduler_of(*services, config=None, **options):
+def scheduler_of(*services, config=None, access=None, **options):
     made = Scheduler(config, **options)
+    if access is not None:  # an identity is what TLS has found: here it is given
+        made.authorization = Authorization(configuration.read(access).access)
     for service in services:
         made.add_service(service)
     return made
@@ -237,7 +241,7 @@ def test_two_identities_may_ask_for_the_same():
 )
 def test_roles_grant_exactly_what_is_named(user, label, is_allowed):
     service = Once(capability(label))
-    scheduler = scheduler_of(service, config=ACCESS)
+    scheduler = scheduler_of(service, access=ACCESS)
     made = specification(service.capability())
 
     reply = scheduler.process_message(user, made)
@@ -253,12 +257,42 @@ def test_a_token_can_be_granted():
     token = service.capability().get_token()
     access = {"Access": {"Roles": {"r": [ME]}, "Authorizations": {token: ["r"]}}}
 
-    assert scheduler_of(service, config=access).capabilities_for(ME)
+    assert scheduler_of(service, access=access).capabilities_for(ME)
+
+
+def test_without_tls_rules_hold_only_for_nobody_in_particular(caplog):
+    rules = {"Access": {"Roles": {"guest": [NOBODY]}, "Authorizations": {}}}
+
+    assert not scheduler_of(Once(), config=rules).capabilities_for(NOBODY)
+    assert scheduler_of(Once(), config=ACCESS).capabilities_for(NOBODY)
+    assert "all is allowed" in caplog.text
+
+
+def test_two_services_that_cannot_be_told_apart_are_told(caplog):
+    scheduler_of(Once(capability("one")), Once(capability("two")))
+
+    assert "the first one that is offered" in caplog.text
+
+
+def test_a_scheduler_that_ends_takes_no_specification():
+    service = Gated()
+    scheduler = scheduler_of(service)
+    receipt = ask(scheduler, service)
+    scheduler.is_ending = True
+
+    refused = scheduler.process_message(
+        ME, specification(service.capability(), address="10.0.0.9")
+    )
+
+    assert refused.errmsg() == "The component is stopping"
+    assert isinstance(redeem(scheduler, receipt), model.Receipt)
+    service.gate.set()
+    assert isinstance(finished(scheduler, receipt).get_reply(), model.Result)
 
 
 def test_a_service_that_is_not_granted_does_not_hide_another():
     hidden, open_to_all = Once(capability("secret")), Once(capability("ping"))
-    scheduler = scheduler_of(hidden, open_to_all, config=ACCESS)
+    scheduler = scheduler_of(hidden, open_to_all, access=ACCESS)
 
     receipt = ask(scheduler, hidden)
 

@@ -468,8 +468,13 @@ class HttpInitiatorClient(BaseClient):
             self._in_doubt.discard(measurement.token)
 
     def close(self) -> None:
-        """Redeem nothing more, and close the connections. May be called twice."""
+        """Redeem nothing more, and close the connections. May be called twice.
+
+        Measurements that are not over are detached.
+        """
         self._redeemer.close()
+        for measurement in self.measurements():
+            measurement.detach()
         self._tls.close()
 
     def __enter__(self) -> Self:

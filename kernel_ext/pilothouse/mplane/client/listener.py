@@ -145,7 +145,12 @@ class HttpListenerClient(BaseClient):
             ) from failures[0]
 
     def close(self) -> None:
-        """Listen no more. May be called twice."""
+        """Listen no more. May be called twice.
+
+        Measurements that are not over are detached.
+        """
+        for measurement in self.measurements():
+            measurement.detach()
         loop, thread = self._loop, self._thread
         if loop is not None and not loop.is_closed():
             with contextlib.suppress(RuntimeError):  # it has just ended

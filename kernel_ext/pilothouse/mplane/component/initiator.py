@@ -91,6 +91,7 @@ class InitiatorHttpComponent:
         self._idle = idle_seconds
         self._retry = retry_seconds
         self._client = ""  # the identity of the client
+        self._shown: list[tuple[str, str]] = []
         self._callback = _callback_capability()
         self._ending = threading.Event()
         self._done = threading.Event()
@@ -122,6 +123,7 @@ class InitiatorHttpComponent:
         """
         deadline = time.monotonic() + timeout
         self._ending.set()
+        self.scheduler.is_ending = True
         self.scheduler.interrupt_all()
         for job in self.scheduler.jobs.values():
             job.wait(max(0.0, deadline - time.monotonic()))
@@ -168,6 +170,7 @@ class InitiatorHttpComponent:
                 self._client = self.tls_state.extract_peer_identity(
                     self._urls.capability_url
                 )
+                self._shown = self._offered()
                 envelope = self._capabilities()
                 if not len(envelope):
                     self._fail("no capability is granted to the client")
@@ -186,6 +189,11 @@ class InitiatorHttpComponent:
                 self._tell(f"the client is not ready: {_reason(answer)}")
             self._ending.wait(self._retry)
         return False
+
+    def _offered(self) -> list[tuple[str, str]]:
+        """Return what the client may know, to see when that changes."""
+        shown = self.scheduler.capabilities_for(self._client, withdrawn=True)
+        return [(one.kind_str(), one.get_token()) for one in shown]
 
     def _capabilities(self) -> model.Envelope:
         envelope = model.Envelope()
@@ -211,6 +219,8 @@ class InitiatorHttpComponent:
     def _ask(self) -> None:
         while not self._ending.is_set():
             pause = self._idle
+            if self._offered() != self._shown and not self._register():
+                return  # what is offered has changed, and is unwelcome
             try:
                 answer = get(self.tls_state, self._urls.specification_url)
                 if answer.ok and is_media_type(answer.headers.get("Content-Type")):

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pilothouse.mplane import configuration
 from pilothouse.mplane.configuration import Listen
 from pilothouse.mplane.media import MAX_MESSAGE_BYTES
-from pilothouse.mplane.scheduler import Scheduler, Service
+from pilothouse.mplane.scheduler import Scheduler, Service, Work
 from pilothouse.mplane.tls import TlsState
 from pilothouse.mplane.web import MessageServer, application
 
@@ -20,6 +20,8 @@ from .offering import Offering, Offers, scheduler_of
 __all__ = ["ListenerHttpComponent"]
 
 _STOP_SECONDS = 5.0
+_MOMENT_SECONDS = 1.5
+_LOOK_SECONDS = 0.05
 _DISCOVERY = r"/(?:capability(?:/[^/]*)?|capabilities/?)?"
 _POSTS = r"/(?:specification|result)/?"
 
@@ -120,15 +122,26 @@ class ListenerHttpComponent:
         return self
 
     async def stop(self, timeout: float = _STOP_SECONDS) -> None:
-        """Take no more, interrupt what runs and wait for it so many seconds."""
-        self._server.refuse_new()
-        self.scheduler.interrupt_all()
+        """Take no more, interrupt what runs and wait for it so many seconds.
+
+        Rows of what was interrupted can be redeemed for a moment.
+        """
+        self.scheduler.is_ending = True
         deadline = time.monotonic() + timeout
-        for job in self.scheduler.jobs.values():
-            left = deadline - time.monotonic()
-            if left > 0 and not job.finished():
-                await asyncio.get_running_loop().run_in_executor(None, job.wait, left)
+        jobs = [job for job in self.scheduler.jobs.values() if not job.finished()]
+        for job in jobs:
+            job.interrupt()
+        for job in jobs:
+            left = max(0.0, deadline - time.monotonic())
+            await asyncio.get_running_loop().run_in_executor(None, job.wait, left)
+        moment = min(deadline, time.monotonic() + _MOMENT_SECONDS)
+        while self._is_owed(jobs) and time.monotonic() < moment:
+            await asyncio.sleep(_LOOK_SECONDS)
         await self._server.close()
+
+    def _is_owed(self, jobs: list[Work]) -> bool:
+        kept = self.scheduler.jobs
+        return any(job.receipt.get_token() in kept and not job.failed() for job in jobs)
 
 
 class _Both(DiscoveryHandler, MessagePostHandler):

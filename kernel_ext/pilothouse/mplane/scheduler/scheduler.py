@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 
 from pilothouse.mplane import configuration, model
 from pilothouse.mplane.authorization import Authorization
+from pilothouse.mplane.media import NOBODY
 
 from .job import Job
 from .jobs import JobTable
@@ -40,6 +41,7 @@ class Scheduler:
     Attributes:
         services: In the order in which they are asked.
         authorization: Who may run what.
+        is_ending: With it, specifications are refused; everything else is answered.
     """
 
     def __init__(
@@ -52,7 +54,8 @@ class Scheduler:
     ) -> None:
         settings = configuration.read(config)
         self.services: list[Service] = []
-        self.authorization = Authorization(settings.access)
+        self.authorization = Authorization(_rules(settings))
+        self.is_ending = False
         self.max_results = settings.max_results
         self._runtime = shared_runtime() if runtime is None else runtime
         self._lock = threading.Lock()
@@ -194,6 +197,8 @@ class Scheduler:
         known = self._jobs.get(user or "", token)
         if known is not None:
             return known.receipt
+        if self.is_ending:
+            return model.Exception(token=token, errmsg="The component is stopping")
         try:
             service = self._service_for(user, specification)
             if isinstance(service, model.Exception | model.Withdrawal):
@@ -303,6 +308,20 @@ class Scheduler:
             token=token,
             errmsg="No service registered for specification",
         )
+
+
+def _rules(settings: configuration.Configuration) -> configuration.Access | None:
+    """Return the rules; none without TLS, for then everybody is nobody.
+
+    Source: contract §5. Rules for nobody in particular hold in any case.
+    """
+    access = settings.access
+    if access is None or settings.tls is not None or NOBODY in access.roles:
+        return access
+    log.warning(
+        "%s: without [TLS] nobody is known, and all is allowed", settings.source
+    )
+    return None
 
 
 def _token_of(msg: object) -> str | None:
