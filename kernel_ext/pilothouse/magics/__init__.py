@@ -62,6 +62,11 @@ MAGICS: Mapping[str, Declared] = {
     "schema": Declared(_ASSETS, "line_cell", "a cell that is an Avro schema"),
     "stream": Declared(_ASSETS, "line_cell", "a cell that is a stream descriptor"),
     "sensor": Declared(_ASSETS, "line_cell", "a cell that is a sensor descriptor"),
+    "aimm": Declared(
+        "pilothouse.magics.aimm:AimmMagics",
+        "line_cell",
+        "model instances on an AIMM server: create, fit, predict, watch",
+    ),
     "fastmap": Declared(
         "pilothouse.magics.fastmap:FastmapMagics",
         "line_cell",

@@ -40,6 +40,7 @@ __all__ = [
 ]
 
 KINDS: dict[str, str] = {
+    "aimm": "pilothouse.magics._aimm:KIND",
     "fastmap": "pilothouse.magics._fastmap_jobs:KIND",
     "mplane": "pilothouse.magics._measurement_jobs:KIND",
 }

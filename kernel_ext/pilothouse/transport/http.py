@@ -450,7 +450,9 @@ class HttpPeer:
             pool.close()
 
     def _opened(self, connection: HTTPConnection) -> None:
-        shown = getattr(connection.sock, "getpeercert", dict)()
+        shown: Mapping[str, Any] | None = getattr(
+            connection.sock, "getpeercert", dict
+        )()
         with self._lock:
             self._certificate = shown or {}
             self._connections.add(connection)

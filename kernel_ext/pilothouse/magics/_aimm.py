@@ -1,0 +1,289 @@
+"""The AIMM server of a session: connecting, its live names, its actions as jobs."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from pilothouse import secrets
+from pilothouse.errors import LineError, NotAuthorizedError, NotFoundError
+from pilothouse.jobs import JobBook, JobRecord
+from pilothouse.profiles import Endpoint, Setting
+from pilothouse.secrets import Secret
+
+from ._asking import ask_of
+from ._following import follow
+from ._jobs import JobKind
+from ._names import Name
+from ._session import Session
+
+if TYPE_CHECKING:
+    from pilothouse.aimm import Action, Client
+
+__all__ = [
+    "KIND",
+    "SERVICE",
+    "ActionInterrupt",
+    "Choice",
+    "connect",
+    "connected",
+    "follow_action",
+    "is_local",
+    "write_down",
+]
+
+SERVICE = "aimm"
+_LOCAL = "local"
+
+
+class ActionInterrupt(KeyboardInterrupt):
+    """An action was interrupted; the message says what became of it.
+
+    Attributes:
+        action: Its handle.
+    """
+
+    def __init__(self, message: str, action: Action) -> None:
+        super().__init__(message)
+        self.action = action
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choice:
+    """What ``%aimm connect`` was told.
+
+    Attributes:
+        where: An address, a profile's name, ``"local"``, or ``None``.
+        user: Who logs in; ``None`` as the profile says.
+        plain: Whether the password is sent as it is, and not its SHA-256.
+        timeout: Longest wait for a short answer in seconds; ``None`` as options say.
+    """
+
+    where: str | None = None
+    user: str | None = None
+    plain: bool = False
+    timeout: float | None = None
+
+
+def connected(session: Session) -> Client:
+    """Return the client; connects by itself where a server is known.
+
+    Raises:
+        PilothouseError: If none is known, or it does not take us.
+    """
+    found: Client | None = session.kept(SERVICE)
+    if found is not None and str(found.connection) != "closed":
+        return found
+    if not _is_known(session):
+        raise LineError("no AIMM server yet", hint="%aimm connect, or %pilot up")
+    return connect(session, Choice())
+
+
+def connect(session: Session, choice: Choice) -> Client:
+    """Connect to a server and keep the client: an address, a profile, or a local one.
+
+    Without a place the profile in use decides; when it names none, the local services
+    are taken, and started where none run.
+
+    Raises:
+        LineError: If nobody has the password.
+        NotAuthorizedError: If the server does not take it.
+        TransportError: If it does not answer.
+    """
+    from pilothouse import aimm
+
+    place, username, password = _place(session, choice)
+    try:
+        client = aimm.connect(
+            place.url or "",
+            username,
+            password,
+            hash_password=not choice.plain,
+            verify=place.verify,
+            timeout=choice.timeout or place.timeout or session.options.timeout,
+        )
+    except NotAuthorizedError as exc:
+        exc.hint = "the password comes from PILOTHOUSE_AIMM_PASSWORD or the keyring"
+        raise
+    session.keep(SERVICE, client)
+    session.names.watch(SERVICE, lambda: _names(client))
+    return client
+
+
+def is_local(client: Client) -> bool:
+    """Tell whether a client's server is one of the local services."""
+    return _local(client.url) is not None
+
+
+def write_down(client: Client, action: Action) -> None:
+    """Write an action into the book, until it is over; a detached one stays there.
+
+    A server that keeps no results of actions has no jobs to be found again.
+    """
+    if not client.run:
+        return
+    book = JobBook()
+    known: list[JobRecord] = []
+
+    def note() -> None:
+        if action.id is None or known or action.is_over:
+            return
+        of = "" if action.model is None else f" of instance {action.model}"
+        record = JobRecord(
+            id=f"{client.run}-{action.id}",
+            kind=SERVICE,
+            url=client.url,
+            label=f"{action.call}{of}",
+            details={"action": action.id, "run": client.run},
+        )
+        known.append(record)
+        with suppress(OSError):  # a full disk is no reason not to run
+            book.remember(record)
+
+    remove = client.on_change(lambda _state: note())
+
+    def forget(_action: object) -> None:
+        remove()
+        for record in known:
+            book.forget(record.key)
+
+    note()
+    action.on_end(forget)
+
+
+def follow_action(session: Session, action: Action, out: str | None) -> object:
+    """Wait for an action with its progress shown, and return its result.
+
+    Raises:
+        KeyboardInterrupt: If interrupted; it says what became of the action.
+        ActionError: If it failed or was cancelled.
+    """
+    of = "" if action.model is None else f" of instance {action.model}"
+    return follow(
+        session,
+        action,
+        label=f"{action.call}{of}",
+        unit="steps",
+        out=out,
+        interrupt=lambda text: ActionInterrupt(text, action),
+    )
+
+
+def _is_known(session: Session) -> bool:
+    if session.settings.profile().endpoint(SERVICE).url:
+        return True
+    from pilothouse import services
+
+    return any(SERVICE in local.services for local in services.status())
+
+
+def _local(url: str) -> Mapping[str, str] | None:
+    from pilothouse import services
+
+    for local in services.status():
+        endpoint = local.services.get(SERVICE)
+        if endpoint is not None and _same(endpoint.url, url):
+            return endpoint.to_dict()
+    return None
+
+
+def _same(one: str, other: str) -> bool:
+    return one.rstrip("/").removesuffix("/ws") == other.rstrip("/").removesuffix("/ws")
+
+
+def _place(session: Session, choice: Choice) -> tuple[Endpoint, str, Secret]:
+    if choice.where and "://" in choice.where:
+        if "@" in choice.where.partition("://")[2].partition("/")[0]:
+            raise LineError(
+                "a password in an address would stay in the notebook",
+                hint="set PILOTHOUSE_AIMM_PASSWORD, or run this where it can ask",
+            )
+        place = Endpoint(SERVICE, {"url": Setting(choice.where, "the line")})
+    elif choice.where == _LOCAL:
+        place = Endpoint(SERVICE)
+    else:
+        place = session.settings.profile(choice.where).endpoint(SERVICE)
+        if choice.where and not place.url:
+            raise LineError(
+                f"profile {choice.where!r} has no address for AIMM",
+                hint="%pilot profiles shows what it has",
+            )
+    if not place.url:
+        from ._local import local_services
+
+        local = local_services(session, SERVICE).services[SERVICE]
+        settings = {**place.settings, "url": Setting(local.url, "local services")}
+        return Endpoint(SERVICE, settings), local.username, Secret(local.password)
+    fields = _local(place.url)
+    if fields is not None:
+        return place, fields["username"], Secret(fields["password"])
+    username = choice.user or place.username or ""
+    found = secrets.find(
+        SERVICE, url=place.url, username=username, ask=ask_of(session.shell)
+    )
+    if found is None:
+        raise LineError(
+            f"no password of {username!r} for {place.url}",
+            hint="set PILOTHOUSE_AIMM_PASSWORD, or run this where it can ask",
+        )
+    return place, username, found.secret
+
+
+def _names(client: Client) -> Mapping[str, Sequence[Name]]:
+    """Return what completes: instances, model types, data, actions."""
+    plugins = client.plugins()
+    return {
+        "instance": [
+            Name(str(number), instance.model_type)
+            for number, instance in client.models.items()
+        ],
+        "action": [
+            Name(str(number), f"{entry.call} {entry.progress}")
+            for number, entry in client.actions.items()
+        ],
+        "model type": [Name(name, "model type") for name in plugins["model_types"]],
+        "data access": [Name(f"@{name}", "data") for name in plugins["data_access"]],
+    }
+
+
+def _client_at(session: Session, url: str) -> Client:
+    found: Client | None = session.kept(SERVICE)
+    if found is not None and _same(found.url, url) and str(found.connection) == "ready":
+        return found
+    return connect(session, Choice(where=url))
+
+
+def _numbers(record: JobRecord) -> tuple[str, int]:
+    run, number = record.details.get("run"), record.details.get("action")
+    if not isinstance(run, str) or not isinstance(number, int):
+        raise NotFoundError(f"{record.id} names no action", protocol="AIMM")
+    return run, number
+
+
+def _look(session: Session, record: JobRecord) -> str:
+    run, number = _numbers(record)
+    client = _client_at(session, record.url)
+    entry = client.state.actions.get(number)
+    if client.run != run or entry is None:
+        raise NotFoundError(f"{record.url} knows no action {number} of that run")
+    age = dt.datetime.now(dt.UTC) - record.created
+    return entry.progress or f"sent {age.total_seconds():.0f} s ago"
+
+
+def _open(session: Session, record: JobRecord) -> Action:
+    run, number = _numbers(record)
+    client = _client_at(session, record.url)
+    if client.run != run or number not in client.state.actions:
+        raise NotFoundError(f"{record.url} knows no action {number} of that run")
+    return client.attach(number)
+
+
+def _follow(session: Session, handle: Any, out: str | None) -> object:  # noqa: ANN401
+    return follow_action(session, handle, out)
+
+
+KIND = JobKind(_look, _open, _follow)
+"""How actions of an earlier kernel are found again."""
