@@ -18,6 +18,7 @@ from .errors import (
     FastmapException,
     FastmapTransportError,
     FastmapUsageError,
+    IncompleteError,
     RunNotFoundError,
 )
 from .failures import item_error, start_error
@@ -232,7 +233,7 @@ def _chosen(batches: tuple[BatchInfo, ...]) -> list[BatchInfo]:
 
 
 def _incomplete(count: int) -> FastmapException:
-    return FastmapException(
+    return IncompleteError(
         f"only the first {count:,} items were sent before the run was left",
         hint="run.partial() has their results",
     )

@@ -153,8 +153,7 @@ class Source:
             PackingError: If one cannot be pickled.
         """
         count = max(1, min(count, self._room()))
-        behind = 0 if self._left is None else len(self._left[1])
-        first = self.taken - behind
+        first = self.position
         items = self.take(count)
         size = len(items)
         if not size:
@@ -172,7 +171,7 @@ class Source:
                     "raise max_batch_bytes, if the service takes more",
                 )
             half = size // 2
-            self._put_back(items[half:])
+            self.put_back(items[half:])
             items, size = items[:half], half
         self._bytes_each = len(data) / size
         return Batch(first, size, data, pack())
@@ -185,7 +184,13 @@ class Source:
             room = min(room, int(min(self._limit, _MOST_RAW) / self._bytes_each) or 1)
         return room
 
-    def _put_back(self, items: Any) -> None:  # noqa: ANN401
+    @property
+    def position(self) -> int:
+        """Number of the item that comes next."""
+        return self.taken - (0 if self._left is None else len(self._left[1]))
+
+    def put_back(self, items: Any) -> None:  # noqa: ANN401
+        """Take back the last items that were taken; they come next."""
         if self._left is not None:
             items = [*items, *self._left[1]]
         self._left = (0, items)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import random
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, TypeVar
 
 from .batches import Batch, squeeze
 from .client import Cloud, Reply, Results, TooLarge, Unknown, Wait
@@ -33,6 +34,63 @@ _RUNNING_SECONDS: Final = 0.1
 _START_TRIES: Final = 3
 _DAMAGE_TRIES: Final = 2
 _INIT_TRIES: Final = 5
+_LONGEST_PAUSE: Final = 5.0
+T = TypeVar("T")
+
+
+class Patience:
+    """How long a service may be away: tries again, a little later each time.
+
+    Args:
+        flow: Is told what is waited for; its end ends the waiting.
+        seconds: Longest time without any answer.
+    """
+
+    def __init__(self, flow: Flow, seconds: float) -> None:
+        self._flow = flow
+        self._seconds = seconds
+        self._since: float | None = None
+        self._tries = 0
+
+    def answered(self) -> None:
+        """Note that the service has answered."""
+        self._since, self._tries = None, 0
+
+    def wait(self, exc: FastmapTransportError) -> None:
+        """Wait a little longer than the last time.
+
+        Raises:
+            FastmapTransportError: If patience is at its end: ``exc``.
+        """
+        now = time.monotonic()
+        if self._since is None:
+            self._since = now
+        self._tries += 1
+        if now - self._since > self._seconds:
+            raise exc
+        with self._flow.lock:
+            self._flow.tally.retries += 1
+        text = exc.message.partition("\n")[0]
+        self._flow.note_step(f"{text}; trying again")
+        ceiling = min(_LONGEST_PAUSE, 0.1 * 2**self._tries)
+        self._flow.stopping.wait(random.uniform(0.5, 1.0) * ceiling)
+
+    def call(self, ask: Callable[[], T]) -> T:
+        """Return what the service answers to a question that may be repeated.
+
+        Raises:
+            FastmapException: If it refuses, or is away for too long.
+        """
+        while True:
+            try:
+                answer = ask()
+            except FastmapTransportError as exc:
+                if self._flow.stopping.is_set():
+                    raise
+                self.wait(exc)
+            else:
+                self.answered()
+                return answer
 
 
 @dataclass(eq=False)
@@ -45,6 +103,7 @@ class Site:
         run_id: Of the map.
         label: Of the map.
         name: The function's.
+        is_needed: Whether nobody else can do the work.
         hashes: Functions that the service has been given for it, by hash.
     """
 
@@ -53,6 +112,7 @@ class Site:
     run_id: str
     label: str
     name: str
+    is_needed: bool = True
     hashes: dict[str, Packed] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -116,12 +176,30 @@ class CloudLane:
         return not self._thread.is_alive()
 
     def _run(self) -> None:
+        batch = None
         try:
             while (batch := self._flow.take()) is not None:
                 _Sending(self._flow, self._site, batch).go()
+        except FastmapTransportError as exc:
+            if not self._flow.stopping.is_set():
+                self._gone(batch, exc)
         except BaseException as exc:  # nobody may wait for ever, not even for a fault
             if not self._flow.stopping.is_set():
                 self._flow.fail_at(None, exc)
+
+    def _gone(self, batch: Batch | None, exc: FastmapTransportError) -> None:
+        """Leave the rest to the processes here, if there are any."""
+        if self._site.is_needed:
+            self._flow.fail_at(None, exc)
+            return
+        warning = f"without the service: {exc.message}"
+        if warning not in self._cloud.warnings:
+            self._cloud.warnings.append(warning)
+        self._flow.note_step("")
+        with self._flow.lock:
+            self._flow.lanes -= 1
+        if batch is not None:
+            self._flow.put_back(batch)
 
 
 class _Sending:
@@ -133,10 +211,9 @@ class _Sending:
         self._batch = batch
         self._options = site.options
         self._body = b""
-        self._away_since: float | None = None
+        self._patience = Patience(flow, site.options.retry_timeout)
         self._waited = 0.0
         self._step = ""
-        self._tries = 0
         self._starts = 0
         self._inits = 0
         self._sent_at = 0.0
@@ -151,11 +228,12 @@ class _Sending:
                 self._sent_at = time.monotonic()
                 reply = self._site.cloud.map(self._body, self._batch.count)
             except FastmapTransportError as exc:
-                self._away(exc)
+                if not self._flow.stopping.is_set():
+                    self._patience.wait(exc)
             except IntegrityError as exc:
                 self._damaged(exc)
             else:
-                self._away_since = None
+                self._patience.answered()
                 if self._handled(reply):
                     return
 
@@ -257,20 +335,6 @@ class _Sending:
         if self._batch.tries >= _DAMAGE_TRIES:
             raise exc
         self._note_retry("an answer was damaged")
-
-    def _away(self, exc: FastmapTransportError) -> None:
-        """Wait a little longer each time, until patience is at its end."""
-        if self._flow.stopping.is_set():
-            return
-        now = time.monotonic()
-        if self._away_since is None:
-            self._away_since, self._tries = now, 0
-        self._tries += 1
-        if now - self._away_since > self._options.retry_timeout:
-            raise exc
-        self._note_retry(f"{exc.message.partition(chr(10))[0]}; trying again")
-        ceiling = min(5.0, 0.1 * 2**self._tries)
-        self._flow.stopping.wait(random.uniform(0.5, 1.0) * ceiling)
 
     def _note_retry(self, step: str) -> None:
         with self._flow.lock:

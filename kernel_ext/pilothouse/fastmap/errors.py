@@ -14,6 +14,7 @@
             FastmapNotAuthorizedError     also NotAuthorizedError
             CreditsError                  the credits, or those allowed, are spent
             RunNotFoundError              also NotFoundError
+        IncompleteError               a run was left before all items were sent
 
 What an iterable raises comes through as it is.
 
@@ -35,6 +36,7 @@ __all__ = [
     "FastmapTimeoutError",
     "FastmapTransportError",
     "FastmapUsageError",
+    "IncompleteError",
     "IntegrityError",
     "ItemError",
     "PackingError",
@@ -96,6 +98,10 @@ class StartError(FastmapException):
 
 class RunCancelledError(FastmapException):
     """The run was cancelled."""
+
+
+class IncompleteError(FastmapException):
+    """A run was left before all its items were sent; ``partial`` has what came."""
 
 
 class FastmapTransportError(FastmapException, errors.TransportError):

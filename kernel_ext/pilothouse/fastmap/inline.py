@@ -24,12 +24,13 @@ from .worker.process import WorkerProcess
 
 __all__ = ["Inline"]
 
-_STRETCH_SECONDS: Final = 0.02
-_LONG_STRETCH_SECONDS: Final = 0.1
+_STRETCH_SECONDS: Final = 0.01
+_LONG_STRETCH_SECONDS: Final = 0.05
 _PATIENCE_SECONDS: Final = 0.05
 _START_SECONDS: Final = 0.15
 _WARM_SECONDS: Final = 0.01
-_GROWTH: Final = 64
+_GROWTH: Final = 8
+_PIECE: Final = 128
 _SAMPLE: Final = 100
 _GAIN: Final = 0.9
 
@@ -71,6 +72,8 @@ class Inline:
         self._is_over = False
         self._cannot_move = workers < 2
         self._done = 0
+        self._items: Any = ()
+        self._first = 0
 
     def stretches(self) -> Iterator[list[Any]]:
         """Yield lists of results.
@@ -82,29 +85,22 @@ class Inline:
         timer = self._timer()
         try:
             while self._source.has_more:
-                items = self._source.take(size)
-                if not len(items):
-                    break
-                first = self._source.taken - len(items)
-                start = time.perf_counter()
-                results, failure = self._mapped(items, first)
-                now = time.perf_counter()
-                spent = now - start
-                self._done += len(items)
+                long = time.perf_counter() - began > _LONG_STRETCH_SECONDS
+                target = _LONG_STRETCH_SECONDS if long else _STRETCH_SECONDS
+                results, failure = self._stretch(size, target)
                 yield results
                 if failure is not None:
                     raise failure
-                self.seconds_each = spent / len(items)
-                elapsed = now - began
+                if not results:
+                    break
+                elapsed = time.perf_counter() - began
                 if elapsed - checked > _PATIENCE_SECONDS:
                     checked = elapsed
-                    if self._is_worth_moving(items, results):
+                    if self._is_worth_moving(results):
                         self.moves = True
                         return
-                long = elapsed > _LONG_STRETCH_SECONDS
-                target = _LONG_STRETCH_SECONDS if long else _STRETCH_SECONDS
-                fitting = int(target / max(self.seconds_each, 1e-9))
-                size = max(1, min(fitting, len(items) * _GROWTH))
+                fitting = int(target / max(self.seconds_each or 0.0, 1e-9))
+                size = max(1, min(fitting, len(results) * _GROWTH))
         finally:
             if timer is not None:
                 timer.cancel()
@@ -122,26 +118,66 @@ class Inline:
         for worker in workers:
             worker.kill()
 
-    def _mapped(self, items: Any, first: int) -> tuple[list[Any], ItemError | None]:  # noqa: ANN401
-        results: list[Any] = []
-        while True:
-            rest = items if not results else items[len(results) :]
+    def _stretch(self, size: int, target: float) -> tuple[list[Any], ItemError | None]:
+        """Map pieces until the time is up."""
+        source, function = self._source, self._function
+        items = source.take(size)
+        length = len(items)
+        self._first = source.position - length
+        found: list[Any] = []
+        at, extend, clock = 0, found.extend, time.perf_counter
+        piece: Any = ()
+        before = now = clock()
+        end = now + target
+        while at < length and now < end:
+            piece = items[at : at + _PIECE] if length > _PIECE else items
+            at += len(piece)
+            failure: ItemError | None = None
             try:
-                results.extend(map(self._function, rest))
+                extend(map(function, piece))
             except Exception as exc:
-                error = self._error(first + len(results), items[len(results)], exc)
+                failure = self._failed(found, items[:at], exc)
             else:
-                if len(results) == len(items):
-                    return results, None
-                # a StopIteration of the function's own has ended the map
-                at = len(results)
-                stop = StopIteration()
-                error = self._error(first + at, items[at], stop)
+                if len(found) != at:  # a StopIteration of the function's own
+                    failure = self._failed(found, items[:at], StopIteration())
+            if failure is not None:
+                return found, failure
+            before, now = now, clock()
+        if at < length:
+            source.put_back(items[at:])
+        if at:
+            self._done += at
+            self._items = items[:at]
+            self.seconds_each = (now - before) / len(piece)
+        return found, None
+
+    def _failed(
+        self,
+        found: list[Any],
+        items: Any,  # noqa: ANN401
+        exc: BaseException,
+    ) -> ItemError | None:
+        """Return what to raise; None when it is a result, as all behind it are.
+
+        Args:
+            found: The results so far.
+            items: What was to be mapped; the first items of the stretch.
+            exc: What the next one has raised.
+        """
+        while True:
+            at = len(found)
+            error = self._error(self._first + at, items[at], exc)
             if not self._return_exceptions:
-                return results, error
-            results.append(error)
-            if len(results) == len(items):
-                return results, None
+                return error
+            found.append(error)
+            try:
+                found.extend(map(self._function, items[at + 1 :]))
+            except Exception as next_one:
+                exc = next_one
+                continue
+            if len(found) == len(items):
+                return None
+            exc = StopIteration()
 
     def _error(self, index: int, item: Any, exc: BaseException) -> ItemError:  # noqa: ANN401
         import reprlib
@@ -159,7 +195,7 @@ class Inline:
         error.__cause__ = exc
         return error
 
-    def _is_worth_moving(self, items: Any, results: list[Any]) -> bool:  # noqa: ANN401
+    def _is_worth_moving(self, results: list[Any]) -> bool:
         if self._cannot_move or self.seconds_each is None:
             return False
         each = self.seconds_each
@@ -168,7 +204,7 @@ class Inline:
         if each * left <= _START_SECONDS:
             return False
         try:
-            moving = self._moving_seconds(items, results)
+            moving = self._moving_seconds(self._items, results)
         except Exception:  # what cannot be pickled stays here
             self._cannot_move = True
             return False
@@ -177,7 +213,7 @@ class Inline:
 
     def _moving_seconds(self, items: Any, results: list[Any]) -> float:  # noqa: ANN401
         """Return the time that this process would spend on an item and its result."""
-        items, results = items[:_SAMPLE], results[:_SAMPLE]
+        items, results = items[:_SAMPLE], results[-len(items) :][:_SAMPLE]
         start = time.perf_counter()
         sharing.Writer().dumps(items)
         there = time.perf_counter() - start

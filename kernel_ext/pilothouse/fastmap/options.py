@@ -21,6 +21,7 @@ from pilothouse.nearest import did_you_mean
 from pilothouse.secrets import Secret
 
 from .errors import FastmapUsageError
+from .wire.limits import BODY_ROOM, PART_BYTES
 from .wire.token import split
 
 __all__ = [
@@ -103,7 +104,7 @@ class Options:
     wait_timeout: float = 600.0
     retry_timeout: float = 60.0
     batch_timeout: float | None = None
-    max_batch_bytes: int = 20 * 1000 * 1000
+    max_batch_bytes: int = PART_BYTES + BODY_ROOM // 2
     local_modules: Sequence[str] = ()
     exclude: Sequence[str] = field(default=())
     verify: bool | str | None = None

@@ -66,5 +66,11 @@ class Pace:
             count = int(target / max(self._each, 1e-9))
             count = max(1, min(count, self._largest * _GROWTH))
         if left is not None:
-            count = min(count, max(1, -(-left // (2 * max(1, lanes)))))
+            share = -(-left // (2 * max(1, lanes)))
+            worth = int(self._worth() / max(self._each, 1e-9)) if self._each else 1
+            count = min(count, max(1, share, worth))
         return count
+
+    def _worth(self) -> float:
+        """Return the seconds below which a batch is not worth a message."""
+        return max(_LEAST_SECONDS / 20, 2 * self._overhead)

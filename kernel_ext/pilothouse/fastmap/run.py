@@ -21,7 +21,7 @@ from collections.abc import Callable, Generator, Iterator
 from typing import Any, Final
 
 from .client import Cloud
-from .cloud_lane import CloudLane, Site
+from .cloud_lane import CloudLane, Patience, Site
 from .errors import (
     CreditsError,
     FastmapException,
@@ -41,6 +41,7 @@ _END_SECONDS: Final = 1.5
 _JOIN_SECONDS: Final = 0.4
 _SENT_SECONDS: Final = 0.3
 _DETACH_SECONDS: Final = 60.0
+_CONNECT_SECONDS: Final = 3.0
 
 
 class Run:
@@ -84,6 +85,7 @@ class Run:
         self._cloud: Cloud | None = None
         self._closing = threading.Lock()
         self._is_closed = False
+        self._is_connected = False
         self._confirmed: bool | None = None
         self._thread: threading.Thread | None = None
         self._closed = threading.Event()
@@ -158,9 +160,9 @@ class Run:
             FastmapUsageError: If there is no service that can do that.
             FastmapException: If it does not take what is left.
         """
+        site = self._site_soon()
         if self.state.is_over:
             return self.outcome
-        site = self._site
         if site is None or not site.cloud.can_resume or self._local:
             raise FastmapUsageError(
                 "nothing can go on without this process",
@@ -185,7 +187,8 @@ class Run:
     def outcome(self) -> str:
         """How it has ended, in words; empty before that."""
         text = self._flow.outcome
-        if not text or self._confirmed is None or self.state is State.DETACHED:
+        is_plain = self.state in (State.DONE, State.DETACHED)
+        if not text or self._confirmed is None or is_plain:
             return text
         if self._confirmed:
             return f"{text}; the service has confirmed the end"
@@ -376,7 +379,8 @@ class Run:
         """Ask the service in, and begin to send to it."""
         flow, options = self._flow, self._options
         flow.note_step("connecting")
-        features = cloud.auth()
+        patience = Patience(flow, min(options.retry_timeout, _CONNECT_SECONDS))
+        features = patience.call(cloud.auth)
         packed = flow.pack()
         flow.note_step("")
         site = Site(
@@ -385,6 +389,7 @@ class Run:
             run_id=self.run_id,
             label=self.label,
             name=self.name,
+            is_needed=not self._local,
         )
         wanted = options.max_cloud_workers
         if features.workers:
@@ -399,7 +404,8 @@ class Run:
             self._remote = [CloudLane(flow, site, n) for n in range(1, wanted + 1)]
             with flow.lock:
                 flow.lanes += wanted
-        site.have(packed)
+        patience.call(lambda: site.have(packed))
+        self._is_connected = True
         for lane in self._remote:
             lane.start()
 
@@ -454,6 +460,19 @@ class Run:
             except FastmapException:
                 confirmed = False
         return confirmed
+
+    def _site_soon(self) -> Site | None:
+        """Return the service, once it is connected; None when none will be."""
+        if self._policy is not ExecPolicy.CLOUD:
+            return self._site
+        deadline = time.monotonic() + self._options.timeout
+        flow = self._flow
+        with flow.lock:
+            while not (self._is_connected or flow.state.is_over):
+                if time.monotonic() > deadline:
+                    break
+                flow.lock.wait(0.05)
+        return self._site
 
     def _hand_over(self, site: Site) -> None:
         """Give the service all that is left, and let go."""

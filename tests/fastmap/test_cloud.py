@@ -1,0 +1,340 @@
+"""Maps at the local service, over its wire."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import sys
+import threading
+import time
+
+import pytest
+
+from pilothouse import fastmap
+from pilothouse.fastmap import ItemError, State
+from pilothouse.fastmap.errors import (
+    FastmapNotAuthorizedError,
+    FastmapUsageError,
+    IncompleteError,
+    RunNotFoundError,
+)
+from pilothouse.fastmap.wire.token import new_token
+from waiting import until
+
+pytestmark = pytest.mark.usefixtures("no_threads_left")
+
+
+def double(x):
+    return 2 * x
+
+
+def slow(x):
+    time.sleep(0.03)
+    return x
+
+
+def test_results_are_those_of_map_in_order(cloud):
+    assert list(cloud.fastmap(double, range(500))) == list(map(double, range(500)))
+
+
+def test_no_item_is_mapped_in_this_process(cloud):
+    """The real client ran its first items here, also under CLOUD."""
+    assert os.getpid() not in set(cloud.fastmap(lambda _: os.getpid(), range(20)))
+
+
+def test_an_empty_input_sends_nothing():
+    config = fastmap.init(
+        cloud_url="http://127.0.0.1:9", secret=new_token(), exec_policy="CLOUD"
+    )
+
+    assert list(config.fastmap(double, [])) == []
+
+
+def test_a_million_tiny_items_take_few_requests(cloud):
+    run = cloud.submit(double, range(1_000_000))
+
+    assert sum(run.result()) == 999_999_000_000
+    assert run.progress.batches < 100
+
+
+def test_a_helper_module_goes_along_with_its_text_as_it_is(
+    cloud, tmp_path, monkeypatch
+):
+    source = "# coding: latin-1\nname = 'é'\ndef help(x):\n    return name * x\n"
+    (tmp_path / "a_helper.py").write_bytes(source.encode("latin-1"))
+    monkeypatch.syspath_prepend(tmp_path)
+    import a_helper
+
+    try:
+        run = cloud.submit(lambda x: a_helper.help(x), range(3), label="é")
+        assert run.result() == ["", "é", "éé"]
+        preview = cloud.preview(lambda x: a_helper.help(x))
+        assert "a_helper" in preview.local_sources
+    finally:
+        del sys.modules["a_helper"]
+
+
+def test_an_edited_module_runs_as_it_is_now(cloud, tmp_path, monkeypatch):
+    """Its functions are pickled by name, so only the hash can tell (contract §3.4)."""
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    module = tmp_path / "an_edited.py"
+    found = []
+    for text in ("one", "two"):
+        module.write_text(f"def function(x):\n    return {text!r}\n")
+        sys.modules.pop("an_edited", None)
+        import an_edited
+
+        found.append(cloud.submit(an_edited.function, [0]).result())
+    del sys.modules["an_edited"]
+
+    assert found == [["one"], ["two"]]
+
+
+def test_the_same_function_is_not_sent_twice(scripted):
+    server, config = scripted()
+    for _ in range(2):
+        assert config.submit(double, [1, 2]).result() == [2, 4]
+
+    bodies = [
+        b for c, b in zip(server.calls, server.bodies, strict=True) if c == "init"
+    ]
+    assert sum(b"func_hash" in body and len(body) > 100 for body in bodies) == 1
+
+
+def test_a_large_closure_goes_in_parts(scripted):
+    data = os.urandom(21 * 2**20)
+    server, config = scripted()
+
+    assert config.submit(lambda x: len(data) + x, [1]).result() == [len(data) + 1]
+    assert server.count("init") == 3
+
+
+def test_the_service_is_told_done_in_every_ending(scripted):
+    def failing(x):
+        raise ValueError(x)
+
+    server, config = scripted()
+    list(config.fastmap(double, range(5)))
+    assert server.count("done") == 1
+
+    reader = config.fastmap(double, itertools.count())
+    next(reader)
+    reader.close()
+    assert server.count("done") == 2
+
+    run = config.submit(slow, range(1000))
+    until(lambda: run.progress.done)
+    assert "confirmed" in run.cancel()
+    assert server.count("done") == 3
+
+
+def test_a_failing_item_is_named_and_the_ones_before_it_are_there(cloud):
+    def function(x):
+        if x == 41:
+            raise ValueError("not 41")
+        return x
+
+    reader = cloud.fastmap(function, range(60))
+    found = list(itertools.islice(reader, 41))
+    with pytest.raises(ItemError, match="item 41") as caught:
+        next(reader)
+
+    assert found == list(range(41))
+    assert 'raise ValueError("not 41")' in caught.value.traceback
+    assert isinstance(caught.value.__cause__, ValueError)
+
+
+def test_exceptions_are_results_where_that_is_wished(cloud):
+    def function(x):
+        return 1 // (x % 7)
+
+    found = cloud.submit(function, range(30), return_exceptions=True).result()
+
+    bad = [n for n, one in enumerate(found) if isinstance(one, ItemError)]
+    assert bad == [0, 7, 14, 21, 28]
+    assert all(isinstance(found[n].__cause__, ZeroDivisionError) for n in bad)
+
+
+def test_a_worker_that_an_item_kills_is_told(cloud):
+    def function(x):
+        if x == 3:
+            os.kill(os.getpid(), 9)
+        return x
+
+    run = cloud.submit(function, range(5))
+    with pytest.raises(ItemError, match="WorkerDied") as caught:
+        run.result()
+
+    assert caught.value.index == 3
+    assert run.partial()[:3] == [0, 1, 2]
+
+
+def test_a_wrong_token_is_told_before_anything_is_sent(fastmap_service):
+    config = fastmap.init(
+        cloud_url=fastmap_service.url, secret=new_token(), exec_policy="CLOUD"
+    )
+
+    with pytest.raises(FastmapNotAuthorizedError):
+        config.check()
+    with pytest.raises(FastmapNotAuthorizedError):
+        next(config.fastmap(double, range(5)))
+
+
+def test_a_wrong_key_is_told(fastmap_service):
+    wrong = fastmap_service.secret[:32] + new_token()[:32]
+    config = fastmap.init(
+        cloud_url=fastmap_service.url, secret=wrong, exec_policy="CLOUD"
+    )
+
+    with pytest.raises(FastmapNotAuthorizedError):
+        config.submit(double, [1]).result()
+
+
+def test_an_infinite_generator_is_read_a_bounded_way_ahead(cloud):
+    taken = []
+
+    def source():
+        for number in itertools.count():
+            taken.append(number)
+            yield number
+
+    reader = cloud.fastmap(slow, source())
+    first = list(itertools.islice(reader, 40))
+    reader.close()
+
+    assert first == list(range(40))
+    assert len(taken) < 1000
+
+
+def test_what_the_iterable_raises_comes_behind_its_items(cloud):
+    def source():
+        yield from range(40)
+        raise LookupError("no more")
+
+    reader = cloud.fastmap(double, source())
+    found = list(itertools.islice(reader, 40))
+    with pytest.raises(LookupError, match="no more"):
+        next(reader)
+
+    assert found == [2 * x for x in range(40)]
+
+
+def test_adaptive_uses_both(fastmap_service):
+    config = fastmap.init(
+        cloud_url=fastmap_service.url,
+        secret=fastmap_service.secret,
+        exec_policy="ADAPTIVE",
+        max_local_workers=1,
+    )
+    run = config.submit(slow, range(100))
+
+    assert run.result() == list(range(100))
+    assert {lane.kind for lane in run.progress.lanes} == {"local", "cloud"}
+
+
+@pytest.mark.parametrize("workers", [1, 2, 4])
+def test_adaptive_maps_with_any_number_of_processes(fastmap_service, workers):
+    """The real client divides by zero on two cores."""
+    config = fastmap.init(
+        cloud_url=fastmap_service.url,
+        secret=fastmap_service.secret,
+        max_local_workers=workers,
+    )
+
+    assert list(config.fastmap(slow, range(20))) == list(range(20))
+
+
+def test_adaptive_goes_on_where_no_service_is():
+    config = fastmap.init(
+        cloud_url="http://127.0.0.1:9",
+        secret=new_token(),
+        exec_policy="ADAPTIVE",
+        max_local_workers=2,
+        retry_timeout=0.1,
+    )
+    run = config.submit(slow, range(60))
+
+    assert run.result() == list(range(60))
+
+
+def test_cancel_is_confirmed_within_two_seconds(cloud):
+    run = cloud.submit(time.sleep, [1000] * 4)
+    until(lambda: run.state is State.RUNNING)
+    started = time.monotonic()
+    said = run.cancel()
+
+    assert time.monotonic() - started < 2
+    assert "confirmed" in said
+    until(lambda: not any(one.run_id == run.run_id for one in cloud.runs()))
+
+
+def test_a_detached_run_gives_its_results_to_who_attaches(cloud):
+    run = cloud.submit(slow, range(60), label="mine")
+    until(lambda: run.progress.done > 2)
+    said = run.detach()
+
+    assert run.state is State.DETACHED
+    assert run.run_id in said
+    (kept,) = [one for one in cloud.runs() if one.run_id == run.run_id]
+    assert (kept.label, kept.name) == ("mine", "slow")
+    again = cloud.attach(run.run_id)
+    assert again.result() == list(range(60))
+    assert (again.name, again.label) == ("slow", "mine")
+    with pytest.raises(RunNotFoundError):
+        cloud.attach(run.run_id)
+
+
+def test_detach_may_follow_at_once(cloud):
+    run = cloud.submit(slow, range(20))
+    run.detach()
+
+    assert cloud.attach(run.run_id).result() == list(range(20))
+
+
+def test_a_run_can_be_stopped_by_its_id(cloud):
+    run = cloud.submit(slow, range(500))
+    run.detach()
+
+    assert cloud.stop(run.run_id)
+    assert not [one for one in cloud.runs() if one.run_id == run.run_id]
+
+
+def test_a_run_that_was_left_half_sent_says_so(cloud):
+    run = cloud.submit(slow, range(10))
+    run.detach()
+    again = cloud.attach(run.run_id, total=50)
+
+    with pytest.raises(IncompleteError, match="first 10 items"):
+        again.result()
+    assert again.partial() == list(range(10))
+
+
+def test_a_run_of_this_process_alone_cannot_be_detached(local):
+    run = local.submit(slow, range(20))
+
+    with pytest.raises(FastmapUsageError, match="without this process"):
+        run.detach()
+    run.cancel()
+
+
+def test_many_runs_at_a_time_do_not_mix(cloud):
+    runs = [cloud.submit(double, range(n, n + 30)) for n in range(8)]
+
+    for n, run in enumerate(runs):
+        assert run.result() == [2 * x for x in range(n, n + 30)]
+
+
+def test_two_threads_may_read_two_maps(cloud):
+    found = {}
+
+    def read(n):
+        found[n] = list(cloud.fastmap(double, range(n)))
+
+    threads = [threading.Thread(target=read, args=(n,)) for n in (20, 30)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+
+    assert found == {n: [2 * x for x in range(n)] for n in (20, 30)}
