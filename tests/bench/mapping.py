@@ -1,7 +1,8 @@
 """One function over many items: our client under each policy, and all the others.
 
 Each contestant is a process of its own that prints what it took. The start of pools
-and clusters is counted, and the upload; the local services are there already.
+and clusters is counted, and the upload; imports are not, and the local services are
+there already.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 """One map by one contestant; prints what it took, as JSON.
 
 ``python map_work.py WHO WORK COUNT [URL SECRET]``, in the contestant's environment.
-``first`` counts the start of what it needs (pool, cluster, upload), ``again`` is the
-same map once more, unless the first took too long for that; both in seconds. ``peak``
+``first`` counts the start of what it needs (pool, cluster, upload) but no imports,
+``again`` is the same map once more, unless the first took too long for that; both in
+seconds. ``peak``
 is the most memory that this process had, ``grown`` how much of it came with the map,
 in MB.
 
@@ -12,6 +13,7 @@ back, of which only a digest is kept. Two processes work, where there is a choic
 """
 
 import contextlib
+import importlib
 import json
 import multiprocessing
 import resource
@@ -50,6 +52,16 @@ def items_of(work, count):
     return range(count)
 
 
+IMPORTS = {
+    "futures": ("concurrent.futures.process",),
+    "joblib": ("joblib",),
+    "ipyparallel": ("ipyparallel",),
+    "dask": ("dask.bag", "distributed"),
+    "real_local": ("fastmap",),
+    "ours_local": ("pilothouse.fastmap.config",),
+    "ours_adaptive": ("pilothouse.fastmap.config",),
+    "ours_cloud": ("pilothouse.fastmap.config",),
+}
 FUNCTIONS = {"tiny": plus_one, "busy": busy, "large": turned}
 WHO = {}
 
@@ -215,6 +227,8 @@ def peak_mb():
 def main():
     who, work, count = sys.argv[1], sys.argv[2], int(sys.argv[3])
     function = FUNCTIONS[work]
+    for name in IMPORTS.get(who, ()):
+        importlib.import_module(name)
     before = peak_mb()
     began = time.perf_counter()
     with WHO[who]() as mapped:
