@@ -271,6 +271,19 @@ def test_waiting_for_a_detached_one_gives_its_result(run, bench, steps):
     assert run("%mplane waitmeas steps-0").count_result_rows() == 4
 
 
+def test_components_that_are_gone_are_left_and_results_stay(run, shell, bench, steps):
+    one = run(f"%mplane runcap {LINE} --detach")
+    for _ in range(4):
+        steps.go.release()
+    assert one.wait(10)
+
+    Session.of(shell).kept("mplane").leave({bench.url.rstrip("/")})
+
+    with pytest.raises(LineError, match="no component yet"):
+        run("%mplane listcap")
+    assert run("%mplane showmeas steps-0").count_result_rows() == 4
+
+
 # -- errors ------------------------------------------------------------------------
 
 

@@ -62,7 +62,8 @@ class RunReport:
         if row < len(self.times) and self.times[row] is not None:
             return self.times[row]
         if self.begun is not None and self.period and len(self.rows) > 1:
-            return self.begun + row * self.period
+            at = self.begun + row * self.period
+            return at if self.until is None else min(at, self.until)
         return self.until if row == len(self.rows) - 1 else None
 
 

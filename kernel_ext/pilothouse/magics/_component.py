@@ -114,6 +114,18 @@ class Connected:
         """Return the measurements that are not over."""
         return [one for one in list(self.measurements.values()) if not one.is_over]
 
+    def leave(self, urls: Iterable[str]) -> None:
+        """Forget components that are gone; what was measured stays."""
+        from pilothouse.mplane.model import Withdrawal
+
+        gone = {url.rstrip("/") for url in urls}
+        if self.url.rstrip("/") in gone:
+            self.url = ""
+        for one in self.capabilities:
+            if (one.get_link() or "").rstrip("/") in gone:
+                identity = self.client.identity_for(one.get_token())
+                self.client.handle_message(Withdrawal(capability=one), identity)
+
     def close(self) -> None:
         """Leave what still runs to the component, and close the client."""
         for one in self.running():

@@ -64,12 +64,14 @@ export class Fields {
     return Object.fromEntries([...this.all].map(([name, one]) => [name, one.text()]));
   }
 
-  /** Mark every field, also untouched ones; go to the first that is not right. */
-  insist(errors) {
+  /** Mark every field, also untouched ones; go to the first that is not right.
+   *  What the kernel has not seen yet it will judge when it is sent. */
+  insist(errors, seen) {
     let first = null;
     for (const [name, one] of this.all) {
       one.touched = true;
-      const reason = quick(one.field, one.text()) || errors[name] || "";
+      const known = seen[name] === one.text();
+      const reason = quick(one.field, one.text()) || (known ? errors[name] : "") || "";
       one.mark(reason, "", true);
       if (reason) first ??= one;
     }

@@ -45,7 +45,7 @@ class FormView {
 
   #submit() {
     if (this.go.disabled || !this.model.get("submit")) return;
-    const right = this.fields.insist(this.model.get("errors"));
+    const right = this.fields.insist(this.model.get("errors"), this.model.get("values"));
     if (!right) return;
     this.model.send({ ask: "submit", values: this.fields.values() });
     clearTimeout(this.slow);
