@@ -159,6 +159,20 @@ def test_old_modules_run_unchanged(folder, client):
         assert result.has_metadata("System_type")
 
 
+def test_what_is_scheduled_is_told(folder, client):
+    with running(folder / "component.conf") as (process, _said, url):
+        client.retrieve_capabilities(url)
+        values = {"destination.ip4": "127.0.0.1"}
+        measurement = client.run("ping-4", "now + 1s / 1s", values, "mine")
+        assert measurement.wait(15)
+        process.send_signal(signal.SIGTERM)
+        _, err = process.communicate(timeout=20)
+    job = r"<Job for <specification: measure \(mine\) when now \+ 1s / 1s .*>>"
+    assert re.search(rf"^Scheduling {job} immediately$", err, re.MULTILINE)
+    assert re.search(rf"^Will interrupt {job} after 1 sec$", err, re.MULTILINE)
+    assert f"Returning <receipt:  (mine){measurement.token}>" in err
+
+
 def test_an_old_service_that_only_asks_is_stopped_too(folder, client):
     with running(folder / "component.conf") as (_, _said, url):
         client.retrieve_capabilities(url)

@@ -77,9 +77,11 @@ class Job(Work):
                 return
             self._state = JobState.SCHEDULED
             if start > 0:
+                log.info("Scheduling %r after %g sec", self, start)
                 due = clock.now() + timedelta(seconds=start)
                 self._timers.append(self._runtime.timers.at(due, self._wake))
                 return
+        log.info("Scheduling %r immediately", self)
         self._begin(end)
 
     def interrupt(self) -> None:
@@ -164,6 +166,8 @@ class Job(Work):
                 return
             if end is not None:
                 self._timers.append(self._runtime.timers.after(end, self._end))
+        if end is not None:
+            log.info("Will interrupt %r after %g sec", self, end)
         try:
             self._runtime.workers.submit(self._run)
         except RuntimeError as exc:

@@ -209,6 +209,7 @@ class Scheduler:
             return model.Exception(token=token, errmsg=str(exc))
         if entered is job:
             job.schedule()
+        log.info("Returning %r", entered.receipt)
         return entered.receipt
 
     def job_for_message(self, msg: object, user: str | None = None) -> Work:
