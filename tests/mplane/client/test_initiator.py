@@ -282,6 +282,14 @@ def test_a_wrong_specification_is_not_sent(client, when, values, error, told):
     assert service.runs == 0
 
 
+def test_a_scope_that_lacks_is_now_where_the_capability_takes_that(client):
+    periodic = Once(capability("each", "now ... future / 2s", "packets.lost"))
+    with known(client, Once(), periodic):
+        assert str(client.run("once", params=VALUES).specification.when()) == "now"
+        with pytest.raises(ValueError, match="now \\+ 10s / 2s"):
+            client.run("each", params=VALUES)
+
+
 def test_values_that_no_parameter_takes_are_passed_over_when_asked_so(client):
     with known(client, Once()):
         client.invoke_capability("once", "now", VALUES | {"source.ip4": "10.0.0.1"})

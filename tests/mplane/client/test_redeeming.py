@@ -16,7 +16,7 @@ def pauses(pace, count, until_start=0.0, until_end=None, **options):
 def test_the_pause_grows_to_five_seconds():
     found = pauses(Pace(), 12)
 
-    assert found[0] == 0.25
+    assert found[0] == 0.1
     assert found == sorted(found)
     assert found[-1] == 5.0
 
@@ -49,7 +49,7 @@ def test_trouble_makes_it_long():
 
     found = [pace.after_trouble() for _ in range(10)]
 
-    assert found[0] == 0.25
+    assert found[0] == 0.1
     assert found[-1] == 30.0
 
 

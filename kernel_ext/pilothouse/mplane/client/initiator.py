@@ -23,7 +23,8 @@ from pilothouse.mplane.tls import TlsState
 
 from .discovery import discover, root_of
 from .redeeming import Pace, Redeemer
-from .state import BaseClient, Outcome, receipt_from
+from .specifying import receipt_from
+from .state import BaseClient, Outcome
 
 __all__ = ["HttpInitiatorClient"]
 

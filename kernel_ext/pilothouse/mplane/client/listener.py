@@ -23,7 +23,8 @@ from pilothouse.mplane.tls import TlsState
 from pilothouse.mplane.web import MessageServer, application
 
 from .interactions import InteractionsHandler
-from .state import BaseClient, receipt_from
+from .specifying import receipt_from
+from .state import BaseClient
 
 __all__ = ["HttpListenerClient"]
 

@@ -17,7 +17,8 @@ __all__ = ["Pace", "Redeemer"]
 log = logging.getLogger(__name__)
 
 _IDLE_SECONDS = 5.0
-_FIRST_SECONDS = 0.25
+_FIRST_SECONDS = 0.1
+_NEW_SECONDS = 0.25
 _LAST_SECONDS = 5.0
 _LIVE_SECONDS = 1.0
 _GROWTH = 1.5
@@ -29,7 +30,7 @@ _TROUBLE_SECONDS = 30.0
 class Pace:
     """How long to wait before a receipt is redeemed again.
 
-    The pause grows from a quarter of a second to five; to one second where rows can be
+    The pause grows from a tenth of a second to five; to one second where rows can be
     seen on their way. It never reaches beyond the beginning or the end of the scope by
     more than a moment, and grows to half a minute while the component is silent.
     """
@@ -56,12 +57,12 @@ class Pace:
         if until_start > 0:
             return min(until_start + _AFTER_SECONDS, _FAR_SECONDS)
         if is_new:
-            self._pause = _FIRST_SECONDS
+            self._pause = _NEW_SECONDS
         pause = self._pause
         ceiling = _LIVE_SECONDS if is_live else _LAST_SECONDS
         self._pause = min(self._pause * _GROWTH, ceiling)
         if until_end is not None and 0 < until_end + _AFTER_SECONDS < pause:
-            self._pause = _FIRST_SECONDS / 2  # the end is near: look closely
+            self._pause = _FIRST_SECONDS  # the end is near: look closely
             return until_end + _AFTER_SECONDS
         return min(pause, ceiling)
 

@@ -7,66 +7,23 @@ Everything is kept by token; labels are a second way to the newest bearer of a n
 
 from __future__ import annotations
 
-import json
 import logging
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import datetime
-from typing import Any, Generic, TypeVar
+from typing import Any
 
 from pilothouse.mplane import model
 from pilothouse.mplane.measurement import UNKNOWN_JOB, Measurement
 
-__all__ = ["BaseClient", "Outcome", "Shelf", "receipt_from"]
+from .shelf import Shelf
+from .specifying import specified
+
+__all__ = ["BaseClient", "Outcome"]
 
 log = logging.getLogger(__name__)
 
 Outcome = model.Result | model.Envelope | model.Exception
-T = TypeVar("T")
-
-
-class Shelf(Generic[T]):
-    """Things by token, and by label where they have one."""
-
-    def __init__(self) -> None:
-        self._things: dict[str, T] = {}
-        self._tokens: dict[str, str] = {}
-        self._labels: dict[str, str] = {}
-
-    def put(self, token: str, label: str | None, thing: T) -> None:
-        """Keep something; the label leads to it from now on."""
-        self._things[token] = thing
-        if label is not None:
-            self._tokens[label] = token
-            self._labels[token] = label
-
-    def drop(self, token: str) -> T | None:
-        """Forget something."""
-        label = self._labels.pop(token, None)
-        if label is not None and self._tokens.get(label) == token:
-            del self._tokens[label]
-        return self._things.pop(token, None)
-
-    def find(self, tol: str) -> str | None:
-        """Return the token that a token or label means."""
-        return tol if tol in self._things else self._tokens.get(tol)
-
-    def get(self, tol: str) -> T | None:
-        """Return what a token or label means."""
-        token = self.find(tol)
-        return None if token is None else self._things[token]
-
-    def label(self, token: str) -> str | None:
-        """Return the label that something was kept under."""
-        return self._labels.get(token)
-
-    def tokens(self) -> tuple[str, ...]:
-        """Return all tokens in the order of their coming."""
-        return tuple(self._things)
-
-    def labels(self) -> tuple[str, ...]:
-        """Return all labels in the order of their coming."""
-        return tuple(self._tokens)
 
 
 class BaseClient:
@@ -381,23 +338,7 @@ class BaseClient:
                 parameter.
             ValueError: If scope or values do not meet the capability.
         """
-        specification = model.Specification(capability=capability)
-        if when is None:
-            when = "now"
-        specification.set_when(when)
-        values = dict(params or {})
-        for name in specification.parameter_names():
-            is_open = specification.get_parameter_value(name) is None
-            if name in values and (is_open or is_strict):
-                specification.set_parameter_value(name, values[name])
-            elif is_open:
-                raise KeyError(f"missing parameter {name}")
-        unknown = [name for name in values if not specification.has_parameter(name)]
-        if unknown and is_strict:
-            known = ", ".join(specification.parameter_names())
-            raise KeyError(f"no parameter {unknown[0]}; there is {known or 'none'}")
-        specification.retoken()
-        specification.get_token()
+        specification = specified(capability, when, params, is_strict=is_strict)
         if label is None:
             with self._lock:
                 serial, self._serial = self._serial, self._serial + 1
@@ -436,22 +377,3 @@ def _export_to(exporter: Any) -> Callable[[object, str | None], object] | None: 
 
 def _text(msg: model.Result | model.Exception) -> str:
     return msg.errmsg() if isinstance(msg, model.Exception) else ""
-
-
-def receipt_from(
-    source: str | bytes | Mapping[str, Any] | model.Receipt,
-) -> tuple[model.Receipt, datetime | None]:
-    """Return a receipt and when it was asked for, from what a handle has saved.
-
-    Raises:
-        ValueError: If it is no receipt.
-    """
-    if isinstance(source, model.Receipt):
-        return source, None
-    saved = json.loads(source) if isinstance(source, str | bytes) else source
-    receipt = model.message_from_dict(dict(saved))
-    if not isinstance(receipt, model.Receipt):
-        raise ValueError(f"a receipt is needed, not {receipt!r}")  # noqa: TRY004
-    asked = saved.get("asked")
-    point = model.parse_time(asked) if isinstance(asked, str) else None
-    return receipt, point if isinstance(point, datetime) else None

@@ -42,7 +42,7 @@ __all__ = [
 
 IMMEDIATE_SECONDS = 5.0
 """How long a specification is held back for its result."""
-_SOON_SECONDS = 0.02
+_SOON_SECONDS = 0.01
 """The same, for a client of ours that asks for the receipt soon."""
 
 
