@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import http.server
 import json
 import socket
 import threading
@@ -23,6 +22,7 @@ from pilothouse.mplane.component import serve
 from pilothouse.mplane.measurement import MeasurementState
 from pilothouse.mplane.media import MEDIA_TYPE
 from pilothouse.mplane.tls import TlsState
+from scripted_peer import Scripted
 from waiting import until
 
 VALUES = {"destination.ip4": ADDRESS}
@@ -39,59 +39,6 @@ def known(client, *services, **options):
     served = serve(list(services), **options)
     client.retrieve_capabilities(served.url)
     return served
-
-
-class Scripted:
-    """An HTTP server that answers what a test says."""
-
-    def __init__(self):
-        self.paths = []
-        self.bodies = []
-        self.answers = {}
-        script = self
-
-        class Handler(http.server.BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def _answer(self):
-                length = int(self.headers.get("Content-Length", 0))
-                script.bodies.append(self.rfile.read(length))
-                script.paths.append(f"{self.command} {self.path}")
-                answer = script.answers.get(f"{self.command} {self.path}")
-                answer = answer() if callable(answer) else answer
-                status, content_type, body = answer or (404, "text/plain", b"")
-                self.send_response(status)
-                self.send_header("Content-Type", content_type)
-                self.send_header("Content-Length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body)
-
-            do_GET = do_POST = _answer  # noqa: N815 - as the base calls them
-
-            def log_message(self, *words):
-                pass
-
-        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = True
-        self.port = self._server.server_address[1]
-        self.url = f"http://127.0.0.1:{self.port}/"
-        self._thread = threading.Thread(
-            target=self._server.serve_forever, args=(0.02,), daemon=True
-        )
-        self._thread.start()
-
-    def page(self, path, *links):
-        body = "".join(f"<a href='{link}'>x</a>" for link in links).encode()
-        self.answers[f"GET {path}"] = (200, "text/html", body)
-
-    def message(self, path, message, method="GET", status=200, parameters=""):
-        body = model.unparse_json(message).encode()
-        self.answers[f"{method} {path}"] = (status, MEDIA_TYPE + parameters, body)
-
-    def close(self):
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join(5)
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ from pilothouse.mplane.client import HttpListenerClient
 from pilothouse.mplane.component import InitiatorHttpComponent, serve
 from pilothouse.mplane.measurement import MeasurementState
 from pilothouse.mplane.media import MEDIA_TYPE, NOBODY
+from scripted_peer import Scripted
 from waiting import until
 
 VALUES = {"destination.ip4": ADDRESS}
@@ -455,6 +456,77 @@ def test_a_withdrawn_capability_is_not_registered(client):
 
     assert component.registered["b"] == "Withdrawn"
     assert client.capability_labels() == ("a", "callback")
+
+
+@pytest.mark.parametrize("status", [428, 401])
+def test_a_client_that_does_not_know_us_any_more_is_told_again(status):
+    peer = Scripted()
+    peer.answers["POST /register/capability"] = (200, MEDIA_TYPE, b"{}")
+    peer.message("/show/specification", model.Exception(errmsg="who?"), status=status)
+    settings = {"Component": {"Initiator": {"url": peer.url}}}
+    with InitiatorHttpComponent(Once(), settings, idle_seconds=0.02) as component:
+        until(lambda: peer.paths.count("POST /register/capability") >= 3, 5)
+        peer.message("/show/specification", model.Envelope())
+        count = len(peer.paths)
+        until(lambda: len(peer.paths) > count + 3, 5)
+        assert peer.paths[-1] == "GET /show/specification"
+        assert not component.is_done
+    peer.close()
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        (500, "text/plain", b"oh"),
+        (404, "text/plain", b"nothing to do"),
+        (200, MEDIA_TYPE, b"{"),
+        (200, "text/html", b"<p>"),
+        (200, MEDIA_TYPE, b'{"envelope": "message", "contents": [{"x": 1}]}'),
+    ],
+    ids=["500", "404", "no JSON", "no message", "no contents"],
+)
+def test_a_client_that_answers_oddly_is_asked_again(answer):
+    peer = Scripted()
+    peer.answers["POST /register/capability"] = (200, MEDIA_TYPE, b"[]")
+    peer.answers["GET /show/specification"] = answer
+    settings = {"Component": {"Initiator": {"url": peer.url}}}
+    with InitiatorHttpComponent(Once(), settings, idle_seconds=0.02) as component:
+        until(lambda: peer.paths.count("GET /show/specification") >= 3, 5)
+        assert not component.is_done
+    peer.close()
+
+
+def test_a_result_that_the_client_cannot_take_now_is_sent_again():
+    peer = Scripted()
+    made = specification(capability("once"), label="mine")
+    envelope = model.Envelope()
+    envelope.append_message(made)
+    pages = iter([envelope])
+    peer.answers["POST /register/capability"] = (200, MEDIA_TYPE, b"{}")
+    peer.answers["GET /show/specification"] = lambda: (
+        200,
+        MEDIA_TYPE,
+        model.unparse_json(next(pages, model.Envelope())).encode(),
+    )
+    tries = iter([503, 503])
+    peer.answers["POST /register/result"] = lambda: (
+        next(tries, 200),
+        "text/html",
+        b"",
+    )
+    settings = {"Component": {"Initiator": {"url": peer.url}}}
+    with InitiatorHttpComponent(Once(), settings, idle_seconds=0.02):
+        until(lambda: any(b'"result": "measure"' in body for body in peer.bodies), 10)
+        until(lambda: next(tries, None) is None, 10)
+
+    kinds = [
+        next(iter(model.parse_json(body).to_dict()))
+        for body, path in zip(peer.bodies, peer.paths, strict=True)
+        if path == "POST /register/result"
+    ]
+    assert kinds == sorted(kinds)  # every try of the receipt, then the result
+    assert kinds[-1] == "result"
+    peer.close()
 
 
 def test_services_that_come_and_go_are_registered_anew(client):
