@@ -18,7 +18,7 @@ from pilothouse.mplane import model, probes
 from pilothouse.mplane.probes import ping
 from pilothouse.mplane.probes.errors import MeasurementError
 
-options = {"traceroute": {"method": os.environ.get("METHOD", "")}}
+options = json.loads(os.environ.get("OPTIONS", "{}"))
 found = {one.capability().get_label(): one for one in probes.services(options)}
 told = {"labels": sorted(found), "methods": [
     one for one in ping.METHODS if ping.available_method(4, one)]}
@@ -83,29 +83,31 @@ UNSHARE = ["unshare", "--user", "--map-root-user", "--net", "--fork"]
 UNSHARE += ["--pid", "--mount-proc", "--kill-child"]
 
 
-def measured(script, *questions, method=""):
+def measured(script, *questions, **options):
     """Make a network, measure in it, and return what came of each question.
 
     Args:
         script: Makes the network.
         questions: Label, scope and parameters of each measurement.
-        method: The way to trace.
+        options: Module -> its options.
     """
     if not all(map(shutil.which, ("unshare", "ip", "nsenter"))):
         pytest.skip("the machine has no unshare, ip or nsenter")
     words = [sys.executable, MEASURE, json.dumps(questions)]
     done = subprocess.run(
-        [*UNSHARE, "sh", "-c", f'{script}\n"$0" -c "$1" "$2"', *words],
+        [*UNSHARE, "sh", "-c", f'{script}\necho made\n"$0" -c "$1" "$2"', *words],
         stdin=subprocess.DEVNULL,
-        env=os.environ | {"METHOD": method},
+        env=os.environ | {"OPTIONS": json.dumps(options)},
         capture_output=True,
         text=True,
         timeout=60,
         check=False,
     )
-    if not done.stdout:
+    made, _, told = done.stdout.partition("\n")
+    if made != "made":
         pytest.skip(f"the kernel makes no network for this user: {done.stderr[-200:]}")
-    return json.loads(done.stdout)
+    assert told, done.stderr
+    return json.loads(told)
 
 
 def rows(told):
@@ -160,13 +162,29 @@ def test_where_there_is_no_route_it_is_said():
 @pytest.mark.parametrize("method", ["traceroute", "sockets"])
 def test_the_hops_of_a_path_are_found_in_their_order(method):
     aim = {"destination.ip4": "10.2.0.2"}
-    told = measured(HOPS, ("traceroute-4", "now", aim), method=method)
+    question = ("traceroute-4", "now", aim)
+    told = measured(HOPS, question, traceroute={"method": method})
     found = rows(told["traceroute-4"])
     assert [(one["hops.ip"], one["intermediate.ip4"]) for one in found] == [
         ("1", "10.1.0.2"),
         ("2", "10.2.0.2"),
     ]
     assert all(float(one["rtt.us"]) > 0 for one in found)
+
+
+@pytest.mark.parametrize("method", ["datagram", "raw", "ping"])
+def test_each_way_to_ping_has_a_delay_where_it_is_permitted(method):
+    told = measured(
+        "ip link set lo up\necho 0 0 > /proc/sys/net/ipv4/ping_group_range",
+        ("ping-4", "now", {"destination.ip4": "127.0.0.1"}),
+        ("ping-6", "now", {"destination.ip6": "::1"}),
+        ping={"method": method},
+    )
+    assert "datagram" in told["methods"]
+    for label in ("ping-4", "ping-6"):
+        (row,) = rows(told[label])
+        assert row["packets.lost"] == "0"
+        assert 0 <= int(row["delay.twoway.icmp.us"]) < 1_000_000
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can become nobody")

@@ -25,7 +25,7 @@ from typing import Final, Self
 from .errors import MeasurementError
 from .stopping import Stopping
 
-__all__ = ["EchoSocket", "permitted_kind"]
+__all__ = ["KINDS", "EchoSocket", "is_permitted"]
 
 _HEADER: Final = struct.Struct("!BBHHH")
 _STAMP: Final = struct.Struct("@ll")
@@ -36,15 +36,17 @@ _REQUEST_REPLY: Final = {4: (8, 0), 6: (128, 129)}
 _MAX_PACKET_BYTES: Final = 2048
 
 
-def permitted_kind(version: int) -> socket.SocketKind | None:
-    """Return the kind of ICMP socket that this process may open; ``None`` for none."""
-    for kind in (socket.SOCK_DGRAM, socket.SOCK_RAW):
-        try:
-            _open(version, kind).close()
-        except OSError:
-            continue
-        return kind
-    return None
+KINDS: Final = {"datagram": socket.SOCK_DGRAM, "raw": socket.SOCK_RAW}
+"""Kinds of ICMP socket by name, in the order in which they are tried."""
+
+
+def is_permitted(version: int, kind: str) -> bool:
+    """Tell whether this process may open such an ICMP socket."""
+    try:
+        _open(version, KINDS[kind]).close()
+    except OSError:
+        return False
+    return True
 
 
 def _open(version: int, kind: socket.SocketKind) -> socket.socket:
@@ -58,7 +60,7 @@ class EchoSocket:
 
     Args:
         address: The target.
-        kind: As `permitted_kind` returned it.
+        kind: A name of `KINDS` that `is_permitted`.
         source: Address to send from; the system chooses when it is ``None``.
 
     Raises:
@@ -68,7 +70,7 @@ class EchoSocket:
     def __init__(
         self,
         address: IPv4Address | IPv6Address,
-        kind: socket.SocketKind,
+        kind: str,
         source: IPv4Address | IPv6Address | None = None,
     ) -> None:
         self._version = address.version
@@ -76,7 +78,7 @@ class EchoSocket:
         self._sequence = 0
         self._identifier = os.getpid() & 0xFFFF
         try:
-            self._socket = _open(address.version, kind)
+            self._socket = _open(address.version, KINDS[kind])
         except OSError as exc:
             raise MeasurementError(
                 f"this user may not open an ICMP socket: {exc.strerror}",

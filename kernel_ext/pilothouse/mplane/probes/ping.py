@@ -20,7 +20,6 @@ Source: contract §7.2.
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from functools import partial
@@ -29,7 +28,7 @@ from typing import Final, TypeAlias
 
 from pilothouse.mplane.model import Capability, Specification, clock
 
-from .echo import EchoSocket, permitted_kind
+from .echo import KINDS, EchoSocket, is_permitted
 from .errors import MeasurementError
 from .pace import Pace
 from .ping_tool import ping_once, ping_path
@@ -39,7 +38,7 @@ from .targets import source, target, versions
 
 __all__ = ["METHODS", "Ping", "PingAverage", "available_method", "services"]
 
-METHODS: Final = ("datagram", "raw", "ping")
+METHODS: Final = (*KINDS, "ping")
 """Ways to send, in the order in which they are tried."""
 
 _DELAY: Final = "delay.twoway.icmp.us"
@@ -79,14 +78,14 @@ def services(
 
 def available_method(version: int, method: str = "") -> str:
     """Return the way to ping that works here; empty if none does."""
-    kind = permitted_kind(version)
-    works = {
-        "datagram": kind is socket.SOCK_DGRAM,
-        "raw": kind is socket.SOCK_RAW,
-        "ping": ping_path(version) is not None,
-    }
     wanted = (method,) if method else METHODS
-    return next((one for one in wanted if works[one]), "")
+    return next((one for one in wanted if _works(one, version)), "")
+
+
+def _works(method: str, version: int) -> bool:
+    if method == "ping":
+        return ping_path(version) is not None
+    return is_permitted(version, method)
 
 
 def _services(version: int, method: str, own: str | None) -> list[Probe]:
@@ -157,13 +156,12 @@ class _Echoing(Probe):
                 return ping_once(path, address, stopping, timeout, own)
 
             return once
-        kind = permitted_kind(self._version)
-        if not method or kind is None:
+        if not method:
             raise MeasurementError(
                 "this machine does not let this user ping any more",
                 hint="install ping, or widen net.ipv4.ping_group_range",
             )
-        return stack.enter_context(EchoSocket(address, kind, own)).echo
+        return stack.enter_context(EchoSocket(address, method, own)).echo
 
 
 def _silence(address: _Address) -> MeasurementError:
