@@ -394,6 +394,20 @@ def test_modules_that_cannot_be_imported_are_collected(start):
     assert mapped(worker, ["x"]).bad_modules == ("no_such_mod", "json.x")
 
 
+def test_modules_may_be_imported_ahead(start, tmp_path):
+    def loaded(x):
+        import sys
+
+        return x in sys.modules
+
+    with WorkerProcess(folder=tmp_path) as worker:
+        worker.preload(["colorsys", "no_such_mod"])
+        assert isinstance(worker.initialise(by_value(loaded)), Ready)
+        done = results(mapped(worker, ["colorsys", "no_such_mod"]))
+
+    assert done == {"results": [True, False]}
+
+
 def test_requirements_that_are_not_met_are_told(start):
     wanted = {"dill": "0.0.1", "no-such-dist": "1.0"}
 

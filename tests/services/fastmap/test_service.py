@@ -106,6 +106,20 @@ def test_auth_starts_workers_that_the_first_batch_finds_warm(started):
     assert pid not in until(lambda: warm(service)), "a worker serves one run"
 
 
+def test_warm_workers_import_what_the_last_function_needed(started):
+    raw, service, _ = started(workers=2)
+    modules = ["colorsys", "no_such_mod"]
+    func_hash = raw.upload(blob_of(plus_one, installed_mods=modules))
+    assert results_of(raw.map(func_hash, [0], "first")) == [1]
+
+    raw.done(func_hash, "first")
+
+    members = service.backend._members
+    wanted = [frozenset(modules)] * 2
+    until(lambda: [each.loaded for each in tuple(members)] == wanted)
+    assert results_of(raw.map(func_hash, [1], "second")) == [2]
+
+
 def warm(service):
     pids = [each.pid for each in service.backend.processes]
     return pids if len(pids) == 2 and all(pids) else None

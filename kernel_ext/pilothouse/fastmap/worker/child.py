@@ -10,7 +10,7 @@ Frames go over the socket, in both directions:
     to the worker                            from the worker
     init    {modules, sources, ...} func     hello   {python, dill}
     batch   {plain} gzip or pickle           ready   {bad_modules, warnings}
-                                             failed  {exception, traceback, ...}
+    preload {modules}                        failed  {exception, traceback, ...}
                                              done    {count, map_seconds, ...} results
                                              error   {exception, traceback, ...} error
 
@@ -303,7 +303,9 @@ class Worker:
         while True:
             head, body = self._link.receive()
             self._log.attach()
-            if head["k"] == "init":
+            if head["k"] == "preload":
+                _import_all(head["modules"])
+            elif head["k"] == "init":
                 self._initialise(head, body)
             else:
                 self._run(head, body)

@@ -214,6 +214,15 @@ class WorkerProcess:
             seconds=time.monotonic() - started,
         )
 
+    def preload(self, modules: Sequence[str]) -> None:
+        """Let a worker that waits import modules; what fails is told by `initialise`.
+
+        Returns at once.
+        """
+        if self._socket is not None:
+            with contextlib.suppress(OSError):  # it is gone, which the next call tells
+                self._send({"k": "preload", "modules": list(modules)}, b"")
+
     def run_batch(
         self, batch: bytes, *, timeout: float | None = None, plain: bool = False
     ) -> Done | Failed:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from pilothouse.errors import ServiceError
+from pilothouse.fastmap.wire.func_dict import FunctionDict
 from pilothouse.fastmap.wire.headers import PythonVersion
 from pilothouse.fastmap.worker.outcomes import Cause, Done, Failed
 from pilothouse.fastmap.worker.process import WorkerProcess
@@ -29,7 +30,7 @@ from .pythons import Interpreter, Interpreters
 from .runs import Run
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Set
 
 __all__ = ["Crew"]
 
@@ -38,6 +39,7 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 _TRIES: Final = 2
+_LOADING_SECONDS: Final = 10.0
 _MOST_IDLE: Final = 128
 _FREE_SHARE: Final = 0.25
 _LOST: Final = (Cause.DIED, Cause.TIMEOUT, Cause.KILLED)
@@ -50,6 +52,7 @@ class _Member:
     Attributes:
         owner: The run that it belongs to; ``None`` for a warm one.
         is_idle: Whether it waits for a batch; a warm one, for a run.
+        loaded: Modules that a warm one was told to import.
     """
 
     def __init__(self, number: int, process: WorkerProcess, python: str) -> None:
@@ -58,6 +61,7 @@ class _Member:
         self.python = python
         self.owner: Run | None = None
         self.is_idle = False
+        self.loaded: frozenset[str] = frozenset()
         self.idle_since = time.monotonic()
 
     @property
@@ -90,6 +94,7 @@ class Crew:
             thread_name_prefix="fastmap-worker",
         )
         self._members: set[_Member] = set()
+        self._imported: tuple[str, ...] = ()
         self._tasks: set[asyncio.Task[None]] = set()
         self._is_stopped = False
 
@@ -188,9 +193,11 @@ class Crew:
         for _ in range(_TRIES):
             if self._is_over(run):
                 break
-            member = await self._new_member(run)
+            load = partial(self._functions.load, run.account, run.func_hash)
+            function = await self._in_thread(load)
+            member = await self._new_member(run, frozenset(function.installed_mods))
             over = self._is_over(run)
-            outcome = None if over else await self._initialise(run, member)
+            outcome = None if over else await self._initialise(run, member, function)
             if outcome is None:
                 return member
             failed = outcome
@@ -199,13 +206,16 @@ class Crew:
                 break
         raise InitializationFailed(failed)
 
-    async def _new_member(self, run: Run) -> _Member:
+    async def _new_member(self, run: Run, needed: Set[str]) -> _Member:
         interpreter = await self._interpreters.find(run.version)
         if interpreter is None:
             reason = await self.refusal(run.version)
             raise InitializationFailed(_no_worker(reason))
         run.note_step("creating worker")
         for member in self._warm_ones():
+            is_busy = time.monotonic() - member.idle_since < _LOADING_SECONDS
+            if is_busy and not member.loaded <= needed:
+                continue  # it may still import what this function does not need
             if member.python == interpreter.path and member.process.is_alive:
                 member.owner, member.is_idle = run, False
                 return member
@@ -232,10 +242,9 @@ class Crew:
             raise
         return member
 
-    async def _initialise(self, run: Run, member: _Member) -> Failed | None:
-        function = await self._in_thread(
-            lambda: self._functions.load(run.account, run.func_hash)
-        )
+    async def _initialise(
+        self, run: Run, member: _Member, function: FunctionDict
+    ) -> Failed | None:
         path: list[str] = []
         if self._installer.is_allowed and function.requirements:
             run.note_step(f"installing {', '.join(list(function.requirements)[:5])}")
@@ -259,6 +268,7 @@ class Crew:
         if isinstance(outcome, Failed):
             return outcome
         run.note_ready(outcome.warnings)
+        self._imported = function.installed_mods
         return None
 
     def _is_over(self, run: Run) -> bool:
@@ -271,7 +281,10 @@ class Crew:
     # -- how many
 
     async def _warm(self, version: PythonVersion) -> None:
-        """Start workers that wait for a run, as many as can be busy."""
+        """Start workers that wait for a run, as many as can be busy.
+
+        They import what the last function needed: the next one is often like it.
+        """
         interpreter = await self._interpreters.find(version)
         if interpreter is None or self._is_stopped:
             return
@@ -285,6 +298,9 @@ class Crew:
                 log.warning("no warm worker could be started", exc_info=True)
                 return
             member.rest()
+            member.loaded = frozenset(self._imported)
+            if self._imported:
+                member.process.preload(self._imported)
 
     def forget_idle(self) -> None:
         """End warm workers that nobody wanted for long."""
