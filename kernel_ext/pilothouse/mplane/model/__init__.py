@@ -30,8 +30,15 @@ from .elements import CORE_URI, Element, Metavalue, Parameter, ResultColumn
 from .envelope import Envelope
 from .errors import MessageError, UnknownElementError
 from .exceptions import Exception
-from .kinds import message_from_dict
-from .messages import parse_json, unparse_json
+from .kinds import (
+    VERB_CALLBACK,
+    VERB_COLLECT,
+    VERB_MEASURE,
+    VERB_QUERY,
+    VERB_STORE,
+    message_from_dict,
+)
+from .messages import parse_json, parse_yaml, unparse_json, unparse_yaml
 from .notifications import (
     BareNotification,
     Interrupt,
@@ -78,6 +85,11 @@ from .when import When, when_infinite
 
 __all__ = [
     "CORE_URI",
+    "VERB_CALLBACK",
+    "VERB_COLLECT",
+    "VERB_MEASURE",
+    "VERB_QUERY",
+    "VERB_STORE",
     "BareNotification",
     "Capability",
     "Constraint",
@@ -118,6 +130,7 @@ __all__ = [
     "parse_dur",
     "parse_json",
     "parse_time",
+    "parse_yaml",
     "preload_registry",
     "prim_address",
     "prim_boolean",
@@ -135,5 +148,6 @@ __all__ = [
     "unparse_dur",
     "unparse_json",
     "unparse_time",
+    "unparse_yaml",
     "when_infinite",
 ]

@@ -15,7 +15,18 @@ if TYPE_CHECKING:
     from .exceptions import Exception as ExceptionMessage
     from .statement import Statement
 
-__all__ = ["KINDS", "MAX_DEPTH", "Message", "message_from_dict", "reads"]
+__all__ = [
+    "KINDS",
+    "MAX_DEPTH",
+    "VERB_CALLBACK",
+    "VERB_COLLECT",
+    "VERB_MEASURE",
+    "VERB_QUERY",
+    "VERB_STORE",
+    "Message",
+    "message_from_dict",
+    "reads",
+]
 
 Message: TypeAlias = "Statement | ExceptionMessage | Envelope"
 """Any message."""
@@ -32,6 +43,12 @@ KINDS: Final = (
     "envelope",
 )
 """The keys that say what a message is, in the order in which they are looked for."""
+
+VERB_MEASURE: Final = "measure"
+VERB_QUERY: Final = "query"
+VERB_COLLECT: Final = "collect"
+VERB_STORE: Final = "store"
+VERB_CALLBACK: Final = "callback"
 
 MAX_DEPTH: Final = 8
 """How deep envelopes may lie in envelopes."""

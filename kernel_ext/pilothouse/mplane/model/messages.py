@@ -1,4 +1,4 @@
-"""Messages as JSON text.
+"""Messages as JSON text, and as YAML for people.
 
 Source: contract §1.2: keys sorted, an indent of two, ASCII only, byte for byte as the
 published peer writes them; any JSON is read.
@@ -14,7 +14,7 @@ import orjson
 from .errors import MessageError
 from .kinds import Message, message_from_dict
 
-__all__ = ["parse_json", "unparse_json"]
+__all__ = ["parse_json", "parse_yaml", "unparse_json", "unparse_yaml"]
 
 _OPTIONS: Final = orjson.OPT_SORT_KEYS | orjson.OPT_INDENT_2
 _NOT_PLAIN: Final = re.compile("[^\x00-\x7e]")
@@ -54,6 +54,30 @@ def unparse_json(msg: Message, token_only: bool = False) -> str:
     if data.isascii() and _DELETE not in data:
         return data.decode("ascii")
     return _NOT_PLAIN.sub(_escape, data.decode())
+
+
+def parse_yaml(ystr: str) -> Message:
+    """Return the message that a YAML text describes; all its scalars are text.
+
+    Raises:
+        MessageError: If it is no YAML, or no valid message (a `ValueError`).
+        UnknownElementError: If no registry knows an element (a `KeyError`).
+    """
+    import yaml  # only where somebody writes messages by hand
+
+    try:
+        parsed = yaml.load(ystr, Loader=yaml.BaseLoader)
+    except yaml.YAMLError as exc:
+        raise MessageError(f"not YAML: {exc}") from exc
+    return message_from_dict(parsed)
+
+
+def unparse_yaml(msg: Message, token_only: bool = False) -> str:
+    """Return a message as YAML text; as `unparse_json`."""
+    import yaml
+
+    text: str = yaml.safe_dump(msg.to_dict(token_only), allow_unicode=True)
+    return text
 
 
 def _escape(match: re.Match[str]) -> str:

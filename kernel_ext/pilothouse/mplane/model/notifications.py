@@ -41,6 +41,10 @@ class BareNotification:
         """Return the token, or None."""
         return None if self._token is None else self._token[:lim]
 
+    def set_token(self, token: str | None) -> None:
+        """Set the token."""
+        self._token = token
+
 
 class StatementNotification(Statement):
     """A notification with the content of a statement, or with its token only."""

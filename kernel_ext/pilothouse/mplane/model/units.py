@@ -41,7 +41,7 @@ _WHOLE: Final = {
 
 
 def unit_named(word: str) -> str:
-    """Return a unit as this package spells it: ``us`` is ``µs``, ``octets`` is ``B``."""
+    """Return a unit as this package spells it: ``us`` becomes ``µs``."""
     return _UNITS.get(word) or _BASES.get(word) or word
 
 
