@@ -23,8 +23,8 @@ def env(jupyter_home):
     return jupyter_home("notebooks")
 
 
-def token_of_services(env: dict[str, str]) -> str:
-    """Return the secret of the services that the notebook has started."""
+def secrets_of_services(env: dict[str, str]) -> list[str]:
+    """Return the secrets of the services that the notebook has started."""
     status = subprocess.run(
         [sys.executable, "-m", "pilothouse", "status", "--json"],
         env=env,
@@ -32,8 +32,16 @@ def token_of_services(env: dict[str, str]) -> str:
         capture_output=True,
         timeout=60,
     )
-    (running,) = json.loads(status.stdout)
-    return running["fastscore"]["token"]
+    endpoints = [
+        endpoint
+        for running in json.loads(status.stdout)
+        for endpoint in running.values()
+        if isinstance(endpoint, dict)
+    ]
+    names = ("token", "secret", "password")
+    found = [each[name] for each in endpoints for name in names if each.get(name)]
+    assert found
+    return found
 
 
 def committed(path: Path) -> str:
@@ -72,7 +80,8 @@ def test_it_runs_and_repeats_itself(path, env, tmp_path, execute, nbval):
             assert output.get("name") != "stderr", output.text
     saved = tmp_path / path.name
     nbformat.write(notebook, saved)
-    assert token_of_services(env) not in saved.read_text()
+    for secret in secrets_of_services(env):
+        assert secret not in saved.read_text()
 
     status, report = nbval(saved, env, "--nbval")
 
