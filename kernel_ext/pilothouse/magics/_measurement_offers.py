@@ -8,6 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from pilothouse_widgets.allowed import suggestions
+from pilothouse_widgets.scope_words import offered_scopes, told
+
 from ._component import SERVICE, Connected, connect_soon
 from ._line import Word
 from ._names import Name
@@ -85,7 +88,6 @@ def pairs(session: Session, before: Sequence[Word], current: str) -> Iterator[Na
 def scopes(session: Session, before: Sequence[Word], current: str) -> Iterator[Name]:
     """Return scopes that follow the capability's, as far as not typed yet."""
     from pilothouse.mplane.model import When
-    from pilothouse_widgets.scope_words import offered_scopes, told
 
     typed = _typed_scope(before)
     offered = [one.when() for one in _chosen(session, before)]
@@ -137,8 +139,6 @@ def _parameters(chosen: Iterable[Capability]) -> dict[str, str]:
 
 
 def _allowed(chosen: Iterable[Capability], name: str) -> list[str]:
-    from pilothouse_widgets.allowed import suggestions
-
     found: dict[str, None] = {}
     for one in chosen:
         if one.has_parameter(name):
