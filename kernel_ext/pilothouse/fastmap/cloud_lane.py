@@ -33,7 +33,7 @@ WAIT_SECONDS: Final = 5.0
 _RUNNING_SECONDS: Final = 0.1
 _START_TRIES: Final = 3
 _DAMAGE_TRIES: Final = 2
-_INIT_TRIES: Final = 5
+_INIT_TRIES: Final = 3
 _LONGEST_PAUSE: Final = 5.0
 T = TypeVar("T")
 

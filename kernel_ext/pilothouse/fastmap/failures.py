@@ -77,7 +77,7 @@ def _with_lines(text: str) -> str:
     """Return a traceback with the source lines that only this end knows."""
     lines = text.splitlines()
     told = []
-    for line, after in zip(lines, [*lines[1:], ""], strict=True):
+    for line, after in zip(lines, [*lines[1:], ""], strict=False):
         told.append(line)
         found = _FRAME.match(line)
         if found and not after.startswith("    "):

@@ -371,8 +371,8 @@ def _save_code(pickler: Any, code: types.CodeType) -> None:  # noqa: ANN401
 
 
 def _save_function(pickler: Any, function: types.FunctionType) -> None:  # noqa: ANN401
-    pickler.writer.seen(function)
     if not is_by_value(function):
+        pickler.writer.seen(function)
         pickler.save_global(function, function.__qualname__)
         return
     code = function.__code__
@@ -451,7 +451,6 @@ def _save_class(pickler: Any, cls: Any) -> None:  # noqa: ANN401
     elif isinstance(cls, enum.EnumMeta):
         _save_enum(pickler, cls)
     else:
-        pickler.writer.seen(cls)
         attributes = _attributes(cls)
         names = ("__module__", "__qualname__", "__slots__", "__orig_bases__")
         given = {name: attributes.pop(name) for name in names if name in attributes}
@@ -476,7 +475,6 @@ def _attributes(cls: Any) -> dict[str, Any]:  # noqa: ANN401
 
 
 def _save_enum(pickler: Any, cls: Any) -> None:  # noqa: ANN401
-    pickler.writer.seen(cls)
     members = {name: member._value_ for name, member in cls.__members__.items()}
     given = {"__module__": cls.__module__, "__qualname__": cls.__qualname__}
     own = (
