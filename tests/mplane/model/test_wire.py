@@ -268,6 +268,29 @@ def test_text_that_is_no_unicode_cannot_be_written():
         model.unparse_json(model.Exception(errmsg="\ud800"))
 
 
+def test_a_message_that_is_not_valid_is_rendered_all_the_same():
+    """It came by wire, and somebody wants to see it."""
+    read = model.message_from_dict(result(when="now + 1s"))
+
+    assert "when        : now + 1s\n" in model.render(read)
+    with pytest.raises(ValueError):
+        read.to_dict()
+
+
+def test_texts_of_any_length_are_read_and_not_kept():
+    long = "1," * 5000 + "1"
+    scope = f"repeat now ... future cron {long} * * * * *"
+    digits = "9" * 5000
+
+    read = model.message_from_dict(
+        capability(when=scope, parameters={"source.port": long})
+    )
+    assert str(read.when()).startswith("repeat now ... future cron 1 ")
+    assert read.to_dict()["parameters"] == {"source.port": "1"}
+    with pytest.raises(ValueError):
+        model.message_from_dict(specification(parameters={"source.port": digits}))
+
+
 def test_a_dictionary_of_another_kind_makes_no_capability():
     with pytest.raises(ValueError, match="is no capability"):
         model.Capability(specification())

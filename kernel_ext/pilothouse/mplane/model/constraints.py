@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, Final
 
-from .primitives import KNOWN_MAX, Primitive, Value
+from .primitives import Primitive, Value, remember
 
 __all__ = [
     "Constraint",
@@ -185,9 +185,7 @@ def parse_constraint(prim: Primitive, sval: str) -> Constraint:
     found: Constraint | None = prim.known.get(sval)
     if found is None:
         found = _parse(prim, sval)
-        if len(prim.known) >= KNOWN_MAX:
-            prim.known.clear()
-        prim.known[sval] = found
+        remember(prim.known, sval, found)
     return found
 
 

@@ -30,6 +30,7 @@ __all__ = [
     "prim_string",
     "prim_time",
     "prim_url",
+    "remember",
 ]
 
 Value = (
@@ -39,6 +40,18 @@ Value = (
 
 KNOWN_MAX: Final = 4096
 """How many texts of each kind are remembered with what they stand for."""
+
+
+_LONGEST_KNOWN: Final = 1024
+_LONGEST_NATURAL: Final = 4000  # Python reads no more than 4300 digits
+
+
+def remember(known: dict[Any, Any], key: str | tuple[str, ...], value: object) -> None:
+    """Keep what a text stands for, unless the text is long; peers choose the texts."""
+    if len(key) <= _LONGEST_KNOWN:
+        if len(known) >= KNOWN_MAX:
+            known.clear()
+        known[key] = value
 
 
 class Primitive:
@@ -137,9 +150,7 @@ class Primitive:
     def _remembered(self, sval: str) -> str:
         if (text := self._canonical.get(sval)) is None:
             text = self.unparse(self.parse(sval))
-            if len(self._canonical) >= KNOWN_MAX:
-                self._canonical.clear()
-            self._canonical[sval] = text
+            remember(self._canonical, sval, text)
         return text
 
     def parse_all(self, texts: Iterable[str]) -> list[Value]:
@@ -174,7 +185,8 @@ def _read_natural(sval: str) -> int:
 
 
 def _canonical_natural(sval: str) -> str:
-    if sval.isdecimal() and sval.isascii() and (sval[0] != "0" or sval == "0"):
+    is_written = sval.isdecimal() and sval.isascii() and len(sval) < _LONGEST_NATURAL
+    if is_written and (sval[0] != "0" or sval == "0"):
         return sval
     return prim_natural.unparse(prim_natural.parse(sval))
 

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from .constraints import ListConstraint, constraint_all, parse_constraint
 from .elements import Element, Metavalue, Parameter, ResultColumn
 from .errors import MessageError
-from .primitives import KNOWN_MAX
+from .primitives import remember
 from .registry import Registry, base_registry, registry_for_uri
 from .when import When
 
@@ -206,9 +206,7 @@ def _known_columns(registry: Registry, names: Any) -> Columns:  # noqa: ANN401
             if not isinstance(name, str):
                 raise MessageError(f"results holds no name: {name!r:.80}")
         found = _columns(registry, dict.fromkeys(names))
-        if len(registry._known) >= KNOWN_MAX:
-            registry._known.clear()
-        registry._known[key] = found
+        remember(registry._known, key, found)
     return found
 
 

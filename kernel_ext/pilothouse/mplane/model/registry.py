@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import unquote, urlsplit
@@ -193,13 +194,22 @@ def _read_allowed(uri: object) -> bytes:
     """Read a registry that a message or a file names."""
     if uri == CORE_URI:
         return _CORE_FILE.read_bytes()
-    for place in (str(_SHIPPED), *_places):
+    if isinstance(uri, str) and (shipped := _shipped().get(uri)) is not None:
+        return shipped.read_bytes()
+    for place in _places:
         if urlsplit(place).scheme in ("http", "https"):
             if isinstance(uri, str) and uri.startswith(place):
                 return _fetch(uri)
         elif (text := _find_in(Path(place), uri)) is not None:
             return text
     raise ValueError(f"registry {uri!r} is not loaded, and not allowed: {_HINT}")
+
+
+@cache
+def _shipped() -> dict[str, Path]:
+    """The files of this package, by the URI inside."""
+    files = sorted(_SHIPPED.glob("*.json"))
+    return {orjson.loads(each.read_bytes())["registry-uri"]: each for each in files}
 
 
 def _find_in(place: Path, uri: object) -> bytes | None:

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from .envelope import Envelope
 from .kinds import Message
+from .statement import Statement
 
 __all__ = ["render", "render_text"]
 
@@ -18,10 +19,11 @@ _KEYS: Final = ("message", "label", "link", "export", "token", "when", "registry
 
 
 def render(msg: Message) -> str:
-    """Return a message as text; an envelope as its messages, one after another."""
+    """Return a message as text, valid or not; an envelope as its messages."""
     if isinstance(msg, Envelope):
         return "".join(map(render, msg.messages()))
-    return "".join(f"{line}\n" for line in _lines(msg.kind_str(), msg.to_dict()))
+    d = msg.as_dict() if isinstance(msg, Statement) else msg.to_dict()
+    return "".join(f"{line}\n" for line in _lines(msg.kind_str(), d))
 
 
 def render_text(msg: Message) -> None:

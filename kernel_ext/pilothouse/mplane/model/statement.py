@@ -9,6 +9,7 @@ the right types.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from typing import Any, ClassVar, Self
 
@@ -30,6 +31,7 @@ from .when import When, when_infinite
 __all__ = ["Statement"]
 
 _SHORT = 8
+_making = threading.Lock()  # two threads see the same parameters
 
 
 class Statement:
@@ -118,14 +120,20 @@ class Statement:
     def _params(self) -> dict[str, Parameter]:
         """The parameters; of a message that was read, made when first asked for."""
         if (made := self._params_made) is None:
-            made = self._params_made = make_parameters(self)
+            with _making:
+                made = self._params_made
+                if made is None:
+                    made = self._params_made = make_parameters(self)
         return made
 
     @property
     def _columns(self) -> dict[str, ResultColumn]:
         """The result columns; of a message that was read, made when first asked for."""
         if (made := self._columns_made) is None:
-            made = self._columns_made = make_columns(self)
+            with _making:
+                made = self._columns_made
+                if made is None:
+                    made = self._columns_made = make_columns(self)
         return made
 
     def _copy_from(self, source: Statement, *, constrained: bool = True) -> None:
@@ -435,8 +443,12 @@ class Statement:
             ValueError: If the statement is not valid for its kind.
         """
         self.validate()
+        return self.as_dict(token_only)
+
+    def as_dict(self, token_only: bool = False) -> dict[str, Any]:
+        """Return what `to_dict` does, also of a statement that is not valid."""
         d: dict[str, Any] = {
-            self._kind: self._verb,
+            self.kind_str(): self._verb,
             "version": 1,
             "registry": self._registry._uri,
         }

@@ -21,6 +21,7 @@ from typing import Final
 
 from . import clock
 from .crontab import Crontab
+from .primitives import remember
 from .times import (
     Point,
     TimePoint,
@@ -39,7 +40,6 @@ __all__ = ["When", "when_infinite"]
 _ZERO: Final = timedelta(0)
 _REPEAT: Final = "repeat "
 _CRON: Final = " cron "
-_KNOWN_MAX: Final = 4096
 
 _known: dict[str, When] = {}
 
@@ -124,9 +124,7 @@ class When:
                 known = _parse(text)
             except ValueError as exc:
                 raise ValueError(f"{text!r} is no temporal scope: {exc}") from None
-            if len(_known) >= _KNOWN_MAX:
-                _known.clear()
-            _known[text] = known
+            remember(_known, text, known)
         return known
 
     def _take(self, other: When) -> None:
