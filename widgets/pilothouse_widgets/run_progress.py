@@ -22,6 +22,7 @@ from .run_report import failure_of, read
 __all__ = ["Job", "RunProgress"]
 
 _SMALL = "font-size:11px;white-space:nowrap"
+_LAST_WORD_SECONDS = 2.0
 _LONGEST = 200
 _HERE = "#12908e"
 _TONES = {
@@ -107,7 +108,7 @@ class RunProgress(Progress):
     def settle(self) -> None:
         """Show the end of a job that is over, and leave the snapshot of it."""
         self._left.set()
-        self._thread.join(2.0)
+        self._thread.join(3.0)
         self._end_as_it_is()
 
     def _follow(self) -> None:
@@ -138,6 +139,7 @@ class RunProgress(Progress):
     def _end_as_it_is(self) -> None:
         if self.closed or self._closing:
             return
+        self._job.wait(_LAST_WORD_SECONDS)  # it may still hear its peer's last word
         state = self._look()
         failure = failure_of(getattr(self._job, "failure", None))
         if failure:

@@ -1,0 +1,72 @@
+"""A map in both front ends: lanes, a click that cancels, what stays, light and dark."""
+
+import pytest
+
+from waiting import until
+
+CONNECT = """\
+import os
+os.environ["PILOTHOUSE_FASTMAP_SECRET"] = {secret!r}
+%load_ext pilothouse
+%fastmap connect {url} --policy CLOUD"""
+SLOW = """\
+def slow(n):
+    import time
+    time.sleep(0.15)
+    if n == {bad}:
+        print("about to fail")
+        raise ValueError("<b>no</b>")
+    return n"""
+
+
+@pytest.fixture
+def connect(fastmap_service):
+    """A first cell: connected to a service with two workers."""
+    return CONNECT.format(secret=fastmap_service.secret, url=fastmap_service.url)
+
+
+@pytest.mark.parametrize("front_end", ["lab", "notebook 7"])
+def test_a_map_shows_lanes_and_a_click_cancels_it(notebook, connect, front_end):
+    opened = notebook(
+        connect, SLOW.format(bad=-1), "%fastmap slow {range(2000)} -o kept", "len(kept)"
+    )
+    if front_end == "notebook 7":
+        opened.open_in_notebook_7()
+    opened.run_all()
+    view = opened.find(".ph-run")
+    view.wait_for(timeout=60_000)
+    until(lambda: opened.find(".ph-lane").count() == 2, 30, "two lanes")
+    until(lambda: opened.find(".ph-lane-block").count() >= 4, 30, "batches")
+    assert "left" in view.inner_text()
+    prompt = opened.page.locator(".jp-InputPrompt").nth(2)
+    assert prompt.inner_text() == "[*]:"
+    name = front_end.replace(" ", "-")
+    opened.shoot(f"map-{name}", ".ph-run")
+    opened.theme("JupyterLab Dark")
+    until(lambda: view.get_attribute("data-theme") == "dark")
+    opened.shoot(f"map-{name}-dark", ".ph-run")
+
+    opened.find('.ph-run button:has-text("Cancel")').click()
+
+    until(lambda: prompt.inner_text() == "[3]:", 10, "the end of the cell")
+    static = opened.find(".jp-RenderedHTML").first.inner_text()
+    assert "cancelled: " in static
+    assert "the service has confirmed the end" in static
+    assert "worker-1" in static
+    assert opened.cell_errors() == ["RunCancelledError"]
+    opened.theme("JupyterLab Light")
+
+
+def test_a_failed_map_folds_the_far_traceback_as_text(notebook, connect):
+    opened = notebook(
+        connect, SLOW.format(bad=9), "%fastmap slow {range(40)}"
+    ).run_all()
+    fold = opened.find(".jp-RenderedHTML details")
+    fold.wait_for(timeout=60_000)
+
+    fold.locator("summary").click()
+
+    until(lambda: "Cell In[2], line 6, in slow" in fold.inner_text())
+    assert "<b>no</b>" in fold.inner_text()
+    assert opened.cell_errors() == ["ItemError"]
+    opened.shoot("map-failed")
