@@ -1,6 +1,12 @@
 """A view of one measurement: by reports, and over a real component."""
 
+import os
+import subprocess
+import sys
 import threading
+from contextlib import closing
+from pathlib import Path
+from urllib.parse import urlsplit
 
 import numpy as np
 import pytest
@@ -215,15 +221,61 @@ def test_a_click_on_stop_interrupts_and_keeps_the_rows(client, steps, comms):
     assert view.row_count == 1
 
 
-def test_a_component_that_goes_away_is_shown_as_lost(client, steps):
-    view = MeasurementView(begun(client))
+SERVER = """
+import sys, threading
+sys.path.insert(0, {folder!r})
+from pilothouse import mplane
+mplane.model.initialize_registry()
+from test_measurement import Steps
+steps = Steps()
+for _ in range({rows}):
     steps.go.release()
-    until(lambda: view.row_count == 1)
+served = mplane.component.serve(steps, port={port})
+print(served.url, flush=True)
+threading.Event().wait()
+"""
 
-    client.served.close()
 
-    until(lambda: view.over or view.state == "lost", 20)
-    assert view.row_count == 1
+@pytest.fixture
+def serving():
+    """Return a function that starts a component in a process of its own."""
+    started = []
+
+    def start(rows, port=0):
+        folder = str(Path(__file__).parent)
+        code = SERVER.format(folder=folder, rows=rows, port=port)
+        path = os.pathsep.join([str(Path(__file__).parents[1]), *sys.path])
+        env = {**os.environ, "PYTHONPATH": path}
+        process = subprocess.Popen(
+            [sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, env=env
+        )
+        started.append(process)
+        return process, process.stdout.readline().strip()
+
+    yield start
+    for process in started:
+        process.kill()
+        process.wait()
+        process.stdout.close()
+
+
+def test_a_component_that_is_killed_is_shown_as_lost_and_its_rows_stay(serving):
+    mplane.model.initialize_registry()
+    process, url = serving(2)
+    with closing(mplane.client.HttpInitiatorClient(None, url)) as client:
+        client.retrieve_capabilities(f"{url}capability")
+        view = MeasurementView(begun(client))
+        until(lambda: view.row_count == 2)
+
+        process.kill()
+
+        until(lambda: view.state == "lost", 20)
+        assert (view.over, view.row_count) == (False, 2)
+        assert view.link_text
+        serving(0, port=urlsplit(url).port)  # it comes back, and has forgotten
+        until(lambda: view.over, 40)
+        assert (view.state, view.row_count) == ("lost", 2)
+        assert "does not know this measurement any more" in view.outcome
 
 
 def test_closing_the_view_leaves_the_measurement(client, steps):
