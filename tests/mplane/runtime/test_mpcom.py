@@ -12,7 +12,7 @@ from contextlib import contextmanager
 import pytest
 
 from pilothouse.errors import RemoteError
-from pilothouse.mplane import model
+from pilothouse.mplane import model, probes
 from pilothouse.mplane.client import HttpInitiatorClient
 
 MPCOM = [sys.executable, "-m", "pilothouse.mplane.runtime"]
@@ -203,16 +203,26 @@ def test_the_json_configuration_is_taken_too(tmp_path, client):
         "    return loopback.services()\n"
     )
     config = tmp_path / "component.json"
-    modules = {"one": {"depth": "3"}, "pilothouse.mplane.probes.counters": {}}
+    modules = {"one": {"depth": "3"}, "pilothouse.mplane.probes.tcp": {}}
     listener = {"port": 0, "interfaces": ["127.0.0.1"]}
     config.write_text(
         json.dumps({"Component": {"Modules": modules, "Listener": listener}})
     )
     with running(config) as (_, _said, url):
         client.retrieve_capabilities(url)
-        assert {"test-loopback", "interface-counters"} <= set(
-            client.capability_labels()
-        )
+        assert {"test-loopback", "tcp-4"} <= set(client.capability_labels())
+
+
+def test_all_probes_can_be_named_at_once(tmp_path, client):
+    config = tmp_path / "component.conf"
+    config.write_text(
+        "[component]\nworkflow = client-initiated\nlisten-port = 0\n"
+        "[module_all]\nmodule = pilothouse.mplane.probes\n"
+    )
+    with running(config) as (_, _said, url):
+        client.retrieve_capabilities(url)
+        expected = {one.capability().get_label() for one in probes.services()}
+        assert set(client.capability_labels()) == expected
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])

@@ -9,7 +9,8 @@
     loopback     what goes in comes out
 
 Each of these has ``services(**kwargs)``, as a configuration of mpcom names it, and
-offers only what the machine lets it do. How a measurement is made of ticks and rows
+offers only what the machine lets it do; ``module = pilothouse.mplane.probes`` names them
+all at once. How a measurement is made of ticks and rows
 says `probe`; what measures, alone and without messages: `echo`, `ping_tool`,
 `connecting`, `fetching`, `resolving`, `dns_query`, `tracing`, `hops`, `counting`.
 

@@ -1,5 +1,8 @@
-"""``python -m pilothouse.mplane.runtime`` is ``mpcom``."""
+"""``python -m pilothouse.mplane.runtime``: the same as the command ``mpcom``."""
+
+import sys
 
 from .main import main
 
-raise SystemExit(main())
+if __name__ == "__main__":
+    sys.exit(main())

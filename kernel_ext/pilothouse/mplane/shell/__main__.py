@@ -1,5 +1,8 @@
-"""``python -m pilothouse.mplane.shell`` is ``mpcli``."""
+"""``python -m pilothouse.mplane.shell``: the same as the command ``mpcli``."""
+
+import sys
 
 from .main import main
 
-raise SystemExit(main())
+if __name__ == "__main__":
+    sys.exit(main())
