@@ -61,7 +61,7 @@ def test_a_failed_map_folds_the_far_traceback_as_text(notebook, connect):
     opened = notebook(
         connect, SLOW.format(bad=9), "%fastmap slow {range(40)}"
     ).run_all()
-    fold = opened.find(".jp-RenderedHTML details")
+    fold = opened.find(".jp-RenderedHTML details").first
     fold.wait_for(timeout=60_000)
 
     fold.locator("summary").click()
@@ -69,4 +69,7 @@ def test_a_failed_map_folds_the_far_traceback_as_text(notebook, connect):
     until(lambda: "Cell In[2], line 6, in slow" in fold.inner_text())
     assert "<b>no</b>" in fold.inner_text()
     assert opened.cell_errors() == ["ItemError"]
+    printed = opened.find(".jp-RenderedHTML details").last
+    printed.locator("summary").click()
+    until(lambda: "about to fail" in printed.inner_text())
     opened.shoot("map-failed")

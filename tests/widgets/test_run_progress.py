@@ -82,8 +82,8 @@ def test_settle_shows_the_end_at_once():
 
 
 def test_a_failure_shows_the_far_traceback_folded():
-    error = FarError("item 17: ValueError('no')", "Traceback <b>far</b>", "hello")
-    work = Work()
+    error = FarError("item 17: ValueError('no')", "Traceback <b>far</b>")
+    work = Work(logs="hello\n<i>world</i>\n")
     view = view_of(work, tidy=lambda text: text.replace("far", "tidied"))
     work.end("failed", "failed: item 17", error)
 
@@ -92,11 +92,13 @@ def test_a_failure_shows_the_far_traceback_folded():
     assert view.failure == {
         "title": "item 17: ValueError('no')",
         "traceback": "Traceback <b>tidied</b>",
-        "logs": "hello",
     }
+    assert view.printed == "hello\n<i>world</i>"
     html = view._repr_mimebundle_()[0]["text/html"]
     assert "<details><summary>item 17" in html
     assert "&lt;b&gt;tidied" in html
+    assert "what the workers printed" in html
+    assert "&lt;i&gt;world" in html
 
 
 def test_an_error_of_this_side_has_nothing_to_fold():

@@ -41,9 +41,9 @@ class Progress:
 class FarError(Exception):
     """An error with what the far end told."""
 
-    def __init__(self, message, traceback="", logs=""):
+    def __init__(self, message, traceback=""):
         super().__init__(message)
-        self.message, self.traceback, self.logs = message, traceback, logs
+        self.message, self.traceback = message, traceback
 
 
 @dataclass
@@ -61,6 +61,7 @@ class Work:
     answers: threading.Event = field(default_factory=threading.Event)
     results: list[int] = field(default_factory=list)
     detached: bool = False
+    logs: str = ""
 
     def __post_init__(self):
         self.answers.set()

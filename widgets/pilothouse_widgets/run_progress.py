@@ -17,7 +17,7 @@ import traitlets
 from . import snapshot, words
 from .assets import module
 from .progress import Progress
-from .run_report import failure_of, read
+from .run_report import failure_of, printed_of, read
 
 __all__ = ["Job", "RunProgress"]
 
@@ -71,9 +71,8 @@ class RunProgress(Progress):
         sync=True
     )
     span = traitlets.Float(0.0, help="Seconds that the lanes go over.").tag(sync=True)
-    failure = traitlets.Dict(help="Title, traceback and logs of what failed.").tag(
-        sync=True
-    )
+    failure = traitlets.Dict(help="Title and traceback of what failed.").tag(sync=True)
+    printed = traitlets.Unicode("", help="What the workers printed.").tag(sync=True)
 
     def __init__(
         self,
@@ -145,7 +144,8 @@ class RunProgress(Progress):
         if failure:
             failure["traceback"] = self._tidy(failure["traceback"])
         with self._count_lock:
-            self._now.update(step="", eta=None, failure=failure)
+            printed = printed_of(self._job)
+            self._now.update(step="", eta=None, failure=failure, printed=printed)
         self._end(state, _line(str(self._job.outcome)))
 
     # -- forms ---------------------------------------------------------------------
@@ -156,10 +156,10 @@ class RunProgress(Progress):
         parts.append(_facts_html(self.facts))
         if self.failure:
             body = snapshot.pre(self.failure["traceback"])
-            if self.failure["logs"]:
-                body += snapshot.note("printed by the worker")
-                body += snapshot.pre(self.failure["logs"])
             parts.append(snapshot.disclosure(self.failure["title"], body))
+        if self.printed:
+            body = snapshot.pre(self.printed)
+            parts.append(snapshot.disclosure("what the workers printed", body))
         return "".join(parts)
 
 

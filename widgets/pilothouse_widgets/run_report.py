@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from . import words
 
-__all__ = ["Report", "failure_of", "read"]
+__all__ = ["Report", "failure_of", "printed_of", "read"]
 
 _STATES: Final = {"preparing": "running"}
 _MOST_LANES: Final = 16
@@ -83,15 +83,19 @@ def failure_of(error: object) -> dict[str, str]:
     if error is None:
         return {}
     trace = getattr(error, "traceback", "") or ""
-    logs = getattr(error, "logs", "") or ""
-    if not isinstance(trace, str) or not (trace or logs):
+    if not isinstance(trace, str) or not trace:
         return {}
     message = getattr(error, "message", "") or str(error)
     return {
         "title": str(message).strip().partition("\n")[0][:_LONGEST_TITLE],
         "traceback": trace[-_LONGEST_TEXT:],
-        "logs": str(logs)[-_LONGEST_TEXT:],
     }
+
+
+def printed_of(job: object) -> str:
+    """Return the end of what a job has printed far away, if it tells."""
+    logs = getattr(job, "logs", "")
+    return logs.rstrip()[-_LONGEST_TEXT:] if isinstance(logs, str) else ""
 
 
 def _number(value: object) -> float | None:

@@ -43,16 +43,11 @@ function drawFacts(list, pairs) {
 function makeFailure() {
   const title = h("span", { class: "ph-error-text" });
   const trace = h("pre", { class: "ph-code", tabindex: "0" });
-  const printed = h("pre", { class: "ph-code", tabindex: "0" });
-  const said = h("div", {}, h("h4", { text: "printed by the worker" }), printed);
-  const element = h("details", { class: "ph-error", hidden: true }, h("summary", {}, icon("warn"), title), trace, said);
+  const element = h("details", { class: "ph-error", hidden: true }, h("summary", {}, icon("warn"), title), trace);
   const draw = (failure) => {
     show(element, Boolean(failure.title));
     say(title, failure.title ?? "");
     say(trace, failure.traceback ?? "");
-    show(trace, Boolean(failure.traceback));
-    say(printed, failure.logs ?? "");
-    show(said, Boolean(failure.logs));
   };
   return { element, draw };
 }
