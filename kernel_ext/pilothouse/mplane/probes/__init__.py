@@ -9,10 +9,10 @@
     loopback     what goes in comes out
 
 Each of these has ``services(**kwargs)``, as a configuration of mpcom names it, and
-offers only what the machine lets it do; ``module = pilothouse.mplane.probes`` names them
-all at once. How a measurement is made of ticks and rows
-says `probe`; what measures, alone and without messages: `echo`, `ping_tool`,
-`connecting`, `fetching`, `resolving`, `dns_query`, `tracing`, `hops`, `counting`.
+offers only what the machine lets it do; ``module = pilothouse.mplane.probes`` names
+them all at once. How a measurement is made of ticks and rows says `probe`; what
+measures, alone and without messages: `echo`, `ping_tool`, `connecting`, `fetching`,
+`resolving`, `dns_query`, `tracing`, `hops`, `counting`.
 
 It imports the model and the scheduler; it opens sockets and starts the system's tools.
 Addresses, names and numbers are checked before they are used, and no shell is.
