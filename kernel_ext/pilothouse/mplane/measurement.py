@@ -405,13 +405,13 @@ class Measurement:
 
     def _take_exception(self, exception: model.Exception) -> None:
         text = exception.errmsg()
-        if text == UNKNOWN_JOB and self.receipt is not None:
+        if text == UNKNOWN_JOB:
             if self.is_repeated and self._gathered.count:
                 self._end_in_order()
                 return
             why = (
                 "the component does not know this measurement any more: it was "
-                "restarted, or somebody else has redeemed the result"
+                "restarted, it was never reached, or somebody else has the result"
             )
             error: RemoteError = NotFoundError(why, protocol="mPlane")
             self._end(MeasurementState.LOST, f"lost: {why}", error)

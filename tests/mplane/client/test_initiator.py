@@ -748,12 +748,32 @@ def test_a_result_whose_answer_got_lost_is_fetched_again(client):
     service = Gated()
     with known(client, service) as served, Proxy(served.port) as proxy:
         handle = through(client, proxy, "gated")
-        proxy.swallow_results = True
+        proxy.swallow = b'"result": "measure"'
         service.gate.set()
         until(lambda: proxy.swallowed, 10)
-        proxy.swallow_results = False
+        proxy.swallow = None
 
         assert isinstance(handle.result(10), model.Result)
+
+
+@pytest.mark.parametrize("is_taken", [True, False])
+def test_a_specification_whose_answer_got_lost_is_asked_for(client, is_taken):
+    with Proxy(0) as proxy:
+        link = f"http://127.0.0.1:{proxy.port}/"
+        with known(client, Counting(), link=link) as served:
+            proxy.mend(served.port)
+            proxy.swallow = b'"receipt": "measure"'
+            proxy.passes_on = is_taken
+            handle = client.run("count", "now + 1h", VALUES)
+            assert handle.trouble
+            proxy.swallow, proxy.passes_on = None, True
+            if is_taken:
+                until(lambda: handle.rows, 10)
+                assert handle.state is MeasurementState.RUNNING
+                handle.cancel()
+            else:
+                assert handle.wait(10)
+                assert handle.state is MeasurementState.LOST
 
 
 class Proxy:
@@ -763,7 +783,8 @@ class Proxy:
         self._target = target
         self._server = socket.create_server(("127.0.0.1", 0))
         self.port = self._server.getsockname()[1]
-        self.swallow_results = False
+        self.swallow = None
+        self.passes_on = True
         self.swallowed = 0
         self._is_cut = False
         self._open = set()
@@ -804,8 +825,10 @@ class Proxy:
                 while data := came.recv(65536):
                     while self._missing(data):
                         data += came.recv(65536)
+                    if not self.passes_on:
+                        return
                     answer = self._ask(data)
-                    if self.swallow_results and b'"result": "measure"' in answer:
+                    if self.swallow is not None and self.swallow in answer:
                         self.swallowed += 1
                         return
                     came.sendall(answer)

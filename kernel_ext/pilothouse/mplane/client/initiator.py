@@ -5,33 +5,29 @@ Source: reference documentation, ``mplane.client.HttpInitiatorClient``; contract
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Mapping
-from typing import Any, Self
+from typing import Any
 
 from pilothouse.errors import (
-    PilothouseError,
+    ConnectError,
     ProtocolError,
     RemoteError,
     TransportError,
 )
 from pilothouse.mplane import model
-from pilothouse.mplane.exchange import Answered, post
+from pilothouse.mplane.exchange import post
 from pilothouse.mplane.measurement import Measurement
 from pilothouse.mplane.media import Message
 from pilothouse.mplane.tls import TlsState
 
 from .discovery import discover, root_of
-from .redeeming import Pace, Redeemer
+from .redemption import RedeemingClient
 from .specifying import receipt_from
-from .state import BaseClient, Outcome
 
 __all__ = ["HttpInitiatorClient"]
 
-_REDEEM_SECONDS = 10.0  # a real component is deaf for five seconds now and then
 
-
-class HttpInitiatorClient(BaseClient):
+class HttpInitiatorClient(RedeemingClient):
     """A client that fetches capabilities and sends specifications.
 
     Receipts are redeemed in the background, at the place that the capability names, by
@@ -57,16 +53,9 @@ class HttpInitiatorClient(BaseClient):
         supervisor: bool = False,
         exporter: Any = None,  # noqa: ANN401 - as BaseClient
     ) -> None:
-        super().__init__(tls_state, supervisor, exporter)
-        self._tls = TlsState() if tls_state is None else tls_state
-        self._default_url = default_url
+        super().__init__(tls_state, default_url, supervisor, exporter)
         self._has_chosen = default_url is not None
         self._origins: dict[str, str] = {}  # capability token -> where it came from
-        self._links: dict[str, str] = {}  # specification token -> where it went
-        self._paces: dict[str, Pace] = {}
-        self._in_doubt: set[str] = set()
-        self._redeeming: dict[str, threading.Lock] = {}
-        self._redeemer = Redeemer(self._redeem_in_background)
 
     # -- discovery --------------------------------------------------------------------
 
@@ -170,9 +159,10 @@ class HttpInitiatorClient(BaseClient):
         Raises:
             KeyError: If there is no such capability or parameter, or a value lacks.
             ValueError: If scope or values do not meet the capability.
-            TransportError: If no usable answer came.
             RemoteError: If the component refuses by its HTTP status; what it refuses by
                 an exception, fails the measurement.
+            ConnectError: If there is no connection. When one breaks on the way, the
+                component is asked what has become of the measurement.
         """
         if isinstance(cap_tol, model.Capability):
             capability = cap_tol
@@ -209,9 +199,8 @@ class HttpInitiatorClient(BaseClient):
             measurement = Measurement(self, known, link=link, asked=asked)
             self._measurements[token] = measurement
             self._asked[token] = known.get_label()
-            self._links[token] = link
             self._receipts.put(token, known.get_label(), known)
-            self._paces[token] = Pace()
+            self._follow(measurement, link)
         self._redeemer.add(token, 0.0)
         return measurement
 
@@ -225,9 +214,7 @@ class HttpInitiatorClient(BaseClient):
         measurement = Measurement(self, specification, capability=capability, link=link)
         token = specification.get_token()
         self._remember_asked(specification, measurement, None)
-        with self._lock:
-            self._links[token] = link
-            self._paces[token] = Pace()
+        self._follow(measurement, link)
         if self.on_send is not None:
             self.on_send(measurement)
         try:
@@ -237,39 +224,28 @@ class HttpInitiatorClient(BaseClient):
             measurement.fail(error)
             self.forget(token)
             raise
-        except TransportError:
+        except ConnectError:
             self.forget(token)
             raise
+        except TransportError as exc:  # it was sent, and may have been taken
+            measurement.troubled(exc.message)
         except KeyboardInterrupt:
             self.interrupt(measurement, 1.0)
             raise
-        self._take_answer(token, answered, link)
+        else:
+            self._take_answer(token, answered, link)
         with self._lock:
             is_answered = token in {
                 self._receipts.find(token),
                 self._results.find(token),
             }
             if not is_answered and not measurement.is_over:
-                # The answer was for something else; what became of ours is asked.
+                # No answer, or one for something else: what became of it is asked.
                 receipt = model.Receipt(specification=specification)
                 self._receipts.put(token, specification.get_label(), receipt)
-                measurement.take(receipt)
         if not measurement.is_over:
             self._redeemer.add(token)
         return measurement
-
-    def _take_answer(self, token: str, answered: Answered, link: str) -> None:
-        message = answered.message
-        if message is None:
-            raise ProtocolError(f"{link} answers without a message", protocol="mPlane")
-        if isinstance(message, model.Exception) and message.get_token() is None:
-            message = model.Exception(token=token, errmsg=message.errmsg())
-        if isinstance(message, model.Withdrawal):
-            with self._lock:
-                measurement = self._measurements.get(token)
-            if measurement is not None:
-                measurement.take(message)
-        self.handle_message(message, self._tls.identity_at(link))
 
     def _link_of(self, capability: model.Statement) -> str:
         """Return where the messages for a capability go."""
@@ -314,172 +290,3 @@ class HttpInitiatorClient(BaseClient):
         if answered.message is not None:
             self.handle_message(answered.message, self._tls.identity_at(url))
         return answered.message
-
-    # -- results ----------------------------------------------------------------------
-
-    def result_for(self, token_or_label: str) -> Outcome | model.Receipt:
-        """Return a result, asking the component if it is not here; else the receipt.
-
-        Raises:
-            KeyError: If there is no result and no receipt of that token or label.
-            TransportError: If no usable answer came.
-            RemoteError: If the component refuses by its HTTP status.
-        """
-        with self._lock:
-            token = self._receipts.find(token_or_label)
-            found = self._results.get(token_or_label)
-        if token is not None and (found is None or isinstance(found, model.Envelope)):
-            self._redeem(token)
-        return super().result_for(token_or_label)
-
-    def interrupt_capability(self, token_or_label: str) -> None:
-        """Ask the component to stop a measurement.
-
-        Raises:
-            KeyError: If there is no receipt of that token or label.
-            TransportError: If no usable answer came.
-        """
-        with self._lock:
-            receipt = self._receipts.get(token_or_label)
-        if receipt is None:
-            raise KeyError(f"no such token or label {token_or_label}")
-        token = receipt.get_token()
-        measurement = self._measurements.get(token)
-        if measurement is not None:
-            measurement.expect_interrupt()
-        self.send_message(
-            model.Interrupt(specification=receipt), self._link_of_receipt(receipt)
-        )
-        self._redeemer.hurry(token)
-
-    def _link_of_receipt(self, receipt: model.Receipt) -> str | None:
-        with self._lock:
-            link = self._links.get(receipt.get_token())
-        return link or receipt.get_link() or self._default_url
-
-    def _redeem(self, token: str, timeout: float = _REDEEM_SECONDS) -> bool:
-        """Redeem a receipt once; tell whether the component shows rows on their way.
-
-        Two threads never redeem the same one at a time: only the first would get the
-        result, and the other "Unknown job".
-        """
-        with self._lock:
-            lock = self._redeeming.setdefault(token, threading.Lock())
-        with lock:
-            with self._lock:
-                receipt = self._receipts.get(token)
-                measurement = self._measurements.get(token)
-            if receipt is None:
-                return False
-            url = self._link_of_receipt(receipt)
-            if not url:
-                raise ValueError("nothing says where to redeem: no link, no default")
-            first = measurement.rows if measurement is not None else 0
-            prefer = "" if measurement is None else f"partial-results={first}"
-            if token in self._in_doubt:
-                prefer = f"{prefer}, again".lstrip(", ")
-            redemption = model.Redemption(receipt=receipt)
-            try:
-                answered = post(
-                    self._tls, url, redemption, prefer=prefer, timeout=timeout
-                )
-            except TransportError:
-                self._in_doubt.add(token)
-                raise
-            self._in_doubt.discard(token)
-            if answered.partial_first is not None and measurement is not None:
-                self._take_partial(token, measurement, answered)
-                return True
-            self._take_answer(token, answered, url)
-            return False
-
-    def _take_partial(
-        self, token: str, measurement: Measurement, answered: Answered
-    ) -> None:
-        envelope = answered.message
-        if not isinstance(envelope, model.Envelope):
-            raise ProtocolError("rows so far come in an envelope", protocol="mPlane")
-        measurement.take_partial(envelope, answered.partial_first or 0)
-        for one in envelope.messages():
-            if isinstance(one, model.Exception):
-                self.handle_message(one, None)
-
-    def _redeem_in_background(self, token: str) -> float | None:
-        with self._lock:
-            measurement = self._measurements.get(token)
-            pace = self._paces.get(token)
-            is_open = self._receipts.find(token) == token
-        if measurement is None or pace is None or measurement.is_over or not is_open:
-            return None
-        before = measurement.rows
-        try:
-            is_live = self._redeem(token)
-        except TransportError as exc:
-            measurement.troubled(exc.message)
-            return pace.after_trouble()
-        except (RemoteError, ProtocolError) as exc:
-            # A proxy, a component that starts up: no word of the measurement itself.
-            measurement.troubled(exc.message)
-            return pace.after_trouble()
-        if measurement.wait(0):
-            return None
-        return pace.after_answer(
-            *measurement.remaining(),
-            is_live=is_live,
-            is_new=measurement.rows != before,
-        )
-
-    # -- for the handles --------------------------------------------------------------
-
-    def interrupt(self, measurement: Measurement, seconds: float) -> str:
-        """Ask the component to stop a measurement; return what became of that."""
-        source = measurement.receipt or measurement.specification
-        message = model.Interrupt(specification=source)
-        url = measurement.link or self._default_url
-        name = measurement.label or measurement.token
-        try:
-            answered = post(self._tls, str(url), message, timeout=seconds)
-        except PilothouseError as exc:
-            return f"not confirmed: {name} may go on; {exc.message}"
-        reply = answered.message
-        if isinstance(reply, model.Result | model.Envelope | model.Exception):
-            self._take_answer(measurement.token, answered, str(url))
-            return measurement.outcome
-        return (
-            f"interrupted: the component has confirmed the interrupt of {name}, and "
-            "has not stopped yet"
-        )
-
-    def hurry(self, measurement: Measurement) -> None:
-        """Ask for the result of a measurement soon."""
-        with self._lock:
-            self._paces[measurement.token] = Pace()
-        self._redeemer.hurry(measurement.token, 0.03)
-
-    def leave(self, measurement: Measurement) -> None:
-        """Ask for the result of a measurement no more."""
-        self._redeemer.remove(measurement.token)
-
-    def _left(self, measurement: Measurement) -> None:
-        self._redeemer.remove(measurement.token)
-        with self._lock:
-            self._links.pop(measurement.token, None)
-            self._paces.pop(measurement.token, None)
-            self._redeeming.pop(measurement.token, None)
-            self._in_doubt.discard(measurement.token)
-
-    def close(self) -> None:
-        """Redeem nothing more, and close the connections. May be called twice.
-
-        Measurements that are not over are detached.
-        """
-        self._redeemer.close()
-        for measurement in self.measurements():
-            measurement.detach()
-        self._tls.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *exc_info: object) -> None:
-        self.close()
