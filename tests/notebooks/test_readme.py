@@ -127,6 +127,27 @@ def test_a_map_on_dask_works_as_pasted(cluster, execute, tmp_path):
     assert "tcp://127.0.0.1" in result.data["text/plain"]
 
 
+def test_a_measurement_works_as_pasted(env, execute, tmp_path):
+    source, script = blocks("mPlane", "python")
+    path = tmp_path / "mplane.ipynb"
+    cell = nbformat.v4.new_code_cell(source.rstrip())
+    nbformat.write(nbformat.v4.new_notebook(cells=[cell]), path)
+
+    (*_, result) = execute(path, env, tmp_path).cells[-1].outputs
+    ran = subprocess.run(
+        [sys.executable, "-c", script],
+        env=env,
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=110,
+    )
+
+    assert "rtt.us" in result.data["text/plain"]
+    assert ran.stderr == ""
+    assert "rtt.us" in ran.stdout
+
+
 def test_every_word_of_the_command_is_one(env):
     lines = re.findall(r"^    pilothouse (\w+)", README, re.MULTILINE)
     assert len(lines) >= 4
