@@ -140,6 +140,15 @@ def test_a_function_that_cannot_be_taken_is_told_as_locally(near, far, run_id):
     assert "no_such_mod" in told(answers[1])["init_error"]
 
 
+def test_requirements_that_differ_are_told(far, run_id):
+    func_hash = far.upload(blob_of(plus_one, requirements={"no-such-dist": "1"}))
+
+    warning = far.map(func_hash, [1], run_id).headers["X-Server-Warning"]
+
+    assert warning == "no-such-dist 1 is not installed here"
+    far.done(func_hash, run_id)
+
+
 def where(x):
     import socket
     import time

@@ -47,7 +47,17 @@ from typing import TYPE_CHECKING, Any, Callable  # noqa: UP035  (3.8)
 if TYPE_CHECKING:
     Head = dict[str, Any]
 
-__all__ = ["descendants", "main"]
+__all__ = [
+    "Link",
+    "LocalSources",
+    "Log",
+    "Opened",
+    "Squeeze",
+    "TooLong",
+    "Worker",
+    "descendants",
+    "main",
+]
 
 _LENGTHS = struct.Struct(">IQ")
 _SOURCE_FOLDER = "<fastmap>/"

@@ -11,7 +11,8 @@
     crew               workers here: child processes, warm ones in reserve
     pythons            interpreters of this machine that have dill
     installing         requirements into a folder of their own, if that is allowed
-    cluster, far       workers of a Dask cluster, and what runs there
+    cluster, tasks     a Dask cluster, and one batch on it
+    far                what runs on its workers
 
 Plain HTTP is for this machine. To listen elsewhere is an explicit choice (``--host``),
 which warns unless there is TLS: half of the token travels with each request.

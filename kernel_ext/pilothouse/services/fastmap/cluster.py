@@ -12,23 +12,22 @@ The scheduler never unpickles what users sent. `distributed` is imported here on
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import itertools
 import logging
 import secrets
 import time
-from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Final, NoReturn, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from pilothouse.errors import ServiceError
 from pilothouse.fastmap.wire.headers import PythonVersion
-from pilothouse.fastmap.worker.outcomes import Cause, Done, Failed
+from pilothouse.fastmap.worker.outcomes import Cause, Failed
 
-from .backend import InitializationFailed, Ran
+from .backend import Ran
 from .functions import Functions
 from .options import FastmapOptions
 from .runs import Run, RunKey
+from .tasks import ByValue, in_time, is_cancelled, python_of, ran, run_name, task_name
 
 __all__ = ["Cluster"]
 
@@ -36,34 +35,12 @@ log = logging.getLogger(__name__)
 
 _CONNECT_SECONDS: Final = 10.0
 _LOOK_SECONDS: Final = 1.0
-_CANCEL_SECONDS: Final = 2.0
 _PATIENCE_SECONDS: Final = 300.0
 _TRIES: Final = 10
 _SCATTER_BYTES: Final = 1024 * 1024
 
 Client: TypeAlias = Any
 """A `distributed.Client`, which is imported where it is used, and half typed."""
-
-
-class _ByValue:
-    """A function of ours that arrives at a worker as itself, with its code.
-
-    distributed pickles what is inside a task by name where it can.
-    """
-
-    def __init__(self, function: Callable[..., Any]) -> None:
-        import cloudpickle
-
-        self._load = cloudpickle.loads
-        self._pickled = cloudpickle.dumps(function)
-        self.__name__ = function.__name__
-
-    def __call__(self, *args: object) -> NoReturn:
-        """Refuse: it is for workers."""
-        raise TypeError(f"{self.__name__} runs on a Dask worker")
-
-    def __reduce__(self) -> tuple[Callable[[bytes], Any], tuple[bytes]]:
-        return self._load, (self._pickled,)
 
 
 class _Lost(Exception):  # noqa: N818  (it is tried again)
@@ -98,7 +75,7 @@ class Cluster:
         for module in (far, process, child, outcomes, errors):
             cloudpickle.register_pickle_by_value(module)
         self._plugin = far.FunctionPlugin
-        self._run_batch, self._end_run = _ByValue(far.run_batch), _ByValue(far.end_run)
+        self._run_batch, self._end_run = ByValue(far.run_batch), ByValue(far.end_run)
         self._child = Path(str(child.__file__)).read_text(encoding="utf-8")
         self._functions = functions
         self._options = options
@@ -159,9 +136,9 @@ class Cluster:
         if self._client is not None:
             for name in list(self._plugins):
                 await self._unregister(name)
-            await _in_time(self._client.close())
+            await in_time(self._client.close())
         if self._own is not None:
-            await _in_time(self._own.close(), 10.0)
+            await in_time(self._own.close(), 10.0)
 
     async def refusal(self, version: PythonVersion) -> str:
         """Return why code of that Python cannot run here; empty if it can."""
@@ -212,7 +189,7 @@ class Cluster:
             if "is_missing" in told:  # a worker that had just come
                 await self._register(client, name, run, anew=True)
                 continue
-            return _ran(run, told)
+            return ran(run, told)
         text = f"WorkerDied('the Dask cluster at {self._address} lost the batch')"
         return Ran("", Failed(cause=Cause.DIED, exception=text, traceback=f"{text}\n"))
 
@@ -225,10 +202,10 @@ class Cluster:
             return
         users.discard(run.key)
         if futures:
-            await _in_time(self._client.cancel(list(futures), force=True))
+            await in_time(self._client.cancel(list(futures), force=True))
         if users:
-            await _in_time(
-                self._client.run(self._end_run, name, _run_id(run), on_error="ignore")
+            await in_time(
+                self._client.run(self._end_run, name, run_name(run), on_error="ignore")
             )
         else:
             await self._unregister(name)
@@ -253,11 +230,11 @@ class Cluster:
             if len(batch) > _SCATTER_BYTES:
                 sent = await client.scatter(batch, hash=False, workers=self._fitting())
             number = f"{self._id}{next(self._numbers):08x}"  # the dashboard groups by
-            key = f"{_task_name(run)}-{number}"  # what is before it
+            key = f"{task_name(run)}-{number}"  # what is before it
             future = client.submit(
                 self._run_batch,
                 name,
-                _run_id(run),
+                run_name(run),
                 sent,
                 key=key,
                 pure=False,
@@ -270,7 +247,7 @@ class Cluster:
             text = f"WorkerDied('a Dask worker died: {exc.last_worker.address}')"
             return {"cause": "died", "exception": text, "traceback": f"{text}\n"}
         except (FutureCancelledError, asyncio.CancelledError) as exc:
-            if _is_cancelled():
+            if is_cancelled():
                 raise
             raise _Lost(str(exc) or "it was cancelled") from exc
         except (CommClosedError, OSError, TimeoutError, RuntimeError, KeyError) as exc:
@@ -344,7 +321,7 @@ class Cluster:
             return
         if name in self._registered:
             self._registered.discard(name)
-            await _in_time(self._client.unregister_worker_plugin(name))
+            await in_time(self._client.unregister_worker_plugin(name))
 
     # -- the scheduler
 
@@ -389,7 +366,7 @@ class Cluster:
                     raise _Lost("no scheduler")
                 old, self._client = self._client, None
                 if old is not None:
-                    await _in_time(old.close())
+                    await in_time(old.close())
                 try:
                     await self._connect()
                 except (OSError, TimeoutError):
@@ -418,55 +395,8 @@ class Cluster:
         if set(threads) - set(self._versions):
             versions = await client.get_versions()
             for address, told in versions["workers"].items():
-                self._versions[address] = _python(told)
+                self._versions[address] = python_of(told)
         self._threads = threads
         has_worker = any(self._fits(address) for address in threads)
         for run in self._sent:
             run.note_step("running" if has_worker else "waiting for a Dask worker")
-
-
-def _run_id(run: Run) -> str:
-    return f"{run.account.name[:8]}/{run.run_id}/{run.serial}"
-
-
-def _task_name(run: Run) -> str:
-    name = "".join(c for c in (run.name or run.label) if c.isalnum() or c == "_")
-    return f"fastmap-{name[:40]}" if name else "fastmap"
-
-
-def _python(told: Mapping[str, Any]) -> PythonVersion:
-    text = str(told["host"]["python"])
-    name = PythonVersion.own().implementation
-    major, minor = text.split(".")[:2]
-    return PythonVersion(name, int(major), int(minor))
-
-
-def _ran(run: Run, told: dict[str, Any]) -> Ran:
-    """Return what a task told as an outcome.
-
-    Raises:
-        InitializationFailed: If it told that.
-    """
-    where = f"dask-{told.pop('where', '')}"
-    is_init = told.pop("is_init", False)
-    if "results" in told:
-        run.note_ready()
-        return Ran(where, Done(**told))
-    failed = Failed(**{**told, "cause": Cause(told["cause"])})
-    if is_init:
-        raise InitializationFailed(failed)
-    run.note_ready()
-    return Ran(where, failed)
-
-
-def _is_cancelled() -> bool:
-    """Tell whether it is this task that is cancelled, not what it waits for."""
-    task = asyncio.current_task()
-    return task is not None and task.cancelling() > 0
-
-
-async def _in_time(awaitable: Any, seconds: float = _CANCEL_SECONDS) -> None:  # noqa: ANN401
-    """Wait for the end of something on the cluster, not for long, whatever it is."""
-    with contextlib.suppress(Exception):
-        async with asyncio.timeout(seconds):
-            await awaitable

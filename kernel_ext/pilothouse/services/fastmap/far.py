@@ -68,6 +68,7 @@ class FunctionPlugin(WorkerPlugin):
         self._idle: dict[str, list[WorkerProcess]] = {}
         self._busy: dict[str, set[WorkerProcess]] = {}
         self._ended: set[str] = set()
+        self._unmet: tuple[str, ...] = ()
         self._used = time.monotonic()
         self._is_closed = False
         for _ in range(min(worker.state.nthreads, _MOST_SPARE)):
@@ -89,7 +90,7 @@ class FunctionPlugin(WorkerPlugin):
             if process is None:
                 return {"is_init": True, **_told(refusal), "where": self._where}
             ended = process.run_batch(batch, timeout=self._seconds["batch"])
-            outcome = {**_told(ended), "where": self._where}
+            outcome = {**_told(ended), "where": self._where, "unmet": self._unmet}
             is_lost = isinstance(ended, Failed) and ended.cause is not Cause.USER
             self._give_back(run_id, process, is_lost)
             if not is_lost or run_id in self._ended:
@@ -127,6 +128,7 @@ class FunctionPlugin(WorkerPlugin):
                 timeout=self._seconds["import"],
             )
             if isinstance(refusal, Ready):
+                self._unmet = refusal.warnings
                 return process, None
             self._give_back(run_id, process, is_lost=True)
             if refusal.cause is Cause.USER or run_id in self._ended:
