@@ -287,6 +287,45 @@ def test_our_client_runs_and_interrupts_measurements(world, component):
         assert list(slow.result().result_column("test.output")) == ["b"]
 
 
+def test_the_real_shell_gets_all_results_of_a_repeated_measurement(world):
+    """Scenario 16: a receipt at once, then an envelope of results with their tokens."""
+    url, _ = world.listening("ours", "loopback")
+    mpcli = world.shell("real")
+    mpcli.do(f"seturl {url}")
+    mpcli.do(f"getcap {url}capabilities")
+    mpcli.do("when repeat now + 2s / 1s { now + 1s }")
+    mpcli.do("set test.input hello")
+
+    assert "ok\n" in mpcli.do("runcap test-loopback")
+    mpcli.listed("test-loopback-0")
+
+    def shown():
+        mpcli.do("listmeas")
+        said = mpcli.do("showmeas test-loopback-0")
+        return said if said.count("result: measure") == 3 else ""
+
+    said = until(shown, 20, "three results")
+    tokens = [line for line in said.splitlines() if "token" in line]
+    assert len(set(tokens)) == 3
+    assert said.count("hello") == 6
+
+
+def test_our_client_gets_all_results_of_a_repeated_measurement(world):
+    """Scenario 16, the other way: the real component's envelopes."""
+    url, _ = world.listening("real", "loopback")
+    with mplane_client.HttpInitiatorClient(TlsState(), default_url=url) as client:
+        client.retrieve_capabilities(f"{url}capability")
+        scope = "repeat now + 3s / 1s { now + 1s }"
+
+        repeated = client.run("test-loopback", scope, {"test.input": "a"})
+        results = repeated.result(40)
+
+    assert 3 <= len(results) <= 4
+    assert len({each.get_token() for each in results}) == len(results)
+    for each in results:
+        assert list(each.result_column("test.output")) == ["a"]
+
+
 def component_of(world, kind, port, **more):
     """A component that goes to its client."""
     sections = {
