@@ -92,7 +92,8 @@ class _Running:
         if not is_free:
             raise ServiceError(
                 f"the data folder {str(folder)!r} is in use by another process",
-                hint="pilothouse status shows it; or take another --data-dir",
+                hint="pilothouse status shows it, pilothouse down ends it; "
+                "or take another --data-dir",
             )
         self._locks.append(lock)
         token = secrets.token_urlsafe(32) if self._token is _RANDOM else self._token
