@@ -170,7 +170,8 @@ def test_a_handle_tells_progress_report_and_end(lab, tmp_path):
 
     assert (handle.is_over, handle.wait(0)) == (False, False)
     assert handle.partial() == {"epoch": 1, "epochs": 2}
-    assert handle.entry.fraction == 0.5
+    assert handle.entry.steps == (1.0, 2.0)
+    assert handle.progress.total == 2.0
     with pytest.raises(AnswerTimeoutError):
         handle.result(0)
     assert "client.actions" in handle.detach()
@@ -325,7 +326,7 @@ def test_an_action_of_a_stopped_server_fails_by_name(own_server, tmp_path):
     host = own_server()
     with connected(host.aimm) as client:
         handle = client.create_instance("lab").submit_fit("wait", str(tmp_path / "x"))
-        until(lambda: handle.progress == "executing")
+        until(lambda: handle.state == "executing")
         host.stop()
 
         with pytest.raises((aimm.ActionError, aimm.StillRunningError)):

@@ -142,6 +142,21 @@ MPLANE_MODEL = Environment(  # the model alone still runs on the Python of today
 )
 
 
+_AIMM = (
+    "aimm==1.2.dev1",
+    "hat-juggler==0.7.1",
+    "jsonpatch==1.47",
+    "numpy==2.5.5",
+    "pandas==3.1.1",
+)
+AIMM = Environment(  # the state of its server works with this hat-json
+    "aimm-3.12", (*_AIMM, "hat-json==0.6.5", "scikit-learn==1.9.1"), version="3.12"
+)
+AIMM_UNPINNED = Environment(  # and loses its clients at the second change with this
+    "aimm-unpinned-3.12", (*_AIMM, "hat-json==0.6.8"), version="3.12"
+)
+
+
 def interpreter(version: str) -> str:
     """A Python of the version ``major.minor``; of none, the one that runs this.
 
@@ -193,7 +208,8 @@ def main() -> None:
     """Make the environments named on the command line."""
     maps = (FASTMAP, FASTMAP_38, WORKER_38)
     probes = (MPLANE, MPLANE_38, MPLANE_MODEL)
-    known = {one.name: one for one in (FASTSCORE, *maps, *probes)}
+    instances = (AIMM, AIMM_UNPINNED)
+    known = {one.name: one for one in (FASTSCORE, *maps, *probes, *instances)}
     for name in sys.argv[1:]:
         sys.stdout.write(f"{known[name].ready()}\n")
 

@@ -12,6 +12,7 @@ import asyncio
 import threading
 from collections.abc import Callable, Generator
 from concurrent.futures import Future
+from dataclasses import dataclass
 from typing import Any, Final
 
 from pilothouse.errors import AnswerTimeoutError
@@ -19,9 +20,27 @@ from pilothouse.errors import AnswerTimeoutError
 from .errors import PROTOCOL
 from .state import ActionEntry
 
-__all__ = ["Action"]
+__all__ = ["Action", "ActionProgress"]
 
 _CANCEL_TIMEOUT: Final = 1.5
+_STEP_CHARS: Final = 160
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ActionProgress:
+    """How far an action is, as its server and its plugin tell.
+
+    Attributes:
+        state: ``"running"``, ``"done"``, ``"failed"`` or ``"cancelled"``.
+        done: Steps done, where the plugin counts them.
+        total: Steps to do, or None when the plugin does not tell.
+        step: The server's word for what it does, with the plugin's last report.
+    """
+
+    state: str
+    done: float
+    total: float | None
+    step: str
 
 
 class Action:
@@ -62,7 +81,7 @@ class Action:
     def __repr__(self) -> str:
         number = "" if self.id is None else f" {self.id}"
         of = "" if self.model is None else f" of instance {self.model}"
-        return f"<Action{number}: {self.call}{of}, {self.outcome or self.progress}>"
+        return f"<Action{number}: {self.call}{of}, {self.outcome or self.state}>"
 
     @property
     def id(self) -> int | None:
@@ -75,12 +94,24 @@ class Action:
         return self._entry()
 
     @property
-    def progress(self) -> str:
-        """The server's word for how far it is."""
+    def state(self) -> str:
+        """The server's word for how far it is, as `ActionEntry.progress` lists them."""
+        if self._over.is_set():
+            return self._ended_as()
         entry = self.entry
-        if self._over.is_set() or entry is None:
-            return "over" if self._over.is_set() else "requested"
-        return entry.progress
+        return "requested" if entry is None else entry.progress
+
+    @property
+    def progress(self) -> ActionProgress:
+        """How far it is."""
+        entry = self.entry
+        state = {"complete": "done", "failed": "failed", "cancelled": "cancelled"}.get(
+            self.state, "running"
+        )
+        done, total = (0.0, None) if entry is None else entry.steps
+        report = "" if entry is None or entry.report is None else f", {entry.report}"
+        step = "" if self.is_over else f"{self.state}{report}"[:_STEP_CHARS]
+        return ActionProgress(state=state, done=done, total=total, step=step)
 
     @property
     def is_over(self) -> bool:
@@ -137,6 +168,12 @@ class Action:
 
     def __await__(self) -> Generator[Any, None, Any]:
         return asyncio.to_thread(self.result).__await__()
+
+    def _ended_as(self) -> str:
+        if self._error is None:
+            return "complete"
+        kind = getattr(self._error, "kind", "")
+        return "cancelled" if kind == "CancelledError" else "failed"
 
     def _finish(self, answer: Future[Any]) -> None:
         try:

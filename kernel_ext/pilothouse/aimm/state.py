@@ -115,13 +115,13 @@ class ActionEntry:
         return self.progress in OVER
 
     @property
-    def fraction(self) -> float | None:
-        """How far its plugin says that it is, from 0 to 1, or None.
+    def steps(self) -> tuple[float, float | None]:
+        """What its plugin says to have done, and of how much, or None.
 
-        Read from a report with ``fraction``, or with ``epoch`` and ``epochs``, or
-        ``step`` and ``steps``; or from a report that is a number from 0 to 1.
+        Read from a report with ``epoch`` and ``epochs``, ``step`` and ``steps``,
+        ``done`` and ``total``, or ``fraction``; or that is a number from 0 to 1.
         """
-        return _fraction(self.report)
+        return _steps(self.report)
 
     @classmethod
     def from_wire(cls, key: str, obj: Any) -> ActionEntry | None:  # noqa: ANN401
@@ -284,16 +284,16 @@ def _time(obj: object) -> datetime.datetime | None:
         return None
 
 
-def _fraction(report: object) -> float | None:
+def _steps(report: object) -> tuple[float, float | None]:
     if isinstance(report, Mapping):
-        for done, total in (("epoch", "epochs"), ("step", "steps"), ("done", "total")):
-            part, whole = report.get(done), report.get(total)
-            if _is_number(part) and _is_number(whole) and whole:
-                return min(max(part / whole, 0.0), 1.0)
+        for name, whole in (("epoch", "epochs"), ("step", "steps"), ("done", "total")):
+            done, total = report.get(name), report.get(whole)
+            if _is_number(done):
+                return float(done), float(total) if _is_number(total) else None
         report = report.get("fraction")
     if _is_number(report) and 0 <= report <= 1:
-        return float(report)
-    return None
+        return float(report), 1.0
+    return 0.0, None
 
 
 def _is_number(value: object) -> TypeGuard[float]:

@@ -215,8 +215,11 @@ class AimmMagics(HouseMagics):
         given, named = divided(args.values)
         client = _aimm.connected(self.session)
         instance = _instance(client, args.instance)
-        submit = instance.submit_fit if call == "fit" else instance.submit_predict
-        return self._follow(client, submit(*given, **named), args)
+        if call == "fit":
+            action = instance.submit_fit(*given, **named)
+        else:
+            action = instance.submit_predict(*given, **named)
+        return self._follow(client, action, args)
 
     def _follow(self, client: Client, action: Action, args: Namespace) -> object:
         _aimm.write_down(client, action)

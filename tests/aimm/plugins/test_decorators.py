@@ -170,6 +170,14 @@ def test_loading_a_name_again_replaces_what_it_registered():
     assert plugins.REGISTRY.names(plugins.Kind.DATA_ACCESS) == ["two"]
 
 
+def test_builtins_belong_to_the_module_that_registers_them():
+    source = "from pilothouse.aimm import plugins\nplugins.serialize(['t'])(str.encode)"
+    plugins.load_source("cell_one", source)
+    plugins.load_source("cell_one", source)
+
+    assert plugins.exec_serialize("t", "a") == b"a"
+
+
 def test_source_that_fails_leaves_all_as_it_was():
     plugins.load_source("cell_one", SOURCE.format(name="one"))
     before = sys.modules["cell_one"]

@@ -135,7 +135,7 @@ def test_actions_on_several_instances_run_side_by_side(client, tmp_path):
     instances = [client.create_instance("lab") for _ in range(3)]
     handles = [one.submit_fit("wait", str(seen)) for one in instances]
 
-    until(lambda: all(handle.progress == "executing" for handle in handles))
+    until(lambda: all(handle.state == "executing" for handle in handles))
     seen.touch()
 
     assert all(handle.result(10) for handle in handles)
@@ -143,7 +143,7 @@ def test_actions_on_several_instances_run_side_by_side(client, tmp_path):
 
 def test_a_running_action_is_cancelled_and_its_instance_is_as_before(lab, tmp_path):
     handle = lab.submit_fit("wait", str(tmp_path / "never"))
-    until(lambda: handle.progress == "executing")
+    until(lambda: handle.state == "executing")
 
     assert handle.cancel() == "fit is cancelled, the server confirmed it"
 
@@ -156,13 +156,39 @@ def test_a_running_action_is_cancelled_and_its_instance_is_as_before(lab, tmp_pa
 def test_an_action_that_waits_for_its_instance_is_cancelled_too(lab, tmp_path):
     first = lab.submit_fit("wait", str(tmp_path / "seen"))
     second = lab.submit_fit()
-    until(lambda: first.progress == "executing" and second.id is not None)
+    until(lambda: first.state == "executing" and second.id is not None)
 
     assert "confirmed" in second.cancel()
     (tmp_path / "seen").touch()
 
     first.result(10)
     assert lab.predict() == 1
+
+
+def test_a_failed_action_leaves_its_instance_as_it_was_stored(lab):
+    for how in ("", "raise", "", "raise"):
+        try:
+            lab.fit(how)
+        except aimm.ActionError:
+            continue
+
+    assert lab.predict() == 2
+
+
+def test_bytes_that_come_back_are_the_ones_that_count(client, lab):
+    first = lab.to_bytes()
+    lab.fit()
+    lab.update(first)
+
+    assert lab.predict() == 0
+
+
+def test_more_instances_than_a_child_keeps_are_all_right(client):
+    labs = [client.create_instance("lab", n=n) for n in range(12)]
+
+    for _ in range(2):
+        assert [one.predict("count") for one in labs]
+    assert [one.predict("count") for one in labs] == list(range(3, 15))
 
 
 def test_cancelling_what_is_over_says_so(lab):
@@ -188,7 +214,7 @@ def test_a_plugin_that_ignores_a_cancel_is_killed(strict_server):
     with aimm.connect(endpoint.url, endpoint.username, endpoint.password) as client:
         lab = client.create_instance("lab")
         handle = lab.submit_fit("stubborn")
-        until(lambda: handle.progress == "executing")
+        until(lambda: handle.state == "executing")
 
         assert "confirmed" in handle.cancel()
         assert lab.predict() == 0
@@ -198,7 +224,7 @@ def test_stopping_the_server_ends_a_running_plugin(strict_server):
     endpoint = strict_server.aimm
     with aimm.connect(endpoint.url, endpoint.username, endpoint.password) as client:
         handle = client.create_instance("lab").submit_fit("stubborn")
-        until(lambda: handle.progress == "executing")
+        until(lambda: handle.state == "executing")
         engine = strict_server.services["aimm"].engine
         (child,) = [a.child for a in engine.actions.values() if a.child is not None]
 

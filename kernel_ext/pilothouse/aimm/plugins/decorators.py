@@ -175,7 +175,7 @@ def _decorator(
     def register(function: Function) -> Function:
         plugin = Plugin(
             function=function,
-            module=function.__module__,
+            module=REGISTRY.owner_of(function),
             state_cb_arg_name=state_cb_arg_name,
             instance_arg_name=instance_arg_name,
         )

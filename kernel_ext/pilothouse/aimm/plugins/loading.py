@@ -39,7 +39,7 @@ def load_module(name: str) -> types.ModuleType:
         SettingsError: If there is no such module.
         Exception: Whatever its import raises; nothing of it stays registered.
     """
-    with REGISTRY.whole():
+    with REGISTRY.whole(name):
         try:
             return importlib.import_module(name)
         except ModuleNotFoundError as exc:
@@ -89,7 +89,7 @@ def load_source(name: str, source: str, *, filename: str = "") -> types.ModuleTy
         source.splitlines(keepends=True),
         filename,
     )
-    with REGISTRY.whole():
+    with REGISTRY.whole(name):
         REGISTRY.drop(name)
         sys.modules[name] = module  # pickles of its classes name the module
         try:

@@ -51,6 +51,16 @@ class Registry:
 
     def __init__(self) -> None:
         self._found: dict[tuple[Kind, str], Plugin] = {}
+        self._loading: list[str] = []
+
+    def owner_of(self, function: Callable[..., Any]) -> str:
+        """Return the module that registers a function: the one that is being loaded.
+
+        A builtin such as ``pickle.dumps`` tells of another module, or of none.
+        """
+        if self._loading:
+            return self._loading[-1]
+        return getattr(function, "__module__", None) or ""
 
     def add(self, kind: Kind, name: str, plugin: Plugin) -> None:
         """Register a function.
@@ -90,14 +100,23 @@ class Registry:
         }
 
     @contextmanager
-    def whole(self) -> Iterator[None]:
-        """Undo what was registered meanwhile when the block fails."""
+    def whole(self, module: str = "") -> Iterator[None]:
+        """Undo what was registered meanwhile when the block fails.
+
+        Args:
+            module: The module that the block loads, if it does.
+        """
         before = dict(self._found)
+        if module:
+            self._loading.append(module)
         try:
             yield
         except BaseException:
             self._found = before
             raise
+        finally:
+            if module:
+                self._loading.pop()
 
 
 REGISTRY = Registry()

@@ -26,11 +26,10 @@ from pilothouse.aimm.plugins import REGISTRY, Kind
 from pilothouse.aimm.values import Codec, DataAccess, Lossless, Plain, decode_call
 
 from .aliases import alias_real_package
-from .frames import Frame, read_frame, to_bytes
+from .frames import KEPT_INSTANCES, Frame, read_frame, to_bytes
 
 __all__ = ["as_json", "failure", "load", "main"]
 
-_KEPT_INSTANCES: Final = 8
 _MAX_TEXT: Final = 4000
 _MAX_TRACEBACK: Final = 20_000
 
@@ -127,7 +126,7 @@ class _Jobs:
         if key:
             self._instances[key] = instance
             self._instances.move_to_end(key)
-            while len(self._instances) > _KEPT_INSTANCES:
+            while len(self._instances) > KEPT_INSTANCES:
                 self._instances.popitem(last=False)
         if digest == before:
             return {"changed": False, "digest": digest}, result

@@ -13,14 +13,14 @@ import logging
 import os
 import signal
 import sys
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from pilothouse.errors import RemoteError, ServiceError
 
-from .frames import Frame, receive_frame, to_bytes
+from .frames import KEPT_INSTANCES, Frame, receive_frame, to_bytes
 
 __all__ = ["Child", "ChildDiedError", "Children", "PluginFailedError", "Plugins"]
 
@@ -78,14 +78,13 @@ class Child:
     Attributes:
         plugins: What it has loaded.
         names: What these register: ``data_access`` and ``model_types``.
-        cached: Keys of the instances that it may still have, the newest last.
     """
 
     def __init__(self, process: asyncio.subprocess.Process, plugins: Plugins) -> None:
         self._process = process
         self.plugins = plugins
         self.names: dict[str, list[str]] = {}
-        self.cached: deque[str] = deque(maxlen=8)
+        self._kept: OrderedDict[int, str] = OrderedDict()
 
     @classmethod
     async def start(cls, plugins: Plugins) -> Child:
@@ -130,6 +129,21 @@ class Child:
     def is_alive(self) -> bool:
         """Whether its process still runs."""
         return self._process.returncode is None
+
+    def has(self, number: int, digest: str) -> bool:
+        """Tell whether it still has an instance as its bytes say."""
+        return self._kept.get(number) == digest
+
+    def keeps(self, number: int, digest: str) -> None:
+        """Note an instance that it now has; it drops the oldest as `child` does."""
+        self._kept[number] = digest
+        self._kept.move_to_end(number)
+        while len(self._kept) > KEPT_INSTANCES:
+            self._kept.popitem(last=False)
+
+    def drops(self, number: int) -> None:
+        """Note that it has an instance no more."""
+        self._kept.pop(number, None)
 
     async def run(
         self,
@@ -244,11 +258,12 @@ class Children:
         if not self._idle:
             self.release(await self.take())
 
-    async def take(self, key: str = "") -> Child:
+    async def take(self, number: int = 0, digest: str = "") -> Child:
         """Return a child that has nothing to do, waiting for one if need be.
 
         Args:
-            key: An instance that it had better have.
+            number: An instance that it had better have.
+            digest: Of that instance's bytes.
 
         Raises:
             PluginFailedError: If the plugins cannot be loaded.
@@ -256,7 +271,7 @@ class Children:
         await self._wait_turn()
         self._taken += 1
         try:
-            return self._kept(key) or await self._start()
+            return self._at_hand(number, digest) or await self._start()
         except BaseException:
             self._taken -= 1
             self._wake()
@@ -310,10 +325,10 @@ class Children:
                 turn.set_result(None)
                 return
 
-    def _kept(self, key: str) -> Child | None:
+    def _at_hand(self, number: int, digest: str) -> Child | None:
         self._idle = [child for child in self._idle if child.is_alive]
         for child in self._idle:
-            if key and key in child.cached:
+            if digest and child.has(number, digest):
                 self._idle.remove(child)
                 return child
         return self._idle.pop() if self._idle else None

@@ -281,8 +281,8 @@ class Engine:
 
     async def _create(self, action: Action, model_type: str) -> Instance:
         header = {"model_type": model_type, "key": "", "digest": "", "cached": False}
-        async with self._child(action, "") as child:
-            _, data = await self._run(action, child, header, ())
+        async with self._child(action) as child:
+            _, data, _ = await self._run(action, child, header, ())
         self._change(action, {"progress": "storing"})
         number = await self._kept(
             asyncio.to_thread(self._store.create, model_type, data)
@@ -291,25 +291,33 @@ class Engine:
 
     async def _act(self, action: Action, number: int) -> Instance | str:
         async with self._lock(number) as instance:
-            async with self._child(action, instance.key) as child:
-                header = {
-                    "model_type": instance.model_type,
-                    "key": str(number),
-                    "digest": instance.digest,
-                    "cached": instance.key in child.cached,
-                }
-                blobs = () if header["cached"] else (instance.data,)
-                text, data = await self._run(action, child, header, blobs)
-                if data is not None:
-                    changed = Instance(number, instance.model_type, data)
-                    child.cached.append(changed.key)
-                elif instance.key not in child.cached:
-                    child.cached.append(instance.key)
+            async with self._child(action, number, instance.digest) as child:
+                text, data = await self._run_on(action, child, instance)
             if data is not None:
                 self._change(action, {"progress": "storing"})
                 await self._kept(asyncio.to_thread(self._store.update, number, data))
-                instance = self._put(changed)
+                instance = self._put(Instance(number, instance.model_type, data))
         return text if action.call.name == "predict" else instance
+
+    async def _run_on(
+        self, action: Action, child: Child, instance: Instance
+    ) -> tuple[str, Any]:
+        """Return what an action gave, and the instance's bytes if they changed."""
+        is_there = child.has(instance.id, instance.digest)
+        header = {
+            "model_type": instance.model_type,
+            "key": str(instance.id),
+            "digest": instance.digest,
+            "cached": is_there,
+        }
+        blobs = () if is_there else (instance.data,)
+        try:
+            text, data, digest = await self._run(action, child, header, blobs)
+        except PluginFailedError:
+            child.drops(instance.id)  # who knows what the plugin has done to it
+            raise
+        child.keeps(instance.id, digest)
+        return text, data
 
     async def _run(
         self,
@@ -317,7 +325,7 @@ class Engine:
         child: Child,
         header: Mapping[str, Any],
         blobs: tuple[bytes, ...],
-    ) -> tuple[str, Any]:
+    ) -> tuple[str, Any, str]:
         job = {
             "job": action.id,
             "call": action.call.name,
@@ -330,7 +338,7 @@ class Engine:
             lambda word: self._take_word(action, word),
         )
         data = frame.blobs[1] if frame.header["changed"] else None
-        return frame.blobs[0].decode("ascii"), data
+        return frame.blobs[0].decode("ascii"), data, str(frame.header["digest"])
 
     def _take_word(self, action: Action, word: Mapping[str, Any]) -> None:
         if "progress" in word:
@@ -345,8 +353,10 @@ class Engine:
             self._change(action, {"data_access": told})
 
     @asynccontextmanager
-    async def _child(self, action: Action, key: str) -> AsyncIterator[Child]:
-        child = await self._children.take(key)
+    async def _child(
+        self, action: Action, number: int = 0, digest: str = ""
+    ) -> AsyncIterator[Child]:
+        child = await self._children.take(number, digest)
         try:
             action.child = child
             yield child

@@ -42,11 +42,6 @@ class Instance:
         self.data = data
         self.digest = hashlib.sha256(data).hexdigest()
 
-    @property
-    def key(self) -> str:
-        """What a child process keeps it under; other bytes have another one."""
-        return f"{self.id}:{self.digest}"
-
     @cached_property
     def slim(self) -> dict[str, Any]:
         """What is told without the bytes."""

@@ -25,7 +25,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import IO, Any, Final
 
-__all__ = ["MAX_BLOB_BYTES", "Frame", "read_frame", "receive_frame", "to_bytes"]
+__all__ = [
+    "KEPT_INSTANCES",
+    "MAX_BLOB_BYTES",
+    "Frame",
+    "read_frame",
+    "receive_frame",
+    "to_bytes",
+]
+
+KEPT_INSTANCES: Final = 8
+"""How many instances a child keeps, the newest; the server counts along."""
 
 MAX_HEADER_BYTES: Final = 1 << 24
 MAX_BLOB_BYTES: Final = 1 << 31
