@@ -149,6 +149,9 @@ def test_a_killed_kernel_leaves_its_run_to_the_next_one(kernels, home, service):
     begun(home, 6)
     first.manager.signal_kernel(9)
     until(lambda: not first.manager.is_alive(), DEADLINE, "the end of the kernel")
+    (book,) = (home / "state").rglob("fastmap-*.json")
+    assert service.fastmap.secret[32:] not in book.read_text()
+    assert service.fastmap.secret[:32] not in book.read_text()
 
     second = kernels(folder="again")
     listed = second.result("%pilot jobs")
