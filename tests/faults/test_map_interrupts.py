@@ -180,11 +180,17 @@ def check(told: dict, kept_at_least: int = 0) -> None:
 
 
 @pytest.mark.parametrize(
-    ("call", "number"),
-    [("auth", 1), ("init", 1), ("init", 2), ("map", 1), ("map", 6)],
-    ids=["auth", "probe", "upload", "first map", "a map"],
+    ("how", "call", "number"),
+    [
+        ("iterate", "auth", 1),
+        ("iterate", "init", 1),
+        ("iterate", "init", 2),
+        ("iterate", "map", 1),
+        ("result", "auth", 1),
+        ("result", "init", 2),
+        ("result", "map", 6),
+    ],
 )
-@pytest.mark.parametrize("how", ["iterate", "result"])
 def test_an_interrupt_while_a_call_waits(
     how: str, call: str, number: int, service: FastmapProcess
 ):
@@ -196,8 +202,15 @@ def test_an_interrupt_while_a_call_waits(
             assert relay.words("done"), relay.calls()
 
 
-@pytest.mark.parametrize("how", ["iterate", "result", "generator"])
-@pytest.mark.parametrize("policy", ["CLOUD", "ADAPTIVE"])
+@pytest.mark.parametrize(
+    ("policy", "how"),
+    [
+        ("CLOUD", "iterate"),
+        ("CLOUD", "result"),
+        ("CLOUD", "generator"),
+        ("ADAPTIVE", "iterate"),
+    ],
+)
 def test_an_interrupt_while_results_come(
     policy: str, how: str, service: FastmapProcess
 ):

@@ -136,8 +136,9 @@ def test_a_cut_under_way_costs_no_item(proxy: Proxy, service: FastmapProcess):
     assert run.result(60) == list(range(ITEMS))
 
 
-@pytest.mark.parametrize("action", ["close", "reset"])
-@pytest.mark.parametrize("way", ["up", "down"])
+@pytest.mark.parametrize(
+    ("action", "way"), [("reset", "up"), ("close", "down"), ("reset", "down")]
+)
 def test_a_connection_that_ends_in_a_message_costs_no_item(
     action: str, way: str, proxy: Proxy, service: FastmapProcess
 ):
