@@ -124,6 +124,28 @@ def test_a_kept_run_goes_on_when_its_client_comes_back(raw, run_id):
     raw.done(func_hash, run_id)
 
 
+def test_a_batch_that_was_on_its_way_when_its_client_ended_begins_nothing(raw, run_id):
+    func_hash = raw.upload(blob_of(plus_one))
+    assert results_of(sent(raw, func_hash, [1], run_id, index=0)) == [2]
+    raw.done(func_hash, run_id)
+
+    late = sent(raw, func_hash, [2], run_id, index=1)
+
+    assert late.word == "NOT_FOUND"
+    assert runs(raw, run_id) is None
+    other_client = sent(raw, func_hash, [2], run_id)
+    assert results_of(other_client) == [3], "contract: map after done"
+    raw.done(func_hash, run_id)
+
+
+def test_a_first_batch_that_comes_after_the_end_begins_nothing(raw, run_id):
+    func_hash = raw.upload(blob_of(plus_one))
+    assert raw.done(func_hash, run_id).word == "DONE"
+
+    assert sent(raw, func_hash, [1], run_id, index=0).word == "NOT_FOUND"
+    assert runs(raw, run_id) is None
+
+
 def test_a_failure_is_collected_once_and_then_tried_anew(raw, run_id, tmp_path):
     path = str(tmp_path / "flag")
 

@@ -58,6 +58,7 @@ class Book:
         self._options = options
         self._runs: dict[RunKey, Run] = {}
         self._tombstones: dict[RunKey, float] = {}
+        self._finished: set[RunKey] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self.dispatcher = Dispatcher(backend, self._finish)
 
@@ -101,6 +102,7 @@ class Book:
         payload = self._keeper.keep(request.batch, is_needed=True)
         if run is None:
             self._tombstones.pop(key, None)
+            self._finished.discard(key)
             run = self._runs[key] = Run(account, request, version)
         if batch is None:
             count = request.count or 0
@@ -122,6 +124,15 @@ class Book:
         batch = None if run is None else run.batches.get(digest)
         return batch is not None and not batch.is_worth_a_try
 
+    def is_finished(self, account: Account, request: MapRequest) -> bool:
+        """Tell whether the client of a run has ended it, for good."""
+        return (account.name, request.run_id, request.func_hash) in self._finished
+
+    def note_finished(self, key: RunKey) -> None:
+        """Note the end of a run of which no batch has come yet."""
+        self._finished.add(key)
+        self._tombstones[key] = time.monotonic()
+
     async def done(self, account: Account, key: RunKey, *, keep: bool) -> bool:
         """End a run; return whether it is known, or was.
 
@@ -141,6 +152,7 @@ class Book:
             if not run.is_open:
                 await self._rest(run)
         else:
+            self._finished.add(key)
             await self._end(run)
         return True
 
@@ -162,6 +174,7 @@ class Book:
         longest = self._options.tombstone_seconds
         for key in [k for k, t in self._tombstones.items() if now - t > longest]:
             del self._tombstones[key]
+            self._finished.discard(key)
 
     async def stop(self) -> None:
         """End all runs; who waits is answered that they are gone."""

@@ -120,6 +120,8 @@ class Endpoints:
             raise Refused(402, Status.NOT_ENOUGH_CREDITS, reason, body=used)
         if not self._functions.has(call.account, request.func_hash) and not is_known:
             return NOT_FOUND
+        if request.index is not None and self._book.is_finished(call.account, request):
+            return NOT_FOUND  # on its way when our client said that it is done
         try:
             run, batch = self._book.take(call.account, request, digest, call.python)
         except Full:
@@ -134,9 +136,10 @@ class Endpoints:
         request = DoneRequest.from_bytes(call.body)
         key = (call.account.name, request.run_id, request.func_hash)
         is_known = await self._book.done(call.account, key, keep=request.keep)
-        if is_known or self._functions.has(call.account, request.func_hash):
-            return Reply(status=Status.DONE)
-        return NOT_FOUND
+        if not is_known and self._functions.has(call.account, request.func_hash):
+            self._book.note_finished(key)
+            is_known = True
+        return Reply(status=Status.DONE if is_known else Status.NOT_FOUND)
 
     async def runs(self, call: Call) -> Reply:
         """Tell the runs of this token."""
