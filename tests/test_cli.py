@@ -181,7 +181,7 @@ def test_serve_runs_one_service_from_a_file(tmp_path):
         (["up", "--port", "fastscore=70000"], "no port number"),
         (["up", "--workers", "none"], "no number of workers"),
         (["up", "--workers", "0"], "no number of workers"),
-        (["serve", "aimm", "--conf", "x"], "invalid choice"),
+        (["serve", "elsewhere", "--conf", "x"], "invalid choice"),
         (["serve", "fastscore"], "--conf"),
         (["audit", "x.ipynb"], "invalid choice"),
     ],
