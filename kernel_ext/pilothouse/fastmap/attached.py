@@ -205,7 +205,7 @@ class _Fetching:
             with flow.lock:
                 flow.tally.add(name, "cloud", batch.count, reply.spent.map_seconds)
                 flow.tally.credits += reply.spent.credits
-            flow.deliver(batch, reply.values)
+            flow.deliver(batch, reply.values, reply.size)
         elif isinstance(reply, Unknown | TooLarge):
             flow.fail_at(batch.index, _gone(batch.index))
         elif isinstance(reply, InitError):

@@ -17,11 +17,12 @@ import dill
 
 from .errors import ItemError, PackingError
 from .packing.packer import Packed
-from .wire.gz import gzip
+from .wire.gz import bounded_gunzip, gzip
 
 __all__ = ["Batch", "Source", "squeeze"]
 
 _SLICED: Final = (range, list, tuple)
+_GZIP: Final = b"\x1f\x8b"
 _SAMPLE: Final = 1 << 16
 _MOST_UNSIZED: Final = 1 << 14
 _MOST_RAW: Final = 64 * 2**20
@@ -34,7 +35,7 @@ class Batch:
     Attributes:
         index: Number of the first one in the whole.
         count: How many.
-        data: Their pickle.
+        data: Their pickle, gzipped once it has been sent to a service.
         packed: The function that goes with them.
         deaths: Workers that have died of it.
         tries: How often it was damaged on the way back.
@@ -54,7 +55,16 @@ class Batch:
 
     def items(self) -> Any:  # noqa: ANN401
         """Return the items, as a sequence."""
-        return dill.loads(self.data)
+        data = self.data
+        if data.startswith(_GZIP):
+            data = bounded_gunzip(data, sys.maxsize - 1)
+        return dill.loads(data)
+
+    def squeezed(self) -> bytes:
+        """Return the pickle, gzipped, and keep it in this form only."""
+        if not self.data.startswith(_GZIP):
+            self.data = squeeze(self.data)
+        return self.data
 
     def part(self, start: int, stop: int) -> Batch:
         """Return a batch of some of the items; numbers are of this batch."""
@@ -83,7 +93,7 @@ class Source:
 
     Attributes:
         total: How many items there are; None: not known.
-        taken: Items taken so far.
+        taken: Items taken so far; also the number of the one that comes next.
         is_over: Whether nothing is left.
         error: What the iterable raised.
 
@@ -106,17 +116,14 @@ class Source:
         self.taken = 0
         self.is_over = self.total == 0
         self.error: BaseException | None = None
-        self._left: tuple[int, Any] | None = None
+        self._left: list[Any] = []
         self._bytes_each = 0.0
 
     def take(self, count: int) -> Any:  # noqa: ANN401 - a slice of whatever it is
         """Return the next items, at most so many; fewer when the end is near."""
-        if self._left is not None:
-            items = self._left[1]
-            self._left = None
-            if len(items) > count:
-                self._left = (0, items[count:])
-                items = items[:count]
+        if self._left:
+            items, self._left = self._left[:count], self._left[count:]
+            self.taken += len(items)
             return items
         if self._sequence is not None:
             items = self._sequence[self.taken : self.taken + count]
@@ -136,7 +143,7 @@ class Source:
     @property
     def has_more(self) -> bool:
         """Whether there may be another batch."""
-        return self._left is not None or not self.is_over
+        return bool(self._left) or not self.is_over
 
     def cut(
         self, count: int, pack: Callable[[], Packed], *, is_limited: bool
@@ -153,7 +160,7 @@ class Source:
             PackingError: If one cannot be pickled.
         """
         count = max(1, min(count, self._room()))
-        first = self.position
+        first = self.taken
         items = self.take(count)
         size = len(items)
         if not size:
@@ -184,16 +191,13 @@ class Source:
             room = min(room, int(min(self._limit, _MOST_RAW) / self._bytes_each) or 1)
         return room
 
-    @property
-    def position(self) -> int:
-        """Number of the item that comes next."""
-        return self.taken - (0 if self._left is None else len(self._left[1]))
-
     def put_back(self, items: Any) -> None:  # noqa: ANN401
         """Take back the last items that were taken; they come next."""
-        if self._left is not None:
-            items = [*items, *self._left[1]]
-        self._left = (0, items)
+        self.taken -= len(items)
+        if self._sequence is None:
+            self._left = [*items, *self._left]
+        else:
+            self.is_over = False
 
     def _is_too_large(self, data: bytes, size: int, is_limited: bool) -> bool:
         if len(data) > _MOST_RAW and size > 1:

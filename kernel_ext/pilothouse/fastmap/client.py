@@ -76,10 +76,12 @@ class Results:
     Attributes:
         values: One for each item, in order.
         spent: What it took.
+        size: Bytes of their pickle.
     """
 
     values: list[Any] = field(repr=False)
     spent: Spent
+    size: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -359,7 +361,8 @@ class Cloud:
             raise FastmapProtocolError(
                 f"results cannot be read: {exc.message}"
             ) from exc
-        return Results(values=unpickle(raw, count), spent=spent)
+        values = unpickle(raw, count)
+        return Results(values=values, spent=spent, size=len(raw))
 
     def _status(self, answer: HttpAnswer) -> Status:
         word = answer.headers.get(names.STATUS)

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final, TypeVar
 
-from .batches import Batch, squeeze
+from .batches import Batch
 from .client import Cloud, Reply, Results, TooLarge, Unknown, Wait
 from .errors import (
     CreditsError,
@@ -35,6 +35,7 @@ _START_TRIES: Final = 3
 _DAMAGE_TRIES: Final = 2
 _INIT_TRIES: Final = 3
 _LONGEST_PAUSE: Final = 5.0
+_KEPT_BYTES: Final = 1 << 20
 T = TypeVar("T")
 
 
@@ -137,7 +138,7 @@ class Site:
         resumes = self.cloud.can_resume
         return MapRequest(
             func_hash=batch.packed.func_hash,
-            batch=squeeze(batch.data),
+            batch=batch.squeezed(),
             run_id=self.run_id,
             label=self.label,
             index=batch.index if resumes else None,
@@ -211,6 +212,7 @@ class _Sending:
         self._batch = batch
         self._options = site.options
         self._body = b""
+        self._size = 0
         self._patience = Patience(flow, site.options.retry_timeout)
         self._waited = 0.0
         self._step = ""
@@ -227,6 +229,9 @@ class _Sending:
                 self._site.have(self._batch.packed)
                 self._sent_at = time.monotonic()
                 reply = self._site.cloud.map(self._body, self._batch.count)
+                self._size = len(self._body)
+                if self._size > _KEPT_BYTES:
+                    self._body = b""  # made anew, the same, where it is needed
             except FastmapTransportError as exc:
                 if not self._flow.stopping.is_set():
                     self._patience.wait(exc)
@@ -269,7 +274,7 @@ class _Sending:
             credits = flow.tally.credits
         moved = max(0.0, seconds - (spent.application_seconds or spent.map_seconds))
         flow.learn(batch.count, spent.map_seconds, moved)
-        flow.deliver(batch, reply.values)
+        flow.deliver(batch, reply.values, reply.size)
         limit = self._options.max_credits
         if limit is not None and credits >= limit and not flow.state.is_over:
             raise CreditsError(
@@ -285,7 +290,7 @@ class _Sending:
         self._flow.fail_at(
             batch.index,
             ItemError(
-                f"item {batch.index} is {len(self._body):,} bytes, more than the "
+                f"item {batch.index} is {self._size:,} bytes, more than the "
                 "service takes",
                 index=batch.index,
                 status="TOO_LARGE",

@@ -26,7 +26,7 @@ from .tally import Tally
 __all__ = ["Cutter", "Flow", "Packs"]
 
 _TELL_SECONDS: Final = 0.05
-_AHEAD_BYTES: Final = 192 * 2**20
+_AHEAD_BYTES: Final = 64 * 2**20
 _log = logging.getLogger(__name__)
 
 
@@ -103,7 +103,7 @@ class Flow:
         self.failure: BaseException | None = None
         self.outcome = ""
         self.parts: dict[int, list[Any]] = {}
-        self.ready: deque[list[Any]] = deque()
+        self.ready: deque[tuple[int, list[Any]]] = deque()
         self.order: list[int] = []
         self.lanes = 0
         self.stopping = threading.Event()
@@ -119,6 +119,7 @@ class Flow:
         self._pending: deque[Batch] = deque()
         self._open: set[Batch] = set()
         self._waiting: dict[int, list[Any]] = {}
+        self._sizes: dict[int, int] = {}
         self._next = source.taken
         self._stop_at: tuple[int, BaseException] | None = None
         self._is_fed = False
@@ -188,10 +189,11 @@ class Flow:
             if self.is_handed_over:
                 return waiting < 2
             size = sum(len(each.data) for each in (*self._pending, *self._open))
+            size += 0 if self._is_kept else sum(self._sizes.values())
             return (
                 waiting < self._idle + max(1, self.lanes // 2)
                 and (self._is_kept or ahead < 4 * self.lanes + 4)
-                and (size < _AHEAD_BYTES or not waiting)
+                and (size < _AHEAD_BYTES or not (ahead or waiting))
             )
 
     def _cut(self) -> Batch | None:
@@ -249,10 +251,18 @@ class Flow:
             self._open.discard(batch)
         self.put_back(*parts)
 
-    def deliver(self, batch: Batch, values: list[Any]) -> None:
-        """Take the results of a batch."""
+    def deliver(self, batch: Batch, values: list[Any], size: int) -> None:
+        """Take the results of a batch.
+
+        Args:
+            batch: Which one.
+            values: The results.
+            size: Bytes of their pickle.
+        """
         with self.lock:
             self._open.discard(batch)
+            if not self._is_kept:
+                self._sizes[batch.index] = size
             self._take_in(batch.index, values)
             self._settle()
             self.lock.notify_all()
@@ -394,7 +404,7 @@ class Flow:
         if self._is_kept:
             self.order.append(index)
         else:
-            self.ready.append(values)
+            self.ready.append((index, values))
 
     def _end(self, state: State, outcome: str, failure: BaseException | None) -> None:
         if self.state.is_over:
@@ -427,6 +437,15 @@ class Flow:
         with self.lock:
             error = "" if self.failure is None else _line(self.failure)
             return self.tally.progress(self.state, error)
+
+    def pop(self) -> list[Any] | None:
+        """Return the results that come next, and forget them; None: there are none."""
+        with self.lock:
+            if not self.ready:
+                return None
+            index, values = self.ready.popleft()
+            self._sizes.pop(index, None)
+            return values
 
     def watch(self, callback: Callable[[], object]) -> Callable[[], None]:
         """Have a function called when something has changed, on any thread."""

@@ -123,7 +123,7 @@ class Inline:
         source, function = self._source, self._function
         items = source.take(size)
         length = len(items)
-        self._first = source.position - length
+        self._first = source.taken - length
         found: list[Any] = []
         at, extend, clock = 0, found.extend, time.perf_counter
         piece: Any = ()

@@ -109,7 +109,7 @@ class LocalLane:
             self._flow.learn(
                 batch.count, answer.map_seconds, spent - answer.map_seconds
             )
-            self._flow.deliver(batch, values)
+            self._flow.deliver(batch, values, len(answer.results))
             return
         self._failed(batch, answer)
 

@@ -6,7 +6,7 @@ from typing import Final
 
 __all__ = ["Pace"]
 
-_LEAST_SECONDS: Final = 0.2
+_LEAST_SECONDS: Final = 0.4
 _MOST_SECONDS: Final = 2.0
 _GROWTH: Final = 64
 _OVERHEADS: Final = 20.0
@@ -15,7 +15,7 @@ _OVERHEADS: Final = 20.0
 class Pace:
     """Sizes of batches.
 
-    A batch is to take twenty times what it costs to move, within 0.2 to 2 seconds; no
+    A batch is to take twenty times what it costs to move, within 0.4 to 2 seconds; no
     batch is much larger than the largest that was measured, as items may differ.
 
     Args:

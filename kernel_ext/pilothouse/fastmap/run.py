@@ -298,11 +298,10 @@ class Run:
                 while not flow.ready and not flow.state.is_over:
                     flow.feed()
                     flow.wait_for_work()
-                with flow.lock:
-                    if not flow.ready:
-                        break
-                    values = flow.ready.popleft()
+                if (values := flow.pop()) is None:
+                    break
                 yield values
+                del values
             if flow.failure is not None:
                 raise flow.failure
         except FastmapException as exc:
