@@ -542,13 +542,13 @@ def test_a_measurement_that_is_to_come_is_scheduled(client):
 
 def test_a_repeated_measurement_gives_its_results_one_by_one(client):
     with known(client, Once()):
-        handle = client.run("once", "repeat now + 2s / 1s", VALUES)
+        handle = client.run("once", "repeat now + 1s / 1s", VALUES)
 
         values = [next(one.schema_dict_iterator())["rtt.us"] for one in handle]
 
         assert handle.wait(5)
-    assert values == [1, 2, 3]
-    assert len(handle.result()) == 3
+    assert values == [1, 2]
+    assert len(handle.result()) == 2
     assert handle.state is MeasurementState.FINISHED
     assert client.receipt_tokens() == ()
 
