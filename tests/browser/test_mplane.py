@@ -79,7 +79,7 @@ def test_capabilities_are_searched_by_name_parameter_and_result(browser):
     until(lambda: browser.find(".ph-capability:visible").count() == 1)
     search.fill("source.interface")
     until(lambda: browser.find(".ph-capability:visible").all_inner_texts())
-    labels = browser.find(".ph-capability:visible b").all_inner_texts()
+    labels = browser.find(".ph-capability:visible").all_inner_texts()
     assert "steps" in labels
     search.fill("nothing of the kind")
     browser.page.get_by_text("No capability matches.").wait_for()

@@ -76,14 +76,19 @@ class Browser {
   }
 
   #body() {
-    this.list = h("ul", {
-      class: "ph-capabilities", id: `${this.id}-list`, role: "listbox", "aria-label": "Capabilities",
-    });
+    this.list = h("tbody", { id: `${this.id}-list` });
+    const heads = ["Capability", "When", "Parameters", "Results"].map((text) => h("th", { scope: "col", class: "ph-left", text }));
+    this.table = h(
+      "div", { class: "ph-grid-scroll ph-capabilities" },
+      h("table", { class: "ph-grid" },
+        h("caption", { class: "ph-sr", text: "Capabilities; a button in each row puts it into the form" }),
+        h("thead", {}, h("tr", {}, ...heads)), this.list),
+    );
     this.none = h("p", { class: "ph-empty ph-muted" });
     this.about = h("div", { class: "ph-about" });
     this.formBox = h("div", { class: "ph-form-box" });
     this.chosenBox = h("section", { class: "ph-chosen", "aria-label": "The chosen capability" }, this.about, this.formBox);
-    return h("div", { class: "ph-browse" }, h("div", {}, this.list, this.none), this.chosenBox);
+    return h("div", { class: "ph-browse" }, this.table, this.none, this.chosenBox);
   }
 
   #runs() {
@@ -129,14 +134,9 @@ class Browser {
   }
 
   #option(one, i) {
-    const what = one.parameters.map(({ name }) => name).join(", ");
-    const chosen = button({ onclick: () => this.#choose(one.key) });
-    chosen.className = "ph-capability";
-    chosen.setAttribute("role", "option");
-    chosen.removeAttribute("aria-label");
-    chosen.removeAttribute("title");
+    const chosen = button({ text: one.label, kind: "ph-capability ph-quiet", pressed: false, onclick: () => this.#choose(one.key) });
     chosen.dataset.label = one.label;
-    chosen.append(h("b", { text: one.label }), h("span", { text: what || "no parameters" }));
+    chosen.id = `${this.id}-${i}`;
     chosen.addEventListener("keydown", (event) => {
       const at = this.shown.indexOf(one.key);
       const to = { ArrowDown: at + 1, ArrowUp: at - 1, Home: 0, End: this.shown.length - 1 }[event.key];
@@ -146,15 +146,24 @@ class Browser {
       event.preventDefault();
       event.stopPropagation();
     });
-    chosen.id = `${this.id}-${i}`;
-    return h("li", { role: "none" }, chosen);
+    const cell = (text) => h("td", { class: "ph-left", text, title: text });
+    return h(
+      "tr", { onclick: () => this.#choose(one.key) },
+      h("th", { scope: "row", class: "ph-left" }, chosen),
+      cell(one.scope), cell(one.parameters.map(({ name }) => name).join(", ") || "none"),
+      cell(one.columns.map(({ name }) => name).join(", ")),
+    );
+  }
+
+  #button(key) {
+    return this.options.get(key)?.querySelector("button");
   }
 
   #focus(at, event) {
     const key = this.shown[Math.min(at, this.shown.length - 1)];
     if (key === undefined) return;
     event.preventDefault();
-    this.options.get(key).firstChild.focus();
+    this.#button(key).focus();
   }
 
   #filter() {
@@ -166,7 +175,7 @@ class Browser {
     say(this.counted, words.length ? `${count(this.shown.length)} of ${total}` : total);
     say(this.none, all.length ? "No capability matches." : "The component offers nothing yet.");
     show(this.none, this.shown.length === 0);
-    show(this.list, this.shown.length > 0);
+    show(this.table, this.shown.length > 0);
     this.#tabStop();
   }
 
@@ -174,8 +183,10 @@ class Browser {
     const chosen = this.model.get("chosen");
     const stop = this.shown.includes(chosen) ? chosen : this.shown[0];
     for (const [key, option] of this.options) {
-      option.firstChild.tabIndex = key === stop ? 0 : -1;
-      option.firstChild.setAttribute("aria-selected", String(key === chosen));
+      const mine = this.#button(key);
+      mine.tabIndex = key === stop ? 0 : -1;
+      mine.setAttribute("aria-pressed", String(key === chosen));
+      option.classList.toggle("ph-chosen-row", key === chosen);
     }
   }
 
@@ -183,10 +194,12 @@ class Browser {
   #reveal(key) {
     requestAnimationFrame(() => {
       const option = this.options.get(key);
-      if (!option || !this.list.clientHeight) return;
-      const top = option.offsetTop - this.list.offsetTop;
-      const hidden = top < this.list.scrollTop || top + option.offsetHeight > this.list.scrollTop + this.list.clientHeight;
-      if (hidden) this.list.scrollTop = top - this.list.clientHeight / 3;
+      const box = this.table;
+      if (!option || !box.clientHeight) return;
+      const head = box.querySelector("thead").offsetHeight;
+      const top = option.offsetTop;
+      const hidden = top - head < box.scrollTop || top + option.offsetHeight > box.scrollTop + box.clientHeight;
+      if (hidden) box.scrollTop = top - box.clientHeight / 3;
     });
   }
 
