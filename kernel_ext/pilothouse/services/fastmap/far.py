@@ -61,7 +61,8 @@ class FunctionPlugin(WorkerPlugin):
     def setup(self, worker: Worker) -> None:
         """Start child processes that wait, one for each thread of the worker."""
         self._lock = threading.Lock()
-        self._folder = Path(tempfile.mkdtemp(prefix="fastmap-"))
+        scratch = worker.local_directory  # which Dask removes, if this cannot
+        self._folder = Path(tempfile.mkdtemp(prefix="fastmap-", dir=scratch))
         (self._folder / "child.py").write_text(self._child, encoding="utf-8")
         self._where = str(worker.name)
         self._spare: list[WorkerProcess] = []
