@@ -17,6 +17,8 @@ import socket
 import subprocess
 import sys
 import textwrap
+import threading
+from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -35,6 +37,7 @@ __all__ = [
 
 PROMPT = "|mplane| "
 _START_S = 30.0
+_one_at_a_time = threading.Lock()  # tests start programs from several threads
 _STOP_S = 15.0
 
 OURS = {
@@ -101,7 +104,7 @@ class Real:
         """What it needs in its environment."""
         return {"PYTHONPATH": str(self._shims)}
 
-    @property
+    @cached_property
     def components(self) -> Path:
         """Where its component modules lie."""
         asked = "import mplane.components as c; print(list(c.__path__)[0])"
@@ -156,7 +159,7 @@ class Program:
     ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self._log = folder / f"said-{free_port()}.txt"
-        with self._log.open("wb") as log:
+        with self._log.open("wb") as log, _one_at_a_time:
             self._process = subprocess.Popen(
                 command,
                 stdin=subprocess.PIPE,

@@ -8,10 +8,12 @@ the two shims named there.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -148,23 +150,81 @@ def real(tmp_path_factory) -> Real:
             python = MPLANE_38.ready()
         except NoSuchPythonError as exc:
             pytest.skip(f"mPlane interop: {exc}")
-    return Real(python, tmp_path_factory.mktemp("mplane-sdk"))
+    sdk = Real(python, tmp_path_factory.mktemp("mplane-sdk"))
+    assert sdk.components.is_dir()
+    return sdk
 
 
-@pytest.fixture
-def world(real, tmp_path) -> Iterator[World]:
+@contextmanager
+def world_in(folder: Path, real: Real) -> Iterator[World]:
     """A folder with the SDK's own component modules, and one that is slow."""
+    folder.mkdir()
     for name in ("loopback", "ping"):
-        shutil.copy(real.components / f"{name}.py", tmp_path / f"old_{name}.py")
-    (tmp_path / "old_slow.py").write_text(SLOW_MODULE)
+        shutil.copy(real.components / f"{name}.py", folder / f"old_{name}.py")
+    (folder / "old_slow.py").write_text(SLOW_MODULE)
     ping = shutil.which("ping")
     assert ping, "the machine has no ping"
     with ExitStack() as stack:
-        shim = ping_for_real_modules(tmp_path / "bin", ping)
-        yield World(tmp_path, real, stack, shim)
+        shim = ping_for_real_modules(folder / "bin", ping)
+        yield World(folder, real, stack, shim)
 
 
-@pytest.fixture(autouse=True)
+def cased(item: pytest.Function) -> bool:
+    return hasattr(item, "callspec")
+
+
+BODIES: dict[str, Callable[..., None]] = {}
+AT_ONCE = 5
+
+
+def together(*cases: tuple[str, ...]) -> Callable[[Callable[..., None]], Any]:
+    """Let a test's body run beside those of the others; they mostly wait.
+
+    Args:
+        cases: Arguments of the body, after its world; none: it is run once.
+    """
+
+    def decorate(body: Callable[..., None]) -> Any:
+        BODIES[body.__name__] = body
+
+        def test(playing: Callable[..., Future[None]], case: tuple[str, ...]) -> None:
+            playing(body.__name__, case).result(200)
+
+        def test_once(playing: Callable[..., Future[None]]) -> None:
+            playing(body.__name__, ()).result(200)
+
+        if not cases:
+            return test_once
+        return pytest.mark.parametrize("case", cases, ids="-".join)(test)
+
+    return decorate
+
+
+@pytest.fixture(scope="module")
+def playing(
+    real: Real, tmp_path_factory: pytest.TempPathFactory, request
+) -> Iterator[Callable[..., Future[None]]]:
+    """The bodies of all chosen tests, started together, a few at a time."""
+    folder = tmp_path_factory.mktemp("worlds")
+    chosen = [
+        (item.originalname, item.callspec.params["case"] if cased(item) else ())
+        for item in request.session.items
+        if getattr(item, "originalname", "") in BODIES and item.module is request.module
+    ]
+
+    def play(number: int, name: str, case: tuple[str, ...]) -> None:
+        with world_in(folder / str(number), real) as world:
+            BODIES[name](world, *case)
+
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        started = {
+            (name, case): pool.submit(play, number, name, case)
+            for number, (name, case) in enumerate(chosen)
+        }
+        yield lambda *asked: started[asked]
+
+
+@pytest.fixture(scope="module", autouse=True)
 def registries():
     """The registries that both sides know, in this process too."""
     model.forget_registries()
@@ -177,7 +237,7 @@ def registries():
 PAIRS = [("real", "ours"), ("ours", "real")]
 
 
-@pytest.mark.parametrize(("shell", "component"), PAIRS)
+@together(*PAIRS)
 def test_a_shell_runs_a_loopback_test(world, shell, component):
     """Scenarios 8, 9, 23: the SDK's module, discovered by JSON or by HTML links."""
     url, _ = world.listening(component, "loopback")
@@ -196,6 +256,7 @@ def test_a_shell_runs_a_loopback_test(world, shell, component):
     assert f"{'test.output':>44}: hello\n" in shown
 
 
+@together()
 def test_the_real_shell_finds_our_capabilities_by_html_links(world):
     """Scenario 8, HTML: every link is followed, with the shim that Python 3.5 needs."""
     url, _ = world.listening("ours", "loopback", "ping")
@@ -212,6 +273,7 @@ def test_the_real_shell_finds_our_capabilities_by_html_links(world):
     assert "Result  test-loopback-0" in mpcli.listed("Result  test-loopback-0")
 
 
+@together()
 def test_both_shells_show_a_capability_in_the_same_words(world):
     """Contract 1.7 and 7.1: byte for byte, but for the extra "None" of the real one."""
     url, _ = world.listening("ours", "ping")
@@ -225,7 +287,7 @@ def test_both_shells_show_a_capability_in_the_same_words(world):
     assert real.replace("\nNone\n", "\n") == ours
 
 
-@pytest.mark.parametrize(("shell", "component"), PAIRS)
+@together(*PAIRS)
 def test_a_shell_runs_the_ping_of_the_sdk(world, shell, component):
     """Scenarios 8, 9, 23 with a measurement that takes seconds, and a period."""
     url, _ = world.listening(component, "ping")
@@ -246,7 +308,7 @@ def test_a_shell_runs_the_ping_of_the_sdk(world, shell, component):
     assert f"{'delay.twoway.icmp.count':>44}: " in shown
 
 
-@pytest.mark.parametrize(("shell", "component"), PAIRS)
+@together(*PAIRS)
 def test_a_measurement_longer_than_the_immediate_wait_is_redeemed(
     world, shell, component
 ):
@@ -267,7 +329,7 @@ def test_a_measurement_longer_than_the_immediate_wait_is_redeemed(
     assert "hello" in mpcli.do("showmeas slow-0")
 
 
-@pytest.mark.parametrize("component", ["ours", "real"])
+@together(("ours",), ("real",))
 def test_our_client_runs_and_interrupts_measurements(world, component):
     """Scenarios 9, 11: results come by themselves; an interrupt ends a service."""
     url, _ = world.listening(component, "loopback", "endless")
@@ -287,6 +349,7 @@ def test_our_client_runs_and_interrupts_measurements(world, component):
         assert list(slow.result().result_column("test.output")) == ["b"]
 
 
+@together()
 def test_the_real_shell_gets_all_results_of_a_repeated_measurement(world):
     """Scenario 16: a receipt at once, then an envelope of results with their tokens."""
     url, _ = world.listening("ours", "loopback")
@@ -310,6 +373,7 @@ def test_the_real_shell_gets_all_results_of_a_repeated_measurement(world):
     assert said.count("hello") == 6
 
 
+@together()
 def test_our_client_gets_all_results_of_a_repeated_measurement(world):
     """Scenario 16, the other way: the real component's envelopes."""
     url, _ = world.listening("real", "loopback")
@@ -357,6 +421,7 @@ def listening_client(world, port):
     return world.configuration(f"listener-{port}", client=client)
 
 
+@together()
 def test_the_real_component_comes_to_our_shell(world):
     """Scenario 18: registered, given a specification, the result is posted."""
     port = free_port()
@@ -373,6 +438,7 @@ def test_the_real_component_comes_to_our_shell(world):
     assert "hello" in mpcli.do("showmeas slow-0")
 
 
+@together()
 def test_our_component_comes_to_the_real_shell_and_loses_no_immediate_result(world):
     """Scenario 19: the real component loses results that come at once."""
     port = free_port()
@@ -390,12 +456,6 @@ def test_our_component_comes_to_the_real_shell_and_loses_no_immediate_result(wor
         assert f"hello-{number}" in mpcli.do(f"showmeas {label}")
 
 
-@pytest.fixture(scope="module")
-def authority(tmp_path_factory) -> Authority:
-    """Signs the certificates of a module."""
-    return Authority(tmp_path_factory.mktemp("authority"))
-
-
 def access(client_identity):
     """The client is a guest, and a guest may run the loopback test only."""
     return {
@@ -404,9 +464,10 @@ def access(client_identity):
     }
 
 
-@pytest.mark.parametrize(("shell", "component"), PAIRS)
-def test_both_sides_know_each_other_by_tls(world, authority, shell, component):
+@together(*PAIRS)
+def test_both_sides_know_each_other_by_tls(world, shell, component):
     """Scenario 21: mutual TLS; a guest sees and runs only what guests may."""
+    authority = Authority(world.folder)
     offering = authority.party("SSB", "Components", f"Component-{shell}-{component}")
     asking = authority.party("SSB", "Clients", f"Client-{shell}-{component}")
     url, _ = world.listening(
@@ -444,6 +505,7 @@ def supervisor_of(world, client, component):
     )
 
 
+@together()
 def test_the_real_supervisor_relays_between_ours(world):
     """Scenario 22: a measurement passes; label and token of the client come back.
 
