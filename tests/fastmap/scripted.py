@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -65,7 +66,8 @@ class Scripted:
             protocol_version = "HTTP/1.1"
 
             def do_POST(self):
-                owner.serve(self)
+                with suppress(ConnectionError):  # a client that was cancelled
+                    owner.serve(self)
 
             def log_message(self, *args):
                 pass

@@ -68,6 +68,10 @@ class _Known:
         """Whether there is another batch."""
         return bool(self._batches)
 
+    def peek(self) -> bool:
+        """Look whether there is a batch at all."""
+        return self.has_more
+
     def cut(
         self, count: int, pack: Callable[[], Packed], *, is_limited: bool
     ) -> Batch | None:

@@ -191,6 +191,12 @@ class Source:
             room = min(room, int(min(self._limit, _MOST_RAW) / self._bytes_each) or 1)
         return room
 
+    def peek(self) -> bool:
+        """Look whether there is an item at all; it comes next."""
+        if self._sequence is None and self.has_more:
+            self.put_back(self.take(1))
+        return self.has_more
+
     def put_back(self, items: Any) -> None:  # noqa: ANN401
         """Take back the last items that were taken; they come next."""
         self.taken -= len(items)

@@ -55,6 +55,9 @@ class Cutter(Protocol):
     def has_more(self) -> bool:
         """Whether there may be another batch."""
 
+    def peek(self) -> bool:
+        """Look whether there is anything at all."""
+
     def cut(
         self, count: int, pack: Callable[[], Packed], *, is_limited: bool
     ) -> Batch | None:
@@ -150,6 +153,21 @@ class Flow:
     def is_fed(self) -> bool:
         """Whether all batches are cut."""
         return self._is_fed
+
+    def has_items(self) -> bool:
+        """Look whether there is anything to map; without it, it is over."""
+        with self._feeding:
+            if self._source.peek():
+                return True
+            with self.lock:
+                self._is_fed = True
+                if self._source.error is not None:
+                    self._note_stop(self._source.taken, self._source.error)
+                self.tally.total = 0
+                self._settle()
+                self.lock.notify_all()
+        self.tell(at_once=True)
+        return False
 
     def feed(self) -> None:
         """Cut as many batches as can be used now."""

@@ -330,6 +330,8 @@ class Run:
         has_cloud = self._policy is not ExecPolicy.LOCAL and options.has_cloud
         if not has_cloud and not has_local:
             raise FastmapUsageError("exec_policy CLOUD needs cloud_url and secret")
+        if not flow.has_items():
+            return
         if has_local:
             self._start_local()
         if has_cloud and self._allowed():
@@ -444,6 +446,9 @@ class Run:
         joined: list[LocalLane | CloudLane] = [*self._local, *self._remote]
         for each in joined:
             each.join(min(_JOIN_SECONDS, max(0.0, deadline - time.monotonic())))
+        if has_open and self._site is not None and self.state is not State.DETACHED:
+            # what was under way may have begun the run anew
+            self._end_site(self._site, time.monotonic() + _JOIN_SECONDS)
         if self._cloud is not None:
             self._cloud.close()
         _live.discard(self)
