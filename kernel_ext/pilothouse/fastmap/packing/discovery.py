@@ -120,7 +120,7 @@ def kind_of(top: str) -> Kind:
     places = [spec.origin] if spec.has_location and spec.origin else []
     places += list(spec.submodule_search_locations or ())
     if not places:
-        return Kind.STANDARD
+        return Kind.MISSING if spec.loader is None else Kind.STANDARD
     return _kind_of_place(places[0])
 
 
@@ -158,6 +158,14 @@ def _spec(top: str) -> importlib.machinery.ModuleSpec | None:
         return None
 
 
+def _loaded_from(name: str) -> Path | None:
+    """Return the local source of a module that was loaded in some way of its own."""
+    file = getattr(sys.modules.get(name), "__file__", None)
+    if not file or not file.endswith(".py"):
+        return None
+    return Path(file) if _kind_of_place(file) is Kind.LOCAL else None
+
+
 class _Walk:
     """From names to sources, until nothing new is found."""
 
@@ -179,9 +187,11 @@ class _Walk:
             return
         top = name.partition(".")[0]
         kind = kind_of(top)
-        if is_wanted and kind is Kind.MISSING:
+        if kind is Kind.MISSING and (path := _loaded_from(name)) is not None:
+            self._to_read.append((name, path))
+        elif is_wanted and kind is Kind.MISSING:
             raise PackingError(f"there is no module {name!r} to send")
-        if kind is Kind.LOCAL or (is_wanted and top not in _OURS):
+        elif kind is Kind.LOCAL or (is_wanted and top not in _OURS):
             self._add_local(top, name)
         elif kind is Kind.INSTALLED:
             self.installed.add(top)
