@@ -27,7 +27,7 @@ from .packing.packer import Packed
 from .wire.answers import InitError, ProcessError
 from .wire.bodies import MapRequest
 
-__all__ = ["CloudLane", "Site"]
+__all__ = ["CloudLane", "Patience", "Site"]
 
 WAIT_SECONDS: Final = 5.0
 _RUNNING_SECONDS: Final = 0.1
