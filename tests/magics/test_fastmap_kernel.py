@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 
+import psutil
 import pytest
 
 from magics.kernels import DEADLINE, started
@@ -65,18 +66,22 @@ def begun(home, count=1):
     until(lambda: len(list((home / "seen").iterdir())) >= count, DEADLINE, "items")
 
 
-def crew(service):
-    """Return the processes of the service's workers."""
-    import psutil
-
+def crew():
+    """Return the processes of the service's workers, which is in this process."""
     found = psutil.Process().children(recursive=True)
-    return [p for p in found if any("child.py" in part for part in p.cmdline())]
+    return [p for p in found if any("child.main" in part for part in p.cmdline())]
+
+
+def gone(processes):
+    """Whether none of them lives."""
+    return not any(p.is_running() and p.status() != "zombie" for p in processes)
 
 
 def test_an_interrupt_cancels_frees_the_workers_and_keeps(kernels, home, service):
     kernel = kernels()
     request = kernel.send("%fastmap slow {range(1000)} -o kept")
     begun(home, 8)
+    busy = crew()
     start = time.monotonic()
     kernel.manager.interrupt_kernel()
 
@@ -93,7 +98,8 @@ def test_an_interrupt_cancels_frees_the_workers_and_keeps(kernels, home, service
     kept = eval(kernel.result("kept"))
     assert kept == sorted(kept)
     assert 0 < len(kept) <= seen
-    until(lambda: not crew(service), 3, "the end of the workers")
+    assert len(busy) >= WORKERS
+    until(lambda: gone(busy), 2, "the end of the workers")
     assert len(list((home / "seen").iterdir())) <= seen + WORKERS
     assert kernel.result("%pilot jobs") == "(no jobs are out there)"
     assert kernel.result("%fastmap slow [1, 2]") == "[1, 2]"
@@ -104,6 +110,7 @@ def test_a_click_on_cancel_ends_the_map_of_a_waiting_cell(kernels, home, service
     request = kernel.send("%fastmap slow {range(1000)} -o kept")
     comm_id = kernel.widget(request)
     begun(home, 4)
+    busy = crew()
     start = time.monotonic()
     kernel.click(comm_id, "cancel")
 
@@ -114,7 +121,8 @@ def test_a_click_on_cancel_ends_the_map_of_a_waiting_cell(kernels, home, service
     assert "what came back is in kept" in "\n".join(error["traceback"])
     assert time.monotonic() - start < 3
     assert int(kernel.result("len(kept)")) > 0
-    until(lambda: not crew(service), 3, "the end of the workers")
+    assert len(busy) >= WORKERS
+    until(lambda: gone(busy), 2, "the end of the workers")
 
 
 def test_a_second_interrupt_leaves_the_run_to_the_service(kernels, home, service):
