@@ -9,8 +9,14 @@ import time
 import pandas as pd
 import pytest
 
+from certificates import Authority
 from pilothouse import mplane
-from pilothouse.errors import ConnectError, LineError, NotFoundError, RemoteError
+from pilothouse.errors import (
+    ConnectError,
+    LineError,
+    NotFoundError,
+    RemoteError,
+)
 from pilothouse.jobs import JobBook
 from pilothouse.magics._session import Session
 from waiting import until
@@ -269,6 +275,37 @@ def test_waiting_for_a_detached_one_gives_its_result(run, bench, steps):
         steps.go.release()
 
     assert run("%mplane waitmeas steps-0").count_result_rows() == 4
+
+
+def test_a_configuration_brings_certificates(run, steps, tmp_path):
+    authority = Authority(tmp_path)
+    probe = authority.party("SSB", "Components", "Component-1")
+    known = authority.party("SSB", "Clients", "Client-1")
+    access = {
+        "Roles": {"guest": [known.identity]},
+        "Authorizations": {"steps": ["guest"]},
+    }
+    config = tmp_path / "client.ini"
+    config.write_text(known.ini)
+    with mplane.component.serve(
+        steps, config={**probe.json, "Access": access}
+    ) as served:
+        assert served.url.startswith("https://")
+        with pytest.raises(LineError, match="needs a certificate") as caught:
+            run(f"%mplane getcap {served.url}")
+        assert "--config FILE" in caught.value.hint
+
+        rows = run(f"%mplane getcap {served.url} --config {config}").rows
+
+        assert [row["capability"] for row in rows] == ["steps"]
+
+
+def test_a_configuration_of_a_waiting_client_is_refused(run, tmp_path):
+    config = tmp_path / "client.json"
+    config.write_text('{"Client": {"Listener": {"port": 8890}}}')
+
+    with pytest.raises(LineError, match="waits for its components"):
+        run(f"%mplane getcap --config {config}")
 
 
 def test_components_that_are_gone_are_left_and_results_stay(run, shell, bench, steps):

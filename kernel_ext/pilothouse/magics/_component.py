@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable
-from contextlib import suppress
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pilothouse.errors import LineError, NotFoundError, PilothouseError
@@ -22,6 +23,8 @@ __all__ = [
     "HINT",
     "SERVICE",
     "Connected",
+    "certified",
+    "configured",
     "connect",
     "connect_soon",
     "connected",
@@ -170,27 +173,71 @@ def connect(session: Session, where: str | None = None) -> list[Capability]:
     """
     url = _place(session, where)
     mine = made(session)
-    if not url.rstrip("/").endswith(("/capability", "/capabilities")):
-        mine.commands.seturl(url)
-        url = url.rstrip("/") + "/capability"
-    new = mine.commands.getcap(url)
+    with certified():
+        if not url.rstrip("/").endswith(("/capability", "/capabilities")):
+            mine.commands.seturl(url)
+            url = url.rstrip("/") + "/capability"
+        new = mine.commands.getcap(url)
     mine.url = _base(url)
     return new
+
+
+@contextmanager
+def certified() -> Iterator[None]:
+    """Tell how to bring the certificate that an address needs."""
+    try:
+        yield
+    except ValueError as exc:
+        raise LineError(
+            str(exc), hint="%mplane getcap URL --config FILE, as mpcli takes it"
+        ) from exc
 
 
 def made(session: Session) -> Connected:
     """Return what the session keeps of mPlane; a fresh client opens nothing."""
     found: Connected | None = session.kept(SERVICE)
     if found is None:
-        from pilothouse.mplane import model
-        from pilothouse.mplane.client import HttpInitiatorClient
-        from pilothouse.mplane.shell.commands import Commands
+        found = configured(session, None)
+    return found
 
-        model.initialize_registry()
-        client = HttpInitiatorClient(None)
-        found = Connected(client, Commands(client))
-        client.on_send = found.sends
-        session.keep(SERVICE, found)
+
+def configured(session: Session, file: Path | None) -> Connected:
+    """Keep a client that a configuration describes: certificates and registries.
+
+    Args:
+        session: Whose client it becomes; what runs is left to its component.
+        file: INI or JSON as mpcli takes it; plain HTTP and the core without one.
+
+    Raises:
+        LineError: If it is for a client that waits for its components.
+        SettingsError: If it is wrong.
+    """
+    from pilothouse.mplane import configuration, model
+    from pilothouse.mplane.client import HttpInitiatorClient
+    from pilothouse.mplane.shell.commands import Commands
+    from pilothouse.mplane.tls import TlsState
+
+    settings = configuration.read(file)
+    asks = settings.client
+    if isinstance(asks, configuration.ClientListen):
+        raise LineError(
+            f"{file} is of a client that waits for its components",
+            hint=f"mpcli --config {file} runs it",
+        )
+    model.initialize_registry()
+    for registry in settings.registries.preload:
+        model.preload_registry(str(registry))
+    if settings.registries.default is not None:
+        model.initialize_registry(settings.registries.default)
+    client = HttpInitiatorClient(
+        TlsState(settings), None if asks is None else asks.default_url
+    )
+    found = Connected(client, Commands(client))
+    client.on_send = found.sends
+    session.keep(SERVICE, found)
+    if asks is not None and asks.capability_url:
+        found.commands.getcap(asks.capability_url)
+        found.url = _base(asks.capability_url)
     return found
 
 

@@ -23,19 +23,15 @@ def _look(session: Session, record: JobRecord) -> str:
     """Tell how a measurement stands; a result is left to be redeemed."""
     for one in _mine(session, record):
         return f"{one.state}, {one.rows:,} {'runs' if one.is_repeated else 'rows'}"
-    _knock(record.url)
+    _knock(session, record.url)
     return _by_scope(record)
 
 
-def _knock(url: str) -> None:
-    """Ask the component for anything, to know whether it is there."""
-    from pilothouse.mplane.client import HttpInitiatorClient
-
-    client = HttpInitiatorClient(None, default_url=url)
-    try:
+def _knock(session: Session, url: str) -> None:
+    """Ask the component for its capabilities, to know whether it is there."""
+    client = _component.made(session).client
+    with _component.certified():
         client.retrieve_capabilities(f"{url.rstrip('/')}/capability")
-    finally:
-        client.close()
 
 
 def _by_scope(record: JobRecord) -> str:
@@ -79,7 +75,8 @@ def _open(session: Session, record: JobRecord) -> Measurement:
         raise NotFoundError(f"{record.id} has no receipt", protocol="mPlane")
     mine = _component.made(session)
     mine.client.forget(record.id)  # a detached one is not asked for any more
-    measurement = mine.client.attach(receipt, url=record.url or None)
+    with _component.certified():
+        measurement = mine.client.attach(receipt, url=record.url or None)
     write_down(measurement)
     return mine.took(measurement)
 

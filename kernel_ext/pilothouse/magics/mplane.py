@@ -14,7 +14,7 @@ from ._arguments import Argument, Command, Option
 from ._base import HouseMagics, house_magic, subcommand
 from ._errors import make_brief
 from ._line import Word
-from ._readers import Reader, Scope, live_or_text, text
+from ._readers import PATH, Reader, Scope, live_or_text, text
 from ._show import Page, Table
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ class MplaneMagics(HouseMagics):
 
     @subcommand(
         "seturl",
-        Argument("url", PLACE, "where"),
+        Argument("url", text("URL"), "where"),
         example="seturl http://127.0.0.1:8890/",
     )
     def _seturl(self, args: Namespace) -> None:
@@ -81,10 +81,15 @@ class MplaneMagics(HouseMagics):
     @subcommand(
         "getcap",
         Argument("url", PLACE, "address, profile, or 'local'", None),
+        Option(("--config",), PATH, "configuration of mpcli: certificates, registries"),
         example="getcap",
     )
     def _getcap(self, args: Namespace) -> Table:
         """Ask a component for its capabilities; without a URL the one that is known."""
+        if args.config is not None:
+            mine = _component.configured(self.session, args.config)
+            if args.url is None and mine.url:
+                return self._listcap(args)
         _component.connect(self.session, args.url)
         return self._listcap(args)
 
