@@ -15,7 +15,9 @@ import threading
 import pytest
 
 from faults.made_up_mplane import bodies
-from pilothouse.mplane import component, model
+from interop.mplane_peer import free_port, write_configuration
+from pilothouse.mplane import component, configuration, model
+from pilothouse.mplane.client import HttpListenerClient
 from pilothouse.mplane.probes import loopback
 
 pytestmark = pytest.mark.faults
@@ -127,3 +129,46 @@ def test_only_the_exact_content_type_is_taken(served, line, media_type, is_taken
     else:
         assert answer.status == 406
         assert kind == "exception"
+
+
+@pytest.fixture
+def listener(tmp_path):
+    """A client that components come to."""
+    port = free_port()
+    file = write_configuration(
+        tmp_path / "client.conf",
+        {
+            "client": {
+                "workflow": "component-initiated",
+                "listen-port": port,
+                "listen-spec-link": f"http://127.0.0.1:{port}/register/result",
+                "registration-path": "register/capability",
+                "specification-path": "show/specification",
+                "result-path": "register/result",
+            }
+        },
+    )
+    with HttpListenerClient(configuration.read(file)) as client:
+        client.listen_in_background()
+        line = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+        yield line
+        line.close()
+
+
+@pytest.mark.parametrize("path", ["/register/capability", "/register/result"])
+def test_a_client_that_listens_takes_or_refuses_every_made_up_message(
+    listener, path, caplog
+):
+    caplog.set_level(logging.ERROR)
+    statuses: collections.Counter[int] = collections.Counter()
+
+    for body in bodies(1_000, SEED + 1):
+        listener.request("POST", path, body, {"Content-Type": MEDIA_TYPE})
+        answer = listener.getresponse()
+        answer.read()
+        statuses[answer.status] += 1
+
+    assert set(statuses) <= {200, 400, 401, 413}
+    assert statuses[200] > 10
+    assert statuses[400] > 100
+    assert [each for each in caplog.records if each.levelno >= logging.ERROR] == []

@@ -89,7 +89,10 @@ class InteractionsHandler(MPlaneHandler):
         elif path == paths.result_path:
             if not is_result:
                 raise RefusedError(401, f"{type(message).__name__} is no result")
-            self.client.handle_message(message, self.identity())
+            try:
+                self.client.handle_message(message, self.identity())
+            except ValueError as exc:
+                raise RefusedError(400, str(exc)) from exc
             self.send_body(b"", "text/html")
         else:
             raise RefusedError(401, f"nothing is taken at {self._shown()!r}")

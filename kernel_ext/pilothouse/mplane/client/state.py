@@ -213,6 +213,17 @@ class BaseClient:
                 f"a client has no use for {type(msg).__name__}"
             )
 
+    def _handle_each(self, msg: model.Envelope, identity: str | None) -> None:
+        """Take all of them, and only then say that one was of no use."""
+        refused: ValueError | None = None
+        for one in msg.messages():
+            try:
+                self.handle_message(one, identity)
+            except ValueError as exc:
+                refused = refused or exc
+        if refused is not None:
+            raise refused
+
     def _handle_envelope(self, msg: model.Envelope, identity: str | None) -> None:
         token = msg.get_token()
         with self._lock:
@@ -222,8 +233,7 @@ class BaseClient:
                 or token in self._asked
             )
         if not is_answer or token is None:
-            for one in msg.messages():
-                self.handle_message(one, identity)
+            self._handle_each(msg, identity)
             return
         with self._lock:
             if not self._is_from_asked(token, identity):
