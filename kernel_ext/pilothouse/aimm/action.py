@@ -109,9 +109,12 @@ class Action:
             self.state, "running"
         )
         done, total = (0.0, None) if entry is None else entry.steps
-        report = "" if entry is None or entry.report is None else f", {entry.report}"
-        step = "" if self.is_over else f"{self.state}{report}"[:_STEP_CHARS]
-        return ActionProgress(state=state, done=done, total=total, step=step)
+        report = "" if entry is None else entry.words
+        doing = self.state.replace("_", " ")
+        step = "" if self.is_over else ": ".join(filter(None, (doing, report)))
+        return ActionProgress(
+            state=state, done=done, total=total, step=step[:_STEP_CHARS]
+        )
 
     @property
     def is_over(self) -> bool:

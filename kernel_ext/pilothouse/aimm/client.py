@@ -39,6 +39,7 @@ def connect(
     hash_password: bool = True,
     verify: bool | str | None = None,
     timeout: float = 10.0,
+    patience: float = 60.0,
     wire: juggler.Wire | None = None,
     ask: secrets.Ask | None = None,
 ) -> Client:
@@ -56,6 +57,8 @@ def connect(
             for this machine, on for every other.
         timeout: Longest wait for a connection or a short answer, in seconds. Actions
             take as long as they take; handles have timeouts of their own.
+        patience: How long an action under way waits for a lost connection to come
+            back before it fails with `StillRunningError`, in seconds.
         wire: Which juggler the server speaks; None: found out.
         ask: How to ask for a password; None: in the terminal.
 
@@ -81,6 +84,7 @@ def connect(
         hash_password=hash_password,
         verify=verify,
         timeout=timeout,
+        patience=patience,
         wire=wire,
     )
     session.open()
@@ -152,7 +156,8 @@ class Client:
     def on_change(self, callback: Callable[[State], object]) -> Callable[[], None]:
         """Have a function called with each new state; return what ends that.
 
-        It is called on the thread that reads, and must not wait for an answer.
+        It is called too when the connection is lost, back, or closed; mostly on the
+        thread that reads, so it must not wait for an answer.
         """
         return self._session.on_change(callback)
 

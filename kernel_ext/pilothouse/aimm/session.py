@@ -76,6 +76,8 @@ class Session:
         hash_password: Send the hex of its SHA-256, as the real client does.
         verify: As of `Endpoint.verify`.
         timeout: Longest wait for a connection, a login or a short answer, in seconds.
+        patience: How long an action under way waits for a lost connection to come
+            back, in seconds.
         wire: Which juggler is spoken; None: found out.
     """
 
@@ -88,6 +90,7 @@ class Session:
         hash_password: bool = True,
         verify: bool | str | None = None,
         timeout: float = 10.0,
+        patience: float = 60.0,
         wire: juggler.Wire | None = None,
     ) -> None:
         self._endpoint = Endpoint.parse(url)
@@ -96,6 +99,8 @@ class Session:
         self._hash_password = hash_password
         self._verify = verify
         self._timeout = timeout
+        self._patience = patience
+        self._giving_up: threading.Timer | None = None
         self._wire = wire
         self._machine: juggler.ClientConnection | None = None
         self._socket: Socket | None = None
@@ -233,7 +238,10 @@ class Session:
             self._take_state(None)
 
     def on_change(self, listener: Callable[[State], object]) -> Callable[[], None]:
-        """Have a function called with each new state; return what ends that."""
+        """Have a function called with each new state; return what ends that.
+
+        It is called too when the connection is lost, back, or closed.
+        """
         with self._changed:
             self._listeners.append(listener)
 
@@ -247,10 +255,17 @@ class Session:
         """End the connection; may be called twice."""
         with self._changed:
             self._wants_login = False
+        self._end_patience()
         if self._socket is not None:
             self._socket.close()
         self._set_state(SessionState.CLOSED)
         self._fail_pending("the session was closed", keep=False)
+
+    def _end_patience(self) -> None:
+        with self._changed:
+            timer, self._giving_up = self._giving_up, None
+        if timer is not None:
+            timer.cancel()
 
     # What follows runs on the thread of whoever asks.
 
@@ -388,6 +403,7 @@ class Session:
             self._set_state(SessionState.LOST)
             self._lost.set()
             self._fail_pending(self._why_lost(), keep=True)
+            self._give_up_later()
         elif state is SocketState.CLOSED:
             with self._frame_lock, self._machine_lock:
                 self._machine = None
@@ -443,7 +459,11 @@ class Session:
                     pending.action_id, pending.run = number, self.run
 
     def _take_state(self, obj: Any) -> None:  # noqa: ANN401  any JSON
-        self.server_state = state = self._reader.read(obj)
+        self.server_state = self._reader.read(obj)
+        self._tell()
+
+    def _tell(self) -> None:
+        state = self.server_state
         with self._changed:
             listeners = list(self._listeners)
         for listener in listeners:
@@ -474,6 +494,7 @@ class Session:
         self.extensions = OURS & {name for name in names if isinstance(name, str)}
         self.run = str(told.get("run") or "")
         self._lost.clear()
+        self._end_patience()
         self._set_state(SessionState.READY)
         self._adopt()
 
@@ -513,6 +534,23 @@ class Session:
             else:
                 _fail(one, StillRunningError(one.name, why, action_id=one.action_id))
 
+    def _give_up_later(self) -> None:
+        """Let what is under way fail when the connection does not come back."""
+
+        def give_up() -> None:
+            if self.state is SessionState.LOST:
+                why = f"there is no connection for {self._patience:g} s"
+                self._fail_pending(why, keep=False)
+
+        timer = threading.Timer(self._patience, give_up)
+        timer.daemon = True
+        timer.name = "pilothouse-aimm-patience"
+        with self._changed:
+            if self._giving_up is not None:
+                self._giving_up.cancel()
+            self._giving_up = timer
+        timer.start()
+
     def _fail(self, exc: errors.PilothouseError) -> None:
         """Give the session up: what failed would fail again."""
         with self._changed:
@@ -524,9 +562,13 @@ class Session:
 
     def _set_state(self, state: SessionState) -> None:
         with self._changed:
-            if self.state is not SessionState.CLOSED:
+            before = self.state
+            if before is not SessionState.CLOSED:
                 self.state = state
+            is_new = self.state is not before
             self._changed.notify_all()
+        if is_new:
+            self._tell()
 
 
 def _resolve(pending: Pending, response: juggler.Response) -> None:

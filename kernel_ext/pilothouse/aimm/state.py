@@ -31,6 +31,9 @@ Value = TypeVar("Value")
 OVER: Final = frozenset({"complete", "failed", "cancelled"})
 """The words of progress after which an action changes no more."""
 
+_COUNTED: Final = (("epoch", "epochs"), ("step", "steps"), ("done", "total"))
+_WORD_CHARS: Final = 60
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelEntry:
@@ -122,6 +125,11 @@ class ActionEntry:
         ``done`` and ``total``, or ``fraction``; or that is a number from 0 to 1.
         """
         return _steps(self.report)
+
+    @property
+    def words(self) -> str:
+        """What its plugin reported last, in a few words, without the steps."""
+        return _words(self.report)
 
     @classmethod
     def from_wire(cls, key: str, obj: Any) -> ActionEntry | None:  # noqa: ANN401
@@ -284,9 +292,23 @@ def _time(obj: object) -> datetime.datetime | None:
         return None
 
 
+def _words(report: object) -> str:
+    if not isinstance(report, Mapping):
+        counts = report is None or _steps(report)[1] is not None
+        return "" if counts else _word(report)
+    counted = {name for pair in _COUNTED for name in pair} | {"fraction"}
+    told = {name: value for name, value in report.items() if name not in counted}
+    return ", ".join(f"{name} {_word(value)}" for name, value in told.items())
+
+
+def _word(value: object) -> str:
+    text = f"{value:.4g}" if isinstance(value, float) else str(value)
+    return text if len(text) <= _WORD_CHARS else f"{text[: _WORD_CHARS - 1]}…"
+
+
 def _steps(report: object) -> tuple[float, float | None]:
     if isinstance(report, Mapping):
-        for name, whole in (("epoch", "epochs"), ("step", "steps"), ("done", "total")):
+        for name, whole in _COUNTED:
             done, total = report.get(name), report.get(whole)
             if _is_number(done):
                 return float(done), float(total) if _is_number(total) else None

@@ -118,7 +118,7 @@ async def start_aimm(config: ServiceConfig) -> AimmService:
     """Start a server: the one of a `Configuration`, or one with example plugins.
 
     Options: ``configuration``; else ``max_children``, ``sigterm_timeout``,
-    ``autoflush_delay`` and ``plugin_files``.
+    ``plugin_files``, and what `Timing` has.
 
     Raises:
         ServiceError: If the database cannot be used or a plugin cannot be loaded.
@@ -144,7 +144,8 @@ async def _start_local(config: ServiceConfig) -> AimmService:
     service = AimmService(engine, password)
     user = User(USERNAME, hashlib.sha256(password.encode()).hexdigest())
     control = Control(engine, [user], loads_plugins=True)
-    timing = Timing(autoflush_delay=options.get("autoflush_delay", 0.2))
+    times = ("autoflush_delay", "ping_delay", "ping_timeout")
+    timing = Timing(**{name: options[name] for name in times if name in options})
     try:
         await service.listen(config, control, timing)
     except BaseException:
