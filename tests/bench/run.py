@@ -31,6 +31,7 @@ PARTS = {
     "calls": "calling",
     "records": "scoring",
     "roundtrips": "serving",
+    "instances": "instances",
     "maps": "mapping",
     "probes": "probing",
     "completion": "completing",
