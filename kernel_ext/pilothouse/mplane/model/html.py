@@ -26,7 +26,8 @@ _LINE: Final = "1px solid color-mix(in srgb, currentColor 25%, transparent)"
 _CELL: Final = f'style="text-align:left;border-bottom:{_LINE};padding:2px 10px 2px 0"'
 _FAINT: Final = 'style="opacity:.7"'
 _TABLE: Final = (
-    '<table style="border-collapse:collapse;color:inherit;background:transparent">'
+    '<table style="border-collapse:collapse;color:inherit;background:transparent;'
+    'font-size:inherit;margin:4px 0">'
 )
 
 
@@ -101,8 +102,10 @@ def _statement_parts(statement: Statement) -> Iterator[str]:
     yield _facts(facts)
     elements = list(statement.elements())
     if parameters := [each for each in elements if isinstance(each, Parameter)]:
-        rows = "".join(map(_parameter_row, parameters))
-        head = _head("parameter", "value or constraint", "unit")
+        has_units = any(each.unit() for each in parameters)
+        rows = "".join(_parameter_row(each, has_units) for each in parameters)
+        units = ("unit",) if has_units else ()
+        head = _head("parameter", "value or constraint", *units)
         yield f"{_TABLE}{head}{rows}</table>"
     if metadata := [each for each in elements if isinstance(each, Metavalue)]:
         rows = "".join(_row(each.name(), each.wire()) for each in metadata)
@@ -111,10 +114,11 @@ def _statement_parts(statement: Statement) -> Iterator[str]:
         yield _results(columns, statement.count_result_rows())
 
 
-def _parameter_row(parameter: Parameter) -> str:
+def _parameter_row(parameter: Parameter, has_units: bool) -> str:
     wire = parameter.wire()
     text = wire if isinstance(wire, str) else ", ".join(wire)
-    return _row(parameter.name(), text, parameter.unit())
+    units = (parameter.unit(),) if has_units else ()
+    return _row(parameter.name(), text, *units)
 
 
 def _results(columns: list[ResultColumn], count: int) -> str:
