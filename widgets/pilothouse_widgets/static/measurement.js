@@ -103,7 +103,7 @@ class Measurement {
     this.historyBox = h(
       "section", { class: "ph-history", "aria-label": "Repetitions" },
       h("div", { class: "ph-section-head" }, h("h4", { text: "Repetitions" }), this.historyCount),
-      h("div", { class: "ph-scroll ph-short" }, h("table", { class: "ph-grid" },
+      h("div", { class: "ph-scroll ph-short", tabindex: "0", role: "group", "aria-label": "Table of repetitions" }, h("table", { class: "ph-grid" },
         h("caption", { class: "ph-sr", text: "Repetitions, newest first" }),
         h("thead", {}, this.historyHead), this.historyBody)),
     );
