@@ -3,9 +3,8 @@
 ``python map_work.py WHO WORK COUNT [URL SECRET]``, in the contestant's environment.
 ``first`` counts the start of what it needs (pool, cluster, upload) but no imports,
 ``again`` is the same map once more, unless the first took too long for that; both in
-seconds. ``peak``
-is the most memory that this process had, ``grown`` how much of it came with the map,
-in MB.
+seconds. ``peak`` is the most memory that this process had, ``grown`` how much of it
+came with the map, in MB.
 
 The works: ``tiny`` adds one to each of COUNT numbers, ``busy`` has COUNT items of 50 ms
 of CPU, ``large`` takes COUNT items of 20 MB, made one after another, and gives as much
