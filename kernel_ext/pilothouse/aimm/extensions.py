@@ -11,6 +11,7 @@
     cancel1  cancel {"action_id"} -> {"cancelled": bool}
     err1     a refusal's data is {"type", "message", "traceback"}
     del1     delete_instance {"instance_id"} -> null
+    seg1     segments of up to a mebibyte: fewer of them for a large message
     load1    load_plugin {"name", "source"} -> {"data_access", "model_types"};
              plugins null -> the same
 
@@ -28,8 +29,10 @@ __all__ = [
     "DELETE",
     "ERRORS",
     "HEADER",
+    "LARGE_PAYLOAD",
     "LOAD",
     "OURS",
+    "SEGMENTS",
     "SLIM",
     "VALUES",
 ]
@@ -41,8 +44,12 @@ CANCEL: Final = "cancel1"
 ERRORS: Final = "err1"
 DELETE: Final = "del1"
 LOAD: Final = "load1"
+SEGMENTS: Final = "seg1"
 
-OURS: Final = frozenset({VALUES, SLIM, ACTIONS, CANCEL, ERRORS, DELETE, LOAD})
+LARGE_PAYLOAD: Final = 1 << 20
+"""Characters in one segment, once both ends have agreed on that."""
+
+OURS: Final = frozenset({VALUES, SLIM, ACTIONS, CANCEL, ERRORS, DELETE, LOAD, SEGMENTS})
 """All names that this release has."""
 
 HEADER: Final = "X-Juggler"

@@ -29,7 +29,7 @@ from pilothouse.transport.endpoint import Endpoint
 from pilothouse.transport.websocket import FOREVER, Socket, SocketState
 
 from .errors import PROTOCOL, StillRunningError, refusal
-from .extensions import ACTIONS, HEADER, OURS
+from .extensions import ACTIONS, HEADER, LARGE_PAYLOAD, OURS, SEGMENTS
 from .state import State, StateReader
 
 __all__ = ["Pending", "Session", "SessionState"]
@@ -493,6 +493,9 @@ class Session:
         names = extensions if isinstance(extensions, list) else []
         self.extensions = OURS & {name for name in names if isinstance(name, str)}
         self.run = str(told.get("run") or "")
+        with self._machine_lock:
+            if self._machine is not None and SEGMENTS in self.extensions:
+                self._machine.max_payload = LARGE_PAYLOAD
         self._lost.clear()
         self._end_patience()
         self._set_state(SessionState.READY)

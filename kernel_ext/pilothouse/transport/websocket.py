@@ -102,9 +102,17 @@ class _Frame(ABNF):
             return super()._get_masked(mask_key)
         if len(data) < _LONG_BYTES:
             return super()._get_masked(mask_key)
-        words = numpy.frombuffer(data + bytes(-len(data) % 4), dtype="u4")
-        masked = words ^ numpy.frombuffer(mask_key, dtype="u4")
-        return mask_key + bytes(masked.view("u1")[: len(data)])
+        out = bytearray(4 + len(data))
+        out[:4] = mask_key
+        whole = len(data) & ~3
+        numpy.bitwise_xor(
+            numpy.frombuffer(data, "u4", whole // 4),
+            numpy.frombuffer(mask_key, "u4"),
+            out=numpy.frombuffer(out, "u4", whole // 4, 4),
+        )
+        for at in range(whole, len(data)):
+            out[4 + at] = data[at] ^ mask_key[at & 3]
+        return cast("bytes", out)  # the library puts it behind the header, no more
 
 
 class Socket:

@@ -100,6 +100,7 @@ class JugglerConnection(abc.ABC):
 
     Attributes:
         wire: Which wire is spoken, or None as long as nothing tells.
+        max_payload: Characters of payload in one segment that is sent.
         outgoing: Frames to be sent, in this order; the caller takes them out.
     """
 
@@ -116,7 +117,7 @@ class JugglerConnection(abc.ABC):
         self.wire = wire
         self.outgoing: list[str] = []
         self._joiner = Joiner(max_text)
-        self._max_payload = max_payload
+        self.max_payload = max_payload
         self._max_text = max_text
         self._ping_delay = ping_delay
         self._ping_timeout = ping_timeout
@@ -196,7 +197,7 @@ class JugglerConnection(abc.ABC):
         if self.wire is Wire.BARE:
             self.outgoing.append(text)
         else:
-            self.outgoing.extend(split(text, self._max_payload))
+            self.outgoing.extend(split(text, self.max_payload))
 
 
 class ClientConnection(JugglerConnection):

@@ -103,6 +103,8 @@ class Child:
             env=_environment(),
         )
         child = cls(process, plugins)
+        for stream in (process.stdin, process.stdout):
+            _widen(stream)
         try:
             await child._write(Frame({"load": plugins.to_wire()}))
             said = await asyncio.wait_for(child._read(), _LOAD_SECONDS)
@@ -345,6 +347,15 @@ class Children:
 
 
 _ENDING: set[asyncio.Task[None]] = set()
+
+
+def _widen(stream: Any) -> None:  # noqa: ANN401  a reader or a writer
+    """Let a pipe hold more at a time, where the system can."""
+    pipe = stream._transport.get_extra_info("pipe")
+    with contextlib.suppress(OSError, AttributeError, ImportError):
+        import fcntl
+
+        fcntl.fcntl(pipe.fileno(), fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
 
 
 def _environment() -> dict[str, str]:

@@ -18,7 +18,7 @@ from typing import Any, Final
 
 from aiohttp import WSMsgType, web
 
-from pilothouse.aimm.extensions import HEADER
+from pilothouse.aimm.extensions import HEADER, LARGE_PAYLOAD, SEGMENTS
 from pilothouse.aimm.juggler import Request, ServerConnection, Wire
 from pilothouse.errors import (
     ConnectionLostError,
@@ -176,6 +176,8 @@ class Connection:
             if session.view is None:
                 self._machine.change([{"op": "replace", "path": "", "value": {}}])
             else:
+                if SEGMENTS in session.extensions:
+                    self._machine.max_payload = LARGE_PAYLOAD
                 self._machine.change(session.view.whole())
             self._take_outgoing()
         self._respond(request, data)
