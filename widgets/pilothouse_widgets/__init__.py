@@ -7,6 +7,7 @@
     LiveChart(series, *, title="", unit="", window=60.0, points=10_000)
     LiveTable(columns, rows=(), *, key=None, title="")
     CapabilityBrowser(client, *, run=None, refresh=None, title="Capabilities")
+    InstanceTable(client=None, *, title="Instances")
     Form(fields, *, title="", submit="", on_submit=None)
     MeasurementView(measurement=None, *, report=None)
     Progress(total=None, *, label="", unit="records", cancel=None)
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from .engine import EngineMonitor
     from .form import Field, Form
     from .inspector import ModelInspector
+    from .instances import InstanceTable
     from .measurement import MeasurementView
     from .progress import Progress
     from .run_progress import RunProgress
@@ -49,6 +51,7 @@ __all__ = [
     "EngineMonitor",
     "Field",
     "Form",
+    "InstanceTable",
     "LiveChart",
     "LiveTable",
     "MeasurementView",
@@ -67,6 +70,7 @@ _HOME = {
     "EngineMonitor": "engine",
     "Field": "form",
     "Form": "form",
+    "InstanceTable": "instances",
     "LiveChart": "chart",
     "LiveTable": "table",
     "MeasurementView": "measurement",

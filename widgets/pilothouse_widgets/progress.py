@@ -252,7 +252,8 @@ class Progress(View):
         """Return label, count, rate and state in one line."""
         count = words.count(self.done)
         amount = f"{count} of {words.count(self.total)}" if self.total else count
-        parts = [f"{amount} {self.unit}".rstrip()]
+        uncounted = self.total is None and not self.done
+        parts = [] if uncounted else [f"{amount} {self.unit}".rstrip()]
         if self.total and self.state == "done" and self.done != self.total:
             # Record sets, or a model that does not answer one to one.
             parts = [f"{words.count(self.total)} {self.unit}".rstrip(), f"{count} out"]
@@ -269,7 +270,7 @@ class Progress(View):
             parts.append(words.duration(self.elapsed))
         if text:
             parts.append(text)
-        shown = ", ".join(parts)
+        shown = ", ".join(parts) or self.state
         return f"{self.label}: {shown}" if self.label else shown
 
     def body_html(self) -> str:

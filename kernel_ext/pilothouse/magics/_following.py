@@ -225,7 +225,7 @@ class _Text:
         from pilothouse_widgets import run_report, words
 
         report = run_report.read(self._job.progress)
-        parts = [f"{words.count(report.done)} {self._unit} done"]
+        parts = [f"{words.count(report.done)} {self._unit} done"] if report.done else []
         mark = "begun"
         if report.total:
             fraction = min(report.done / report.total, 1.0)
@@ -239,7 +239,7 @@ class _Text:
         if report.eta is not None:
             parts.append(f"{words.duration(report.eta)} left")
         parts += [part for part in (report.text, report.step) if part]
-        return f"{self._label}: {', '.join(parts)}", mark
+        return f"{self._label}: {', '.join(parts) or 'begun'}", mark
 
     def _write(self, text: str) -> None:
         padding = " " * max(0, self._width - len(text)) if self._moves else ""

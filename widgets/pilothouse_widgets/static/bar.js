@@ -42,7 +42,8 @@ export function makeBar(model, root) {
     bar.style.width = fraction === null ? "" : `${fraction * 100}%`;
     const unit = get("unit");
     const amount = total ? `${count(done)} of ${count(total)}` : count(done);
-    say(numbers, `${amount} ${unit}${rate ? `, ${number(rate)} ${unit}/s` : ""}`);
+    const uncounted = total === null && !done; // who counts nothing has not done 0
+    say(numbers, uncounted ? "" : `${amount} ${unit}${rate ? `, ${number(rate)} ${unit}/s` : ""}`);
     const eta = get("eta") ?? (rate && total ? (total - done) / rate : NaN);
     const spent = get("elapsed") ? duration(get("elapsed")) : "";
     say(left, running && Number.isFinite(eta) ? `${duration(eta)} left` : spent);
