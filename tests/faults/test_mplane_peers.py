@@ -319,6 +319,14 @@ def test_answers_of_no_use_do_not_end_a_measurement(client, wrong):
     assert value(measurement.result(40)) == 6
 
 
+def test_a_first_answer_of_no_use_does_not_end_a_measurement(client, wrong):
+    wrong.answer = lambda m, n: m if n == 1 else result_for(m, n)
+
+    measurement = asked(client, wrong)
+
+    assert value(measurement.result(30)) == 2
+
+
 # many at a time
 
 

@@ -233,7 +233,10 @@ class HttpInitiatorClient(RedeemingClient):
             self.interrupt(measurement, 1.0)
             raise
         else:
-            self._take_answer(token, answered, link)
+            try:
+                self._take_answer(token, answered, link)
+            except ProtocolError as exc:  # it may have been taken all the same
+                measurement.troubled(exc.message)
         with self._lock:
             is_answered = token in {
                 self._receipts.find(token),

@@ -223,7 +223,12 @@ class RedeemingClient(BaseClient):
                 measurement = self._measurements.get(token)
             if measurement is not None:
                 measurement.take(message)
-        self.handle_message(message, self._tls.identity_at(link))
+        try:
+            self.handle_message(message, self._tls.identity_at(link))
+        except ValueError as exc:
+            raise ProtocolError(
+                f"{link} answers with what is no answer: {exc}", protocol="mPlane"
+            ) from exc
 
     def close(self) -> None:
         """Redeem nothing more, and close the connections. May be called twice.

@@ -18,18 +18,23 @@ class Shelf(Generic[T]):
         self._labels: dict[str, str] = {}
 
     def put(self, token: str, label: str | None, thing: T) -> None:
-        """Keep something; the label leads to it from now on."""
+        """Keep something; its label leads to it from now on, an earlier label no more."""
         self._things[token] = thing
         if label is not None:
+            if self._labels.get(token) != label:
+                self._forget_label(token)
             self._tokens[label] = token
             self._labels[token] = label
 
     def drop(self, token: str) -> T | None:
         """Forget something."""
+        self._forget_label(token)
+        return self._things.pop(token, None)
+
+    def _forget_label(self, token: str) -> None:
         label = self._labels.pop(token, None)
         if label is not None and self._tokens.get(label) == token:
             del self._tokens[label]
-        return self._things.pop(token, None)
 
     def find(self, tol: str) -> str | None:
         """Return the token that a token or label means."""
