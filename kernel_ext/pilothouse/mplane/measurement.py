@@ -14,6 +14,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Generator, Iterator
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any, Protocol
@@ -324,8 +325,26 @@ class Measurement:
         return self._gathered.since(at)
 
     def __await__(self) -> Generator[Any, None, model.Result | list[model.Result]]:
+        return self._awaited().__await__()
+
+    async def _awaited(self) -> model.Result | list[model.Result]:
+        # No thread waits along: who gives up awaiting leaves nothing behind that the
+        # end of the loop would have to wait for.
         loop = asyncio.get_running_loop()
-        return loop.run_in_executor(None, self.result).__await__()
+        over = asyncio.Event()
+
+        def look(_: Measurement) -> None:
+            if self.is_over or self._is_detached:
+                with suppress(RuntimeError):  # the loop has ended
+                    loop.call_soon_threadsafe(over.set)
+
+        forget = self.on_change(look)
+        try:
+            look(self)
+            await over.wait()
+        finally:
+            forget()
+        return self.result(0.0)
 
     # -- for the courier --------------------------------------------------------------
 

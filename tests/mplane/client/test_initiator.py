@@ -591,6 +591,30 @@ def test_a_handle_can_be_awaited(client):
         assert isinstance(asyncio.run(main()), model.Result)
 
 
+def test_who_gives_up_awaiting_is_not_held_up_until_the_end(client):
+    async def main():
+        handle = client.run("count", "now + 8s", VALUES)
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.2):
+                await handle
+        return handle
+
+    with known(client, Counting()):
+        handle = asyncio.run(main())  # waits for the threads of its executor
+        assert not handle.is_over
+        handle.cancel()
+
+
+def test_a_detached_handle_ends_the_await(client):
+    async def main():
+        handle = client.run("count", "now + 1h", VALUES)
+        asyncio.get_running_loop().call_later(0.1, handle.detach)
+        await handle
+
+    with known(client, Counting()), pytest.raises(RemoteError, match="detached"):
+        asyncio.run(main())
+
+
 def test_two_measurements_at_once_do_not_mix(client):
     service = Counting()
     with known(client, service):

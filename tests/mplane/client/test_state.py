@@ -49,6 +49,20 @@ def test_a_capability_is_found_by_token_and_label(client):
     assert client.identity_for("ping") == client.identity_for(token) == "me"
 
 
+def test_a_capability_that_comes_again_with_another_label_is_found_by_that(client):
+    first, again = capability("ping"), capability("ping-of-room-3")
+    assert first.get_token() == again.get_token()
+
+    for each in (first, again, again):
+        client.handle_message(each, "me")
+
+    assert client.capability_labels() == ("ping-of-room-3",)
+    with pytest.raises(KeyError, match="ping"):
+        client.capability_for("ping")
+    client.handle_message(model.Withdrawal(capability=again), "me")
+    assert client.capability_labels() == ()
+
+
 def test_what_is_unknown_is_a_key_error(client):
     for call in (client.capability_for, client.result_for, client.identity_for):
         with pytest.raises(KeyError, match="nothing"):

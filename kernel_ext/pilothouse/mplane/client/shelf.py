@@ -18,7 +18,7 @@ class Shelf(Generic[T]):
         self._labels: dict[str, str] = {}
 
     def put(self, token: str, label: str | None, thing: T) -> None:
-        """Keep something; its label leads to it from now on, an earlier label no more."""
+        """Keep something; this label leads to it from now on, no earlier one."""
         self._things[token] = thing
         if label is not None:
             if self._labels.get(token) != label:
