@@ -63,6 +63,17 @@ def test_any_iterable_gives_what_map_gives(local, items, way):
     assert found == list(map(function, items))
 
 
+def test_functions_of_a_script_may_use_extensions_that_import(local):
+    """``PyImport_Import`` asks the globals of who calls for ``__builtins__``."""
+    space = vars(sys.modules["__main__"])
+    exec("def total_of_row(row): return row.sum()", space)
+    function = space.pop("total_of_row")
+
+    run = local.submit(function, np.arange(6).reshape(3, 2))
+
+    assert run.result() == [1, 5, 9]
+
+
 def test_nothing_happens_before_the_first_next(local):
     seen = []
 

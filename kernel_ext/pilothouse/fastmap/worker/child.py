@@ -22,6 +22,7 @@ with all that it has started.
 
 from __future__ import annotations
 
+import builtins
 import contextlib
 import faulthandler
 import importlib
@@ -454,7 +455,7 @@ class Worker:
 def main(arguments: list[str]) -> None:
     """Serve on the socket that the first argument names, log to the second."""
     sys.modules["_fastmap_worker"] = sys.modules.pop(__name__)
-    sys.modules["__main__"] = ModuleType("__main__")  # for user code alone
+    sys.modules["__main__"] = _new_main()
     sys.argv = [""]
     sys.excepthook = sys.__excepthook__
     descriptor, log = _out_of_reach([int(word) for word in arguments])
@@ -467,6 +468,13 @@ def main(arguments: list[str]) -> None:
     link.send({"k": "hello", "python": banner, "dill": dill.__version__})
     _warm_up()
     Worker(link, Log(log)).serve()
+
+
+def _new_main() -> ModuleType:
+    """Return a module for user code alone; extensions import by its built-ins."""
+    made = ModuleType("__main__")
+    vars(made)["__builtins__"] = builtins
+    return made
 
 
 def _warm_up() -> None:
