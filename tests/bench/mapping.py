@@ -35,7 +35,7 @@ def measure(*, quick: bool) -> Iterator[Figure]:
         tiny = _in_turn(everyone, "tiny", 1_000_000, rounds)
         yield from _tiny(tiny, note)
         yield from _busy(everyone, 60 if quick else 200, rounds)
-        yield from _large(everyone, 8 if quick else 20)
+        yield from _large(everyone, 16 if quick else 20)
 
 
 def _contestants(stack: ExitStack, *, quick: bool) -> tuple[Contestants, str]:
