@@ -184,6 +184,17 @@ def test_a_handle_tells_progress_report_and_end(lab, tmp_path):
     assert handle.outcome == "fit is complete"
 
 
+def test_a_handle_yields_the_reports_of_its_plugin_until_the_end(lab, tmp_path):
+    handle = lab.submit_fit("wait", str(tmp_path / "seen"))
+    reports = iter(handle)
+
+    assert next(reports) == {"epoch": 1, "epochs": 2}
+    (tmp_path / "seen").touch()
+
+    assert list(reports) == [{"epoch": 2, "epochs": 2}]
+    assert handle.result() == lab
+
+
 def test_a_handle_can_be_awaited(lab):
     async def both():
         return await lab.submit_fit(), await lab.submit_predict()

@@ -9,8 +9,9 @@ detach()        leave it alone
 from __future__ import annotations
 
 import asyncio
+import queue
 import threading
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any, Final
@@ -61,6 +62,7 @@ class Action:
         decode: Callable[[Any], Any],
         number: Callable[[], int | None],
         entry: Callable[[], ActionEntry | None],
+        watch: Callable[[Callable[[], None]], Callable[[], None]],
         cancel: Callable[[float], str],
     ) -> None:
         self.call = call
@@ -70,6 +72,7 @@ class Action:
         self._decode = decode
         self._number = number
         self._entry = entry
+        self._watch = watch
         self._cancel = cancel
         self._over = threading.Event()
         self._value: Any = None
@@ -168,6 +171,28 @@ class Action:
                 self._callbacks.append(callback)
                 return
         callback(self)
+
+    def __iter__(self) -> Iterator[Any]:
+        """Yield what its plugin reports, as it comes, until the action is over.
+
+        Reports that come too fast for the server's state to show are left out.
+        """
+        told: queue.SimpleQueue[None] = queue.SimpleQueue()
+        remove = self._watch(lambda: told.put(None))
+        self.on_end(lambda _action: told.put(None))
+        last: Any = None
+        try:
+            while True:
+                is_over, report = self.is_over, self.partial()
+                if report is not None and report != last:
+                    last = report
+                    yield report
+                elif is_over:
+                    return
+                else:
+                    told.get()
+        finally:
+            remove()
 
     def __await__(self) -> Generator[Any, None, Any]:
         return asyncio.to_thread(self.result).__await__()

@@ -374,6 +374,7 @@ class Client:
             decode=lambda said: decode(_checked(name, said)),
             number=lambda: pending.action_id,
             entry=entry,
+            watch=lambda look: self.on_change(lambda _state: look()),
             cancel=lambda timeout: self._cancel(pending, timeout),
         )
 
