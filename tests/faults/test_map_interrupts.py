@@ -218,7 +218,7 @@ def test_an_interrupt_while_results_come(
     with relaying(service.url) as relay:
         told = interrupted(relay, service, None, how, policy)
         check(told, kept_at_least=1)
-        assert relay.words("done") == ["DONE"]
+        assert set(relay.words("done")) == {"DONE"}  # again after a late request
 
 
 def test_an_interrupt_without_a_service(service: FastmapProcess):
