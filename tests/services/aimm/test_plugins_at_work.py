@@ -191,6 +191,15 @@ def test_more_instances_than_a_child_keeps_are_all_right(client):
     assert [one.predict("count") for one in labs] == list(range(3, 15))
 
 
+def test_old_actions_leave_the_state(client, lab):
+    handles = [lab.submit_predict() for _ in range(230)]
+    last = max(handle.result() or handle.id for handle in handles)
+
+    assert len(client.actions) <= 200
+    assert last in client.actions
+    assert min(handle.id for handle in handles) not in client.actions
+
+
 def test_cancelling_what_is_over_says_so(lab):
     handle = lab.submit_fit()
     handle.result(10)

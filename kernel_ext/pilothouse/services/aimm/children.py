@@ -96,7 +96,8 @@ class Child:
         """
         process = await asyncio.create_subprocess_exec(
             sys.executable,
-            *("-m", "pilothouse.services.aimm.child"),
+            # -P: a json.py in the folder that the server was started in is not ours.
+            *("-P", "-m", "pilothouse.services.aimm.child"),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             limit=_PIPE_BYTES,

@@ -269,6 +269,7 @@ class Engine:
         else:
             self._change(action, {"progress": "complete", "ended": time.time()})
             action.done.set_result(result)
+            self._forget_old()
             return
         if action.is_cancelled:
             error = CancelledError(f"{action.call.name} was cancelled", protocol="AIMM")
@@ -278,6 +279,7 @@ class Engine:
         text = error.message if isinstance(error, PilothouseError) else str(error)
         self._change(action, {"progress": word, "error": text, "ended": time.time()})
         action.done.set_exception(error)
+        self._forget_old()
 
     async def _create(self, action: Action, model_type: str) -> Instance:
         header = {"model_type": model_type, "key": "", "digest": "", "cached": False}
