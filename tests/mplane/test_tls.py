@@ -91,6 +91,22 @@ def test_the_scheme_fits_the_configuration(parties, tls, scheme, expected):
         assert state.pool_for(scheme, "127.0.0.1", 1228).endpoint.scheme == expected
 
 
+def test_https_without_a_certificate_of_ones_own_is_asked_for(parties):
+    state = TlsState(anonymous=True, verify=str(parties.client.ca))
+
+    assert state.pool_for("https", "127.0.0.1", 1228).verify == str(parties.client.ca)
+    assert state.pool_for(None, "127.0.0.1", 1228).endpoint.scheme == "http"
+    assert not state.is_on
+
+
+def test_a_configuration_decides_whom_to_trust(parties):
+    state = TlsState(parties.client.json, verify=False)
+
+    peer = state.pool_for("https", "127.0.0.1", 1228)
+
+    assert peer.verify == parties.client.json["TLS"]["ca-chain"]
+
+
 def test_the_connections_to_a_host_are_shared():
     state = TlsState()
 

@@ -36,15 +36,25 @@ class TlsState:
         config: Anything that `pilothouse.mplane.configuration.read` takes.
         forged_identity: Told to peers that ask nobody for a certificate; none of ours
             believes it.
+        anonymous: Speak ``https`` without a certificate of one's own too; without a
+            configuration there is none otherwise, as with the published peer.
+        verify: How to check the peer's certificate then; as `HttpPeer`.
 
     Raises:
         SettingsError: If certificate, key or authorities cannot be used.
     """
 
     def __init__(
-        self, config: configuration.Readable = None, forged_identity: str | None = None
+        self,
+        config: configuration.Readable = None,
+        forged_identity: str | None = None,
+        *,
+        anonymous: bool = False,
+        verify: bool | str | None = None,
     ) -> None:
         self._tls = configuration.read(config).tls
+        self._anonymous = anonymous
+        self._verify = verify if self._tls is None else str(self._tls.ca_chain)
         self._forged = forged_identity
         self._lock = threading.Lock()
         self._peers: dict[str, HttpPeer] = {}
@@ -82,7 +92,7 @@ class TlsState:
         scheme = scheme or ("http" if tls is None else "https")
         if scheme not in {"http", "https"}:
             raise ValueError(f"{scheme!r} is no scheme of mPlane; known: http, https")
-        if scheme == "https" and tls is None:
+        if scheme == "https" and tls is None and not self._anonymous:
             raise ValueError(
                 f"https://{host} needs a certificate and a key of one's own: "
                 "configure [TLS]"
@@ -98,7 +108,7 @@ class TlsState:
                     origin,
                     timeout=_ANSWER_SECONDS,
                     connect_timeout=_CONNECT_SECONDS,
-                    verify=None if tls is None else str(tls.ca_chain),
+                    verify=self._verify,
                     cert=None if tls is None else (str(tls.cert), str(tls.key)),
                     retries=Retries(attempts=3, total=4.0),
                     max_answer_bytes=MAX_RESULT_BYTES,
