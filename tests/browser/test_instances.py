@@ -1,0 +1,129 @@
+"""The table of instances in both front ends: fit, cancel, delete, light and dark."""
+
+import pytest
+
+from waiting import until
+
+CONNECT = """\
+import pilothouse_widgets as w
+from pilothouse import aimm
+
+client = aimm.connect({url!r}, {user!r}, {password!r})
+for number in list(client.models):
+    client.delete_instance(number)
+one = client.create_instance("plugins.NearestMean")
+two = client.create_instance("lab")"""
+
+
+@pytest.fixture
+def connect(aimm_server):
+    """A first cell: a client, and two instances on the server."""
+    return CONNECT.format(
+        url=aimm_server.url,
+        user=aimm_server.username,
+        password=aimm_server.password,
+    )
+
+
+def rows(opened):
+    return opened.find(".ph-instances tr[data-id]")
+
+
+def row(opened, model_type):
+    return opened.find(f'.ph-instances tr[data-id]:has-text("{model_type}")')
+
+
+def press(opened, model_type, act):
+    row(opened, model_type).locator(f'[data-act="{act}"]').click()
+
+
+@pytest.mark.parametrize("front_end", ["lab", "notebook 7"])
+def test_a_click_fits_with_data_of_the_server_and_predicts(
+    notebook, connect, front_end
+):
+    opened = notebook(connect, "table = w.InstanceTable(client)\ntable")
+    if front_end == "notebook 7":
+        opened.open_in_notebook_7()
+    opened.run_all()
+    until(lambda: rows(opened).count() == 2, 60, "two rows")
+    name = front_end.replace(" ", "-")
+
+    press(opened, "NearestMean", "fit")
+    line = opened.find(".ph-instance-line .ph-input:visible")
+    opened.page.get_by_role("button", name="@iris_inputs", exact=True).click()
+    line.press_sequentially("@iris_outputs")
+    assert line.input_value() == "@iris_inputs @iris_outputs"
+    opened.shoot(f"instances-{name}-line", ".ph-instances")
+    line.press("Enter")
+    said = opened.find(".ph-instance-said:visible")
+    until(lambda: "fit is complete" in said.all_inner_texts(), 20, "the fit")
+
+    press(opened, "NearestMean", "predict")
+    line.fill("[[5.1, 3.5, 1.4, 0.2], [6.7, 3.0, 5.2, 2.3]]")
+    line.press("Enter")
+    until(lambda: "2 int64: 0, 2" in said.all_inner_texts()[0], 20, "the prediction")
+    opened.shoot(f"instances-{name}-said", ".ph-instances")
+
+    line.fill("open('x')")
+    line.press("Enter")
+    refused = opened.find(".ph-instances .ph-refused:visible")
+    until(lambda: "is no value" in " ".join(refused.all_inner_texts()))
+    line.press("Escape")
+    until(lambda: line.count() == 0)
+    focused = "() => document.activeElement.dataset.act"
+    assert opened.page.evaluate(focused) == "predict"
+
+
+def test_it_moves_and_cancels_while_a_cell_is_busy(notebook, connect, tmp_path):
+    opened = notebook(
+        connect,
+        "w.InstanceTable(client)",
+        f"action = two.submit_fit('wait', {str(tmp_path / 'never')!r})\n"
+        "action.wait(60)\nprint(action.outcome)",
+    ).run_all()
+    lab = row(opened, "lab")
+    lab.wait_for(timeout=60_000)
+    until(lambda: lab.get_attribute("data-progress") == "executing", 20)
+    assert "1 of 2" in lab.inner_text()
+    bar = lab.get_by_role("progressbar")
+    until(lambda: bar.get_attribute("aria-valuenow") == "50")
+    prompt = opened.page.locator(".jp-InputPrompt").nth(2)
+    assert prompt.inner_text() == "[*]:"
+    opened.shoot("instances-running", ".ph-instances")
+    opened.theme("JupyterLab Dark")
+    root = opened.find(".ph-instances")
+    until(lambda: root.get_attribute("data-theme") == "dark")
+    opened.shoot("instances-running-dark", ".ph-instances")
+    opened.theme("JupyterLab Light")
+
+    opened.page.get_by_role("button", name="Cancel instance").click()
+
+    until(lambda: prompt.inner_text() == "[3]:", 20, "the end of the cell")
+    until(lambda: lab.get_attribute("data-progress") == "cancelled", 10)
+
+
+def test_delete_asks_first_and_a_snapshot_stays(notebook, connect):
+    opened = notebook(
+        connect,
+        "table = w.InstanceTable(client)\ntable",
+        "import pathlib, time\nwhile not pathlib.Path('shut').exists():\n"
+        "    time.sleep(0.05)\ntable.close()",
+    ).run_all()
+    until(lambda: rows(opened).count() == 2, 60, "two rows")
+
+    press(opened, "lab", "delete")
+    asked = opened.find(".ph-instances .ph-sure:visible")
+    assert "for good" in asked.inner_text()
+    opened.shoot("instances-delete", ".ph-instances")
+    opened.page.keyboard.press("Escape")
+    until(lambda: asked.count() == 0)
+    assert rows(opened).count() == 2
+    press(opened, "lab", "delete")
+    asked.locator('[data-act="confirm"]').click()
+    until(lambda: rows(opened).count() == 1, 20, "one row")
+
+    opened.signal("shut")
+    static = opened.find(".jp-RenderedHTML:has-text('static snapshot')")
+    static.wait_for(timeout=20_000)
+    assert "plugins.NearestMean" in static.inner_text()
+    (opened.lab.root / "shut").unlink()
