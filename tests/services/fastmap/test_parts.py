@@ -42,6 +42,18 @@ def account(options=None):
         f"Bearer {SECRET[:32]}x",
         "Bearer \udcff",
     ],
+    ids=[
+        "no header",
+        "empty",
+        "no token",
+        "all of it",
+        "the other half",
+        "another scheme",
+        "no scheme",
+        "a character less",
+        "a character more",
+        "no text",
+    ],
 )
 def test_only_the_first_half_of_a_token_lets_in(header):
     assert Accounts([SECRET], FastmapOptions()).find(header) is None
