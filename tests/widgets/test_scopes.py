@@ -50,6 +50,8 @@ def test_a_set_is_a_choice_and_a_range_has_ends(fields):
     [
         ("destination.ip4", "127.0.0.1", ""),
         ("destination.ip4", "localhost", "localhost"),
+        ("destination.ip4", "::1", "::1 is no IPv4 address"),
+        ("destination.ip4", "*", "there is no value"),
         ("destination.port", "100", "100 is more than 99"),
         ("source.interface", "wlan0", "none of lo, eth0"),
         ("source.port", "5, 7", ""),

@@ -84,24 +84,12 @@ def _end(constraint: object, name: str) -> float | None:
 
 def _reader(parameter: Parameter, *, is_list: bool) -> Callable[[str], Any]:
     def read(text: str) -> Any:  # noqa: ANN401  what the element's type is
-        constraint = parameter.constraint()
-        value: Any
-        if is_list:
-            value = [_parsed(parameter, part.strip()) for part in text.split(",")]
-        else:
-            value = _parsed(parameter, text)
-        if not constraint.met_by(value):
-            raise ValueError(f"{text} is not within {constraint}")
-        return value
+        texts = [part.strip() for part in text.split(",")] if is_list else text
+        if why := parameter.why_not(texts):
+            raise ValueError(why)
+        return list(map(parameter.parse, texts)) if is_list else parameter.parse(text)
 
     return read
-
-
-def _parsed(parameter: Parameter, text: str) -> Any:  # noqa: ANN401
-    value = parameter.parse(text) if text != "*" else None
-    if value is None:
-        raise ValueError("is missing")
-    return value
 
 
 def _scope_field(offered: When) -> Field:

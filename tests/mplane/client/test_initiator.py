@@ -229,6 +229,14 @@ def test_a_wrong_specification_is_not_sent(client, when, values, error, told):
     assert service.runs == 0
 
 
+def test_an_address_of_the_other_kind_is_not_asked_for(client):
+    service = Once()
+    with known(client, service), pytest.raises(ValueError, match="no IPv4 address"):
+        client.run("once", "now", {"destination.ip4": "::1"})
+
+    assert service.runs == 0
+
+
 def test_a_scope_that_lacks_is_now_where_the_capability_takes_that(client):
     periodic = Once(capability("each", "now ... future / 2s", "packets.lost"))
     with known(client, Once(), periodic):

@@ -163,6 +163,32 @@ def test_a_parameter_takes_what_its_constraint_allows():
     assert parameter.get_value() == 33
 
 
+@pytest.mark.parametrize(
+    ("name", "constraint", "value", "why"),
+    [
+        ("source.port", "0 ... 99", "33", ""),
+        ("source.port", "0 ... 99", 100, "100 is not within 0 ... 99"),
+        ("source.port", "*", "x", "'x' is not a value of type natural"),
+        ("source.port", "*", None, "there is no value"),
+        ("source.port", "*", "*", "there is no value"),
+        ("source.port", "[*]", ["1", "2"], ""),
+        ("source.port", "[*]", [], "there is no value"),
+        ("source.port", "[*]", ["1", "*"], "there is no value"),
+        ("source.port", "[1 ... 9]", ["5", 100], "5, 100 is not within [1 ... 9]"),
+        ("source.port", "*", ["1", "2"], "1, 2 is not within *"),
+        ("destination.ip4", "*", "10.0.0.1", ""),
+        ("destination.ip4", "*", "::1", "::1 is no IPv4 address"),
+        ("destination.ip6", "*", "::1", ""),
+        ("destination.ip6", "*", "10.0.0.1", "10.0.0.1 is no IPv6 address"),
+        ("destination.ip4", "[*]", ["10.0.0.1", "::1"], "::1 is no IPv4 address"),
+        ("destination.url", "*", "ip4", ""),
+    ],
+)
+def test_why_a_value_should_not_be_asked_for(name, constraint, value, why):
+    assert why in Parameter(element(name), constraint).why_not(value)
+    assert bool(Parameter(element(name), constraint).why_not(value)) == bool(why)
+
+
 @pytest.mark.parametrize("nothing", [None, "*"])
 def test_a_value_is_taken_away(nothing):
     parameter = port(val=7)

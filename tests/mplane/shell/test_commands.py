@@ -117,6 +117,16 @@ def test_a_run_with_something_missing_names_all_of_it(known):
         assert word in caught.value.message
 
 
+@pytest.mark.parametrize(
+    ("value", "why"),
+    [("abc", "'abc' is not a value of type address"), ("::1", "no IPv4 address")],
+)
+def test_a_value_that_cannot_be_is_told_with_the_reason(known, value, why):
+    with pytest.raises(LineError, match=why) as caught:
+        known.runcap("ping-4", when="now", params={"destination.ip4": value})
+    assert f"destination.ip4 does not allow '{value}'" in caught.value.message
+
+
 def test_a_parameter_that_a_capability_does_not_have_is_refused(known):
     with pytest.raises(LineError, match=r"no parameter test\.inputs"):
         known.runcap(

@@ -38,6 +38,9 @@ def specified(
     for name in specification.parameter_names():
         is_open = specification.get_parameter_value(name) is None
         if name in values and (is_open or is_strict):
+            parameter = specification.parameter(name)
+            if is_strict and (why := parameter.why_not(values[name])):
+                raise ValueError(f"{name}: {why}")
             specification.set_parameter_value(name, values[name])
         elif is_open:
             raise KeyError(f"missing parameter {name}")

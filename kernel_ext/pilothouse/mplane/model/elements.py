@@ -24,6 +24,9 @@ __all__ = [
 CORE_URI: Final = "http://ict-mplane.eu/registry/core"
 """The core registry; no longer served there, but shipped in this package."""
 
+_VERSIONS: Final = {"ip4": 4, "ip6": 6}
+"""Which addresses an element takes whose name ends so; the type is one for both."""
+
 ParameterValue = Value | list[Value]
 
 
@@ -201,6 +204,29 @@ class Parameter(Element):
         except ValueError:
             return False
         return native is None or self._constraint.met_by(native)
+
+    def why_not(self, val: object) -> str:
+        """Return why nobody should ask for a value; empty when it is fine.
+
+        Stricter than `can_set_value`: no value is refused, and where the name says
+        which kind of address is meant, so is the other kind.
+        """
+        several = isinstance(val, list | tuple)
+        given = val if isinstance(val, list | tuple) else [val]
+        try:
+            found = [self._core.prim.convert(one) for one in given]
+        except ValueError as exc:
+            return str(exc)
+        if not found or None in found:
+            return "there is no value"
+        texts = ", ".join(map(self._core.prim.unparse, found))
+        if not self._constraint.met_by(found if several else found[0]):
+            return f"{texts} is not within {self._constraint}"
+        version = _VERSIONS.get(self._core.name.rpartition(".")[2])
+        for one in found if version is not None else ():
+            if getattr(one, "version", version) != version:
+                return f"{one} is no IPv{version} address"
+        return ""
 
     def set_value(self, val: object) -> None:
         """Take a value or a list of values; None and ``"*"`` take it away.

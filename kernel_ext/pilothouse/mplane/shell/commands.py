@@ -205,8 +205,8 @@ class Commands:
                 fixed[name] = model.element(name, _registry(capability)).unparse(only)
             elif name not in values:
                 absent[name] = "has no value"
-            elif not _accepts(capability, name, values[name]):
-                absent[name] = f"does not allow {values[name]!r}"
+            elif why := capability.parameter(name).why_not(values[name]):
+                absent[name] = f"does not allow {str(values[name])!r}: {why}"
         return Missing(
             when=_why_not(self._scope(when), capability),
             parameters=absent,
@@ -398,13 +398,6 @@ def _registry(capability: model.Capability) -> str | None:
     """Return the URI of the registry of a capability."""
     found = capability.to_dict().get("registry")
     return found if isinstance(found, str) else None
-
-
-def _accepts(capability: model.Capability, name: str, value: object) -> bool:
-    try:
-        return bool(capability.can_set_parameter_value(name, value))
-    except (ValueError, TypeError):
-        return False
 
 
 def _why_not(when: model.When | None, capability: model.Capability) -> str:
