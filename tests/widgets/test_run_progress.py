@@ -101,6 +101,21 @@ def test_a_failure_shows_the_far_traceback_folded():
     assert "&lt;i&gt;world" in html
 
 
+def test_a_failure_is_told_once():
+    error = FarError("item 17: ValueError('no')", "Traceback")
+    work = Work(Progress(done=3))
+    view = view_of(work)
+    work.end(
+        "failed", "failed: item 17: ValueError('no'); the service confirmed", error
+    )
+
+    until(lambda: view.closed)
+
+    assert view.headline().startswith("f: failed, 3 of 60 items")
+    assert view.headline().endswith("the service confirmed")
+    assert "ValueError" not in view.headline()
+
+
 def test_an_error_of_this_side_has_nothing_to_fold():
     assert failure_of(None) == {}
     assert failure_of(ValueError("x")) == {}

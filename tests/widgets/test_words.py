@@ -40,3 +40,5 @@ def test_durations(value, text):
 def test_counts_and_plurals():
     assert words.count(200_000) == "200,000"
     assert [words.plural(n, "jet") for n in (0, 1, 2)] == ["0 jets", "1 jet", "2 jets"]
+    assert [words.units(n, "rows") for n in (0, 1, 2)] == ["0 rows", "1 row", "2 rows"]
+    assert words.units(1, "") == "1"

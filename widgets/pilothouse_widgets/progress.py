@@ -251,12 +251,13 @@ class Progress(View):
     def headline(self) -> str:
         """Return label, count, rate and state in one line."""
         count = words.count(self.done)
-        amount = f"{count} of {words.count(self.total)}" if self.total else count
+        counted = words.units(self.total or self.done, self.unit)
+        amount = f"{count} of {counted}" if self.total else counted
         uncounted = self.total is None and not self.done
-        parts = [] if uncounted else [f"{amount} {self.unit}".rstrip()]
+        parts = [] if uncounted else [amount]
         if self.total and self.state == "done" and self.done != self.total:
             # Record sets, or a model that does not answer one to one.
-            parts = [f"{words.count(self.total)} {self.unit}".rstrip(), f"{count} out"]
+            parts = [counted, f"{count} out"]
         if self.fraction is not None and self.state == "running":
             parts.insert(0, f"{self.fraction:.0%}")
         text = self.text

@@ -146,7 +146,7 @@ class RunProgress(Progress):
         with self._count_lock:
             printed = printed_of(self._job)
             self._now.update(step="", eta=None, failure=failure, printed=printed)
-        self._end(state, _line(str(self._job.outcome)))
+        self._end(state, _line(_beyond(failure.get("title", ""), self._job.outcome)))
 
     # -- forms ---------------------------------------------------------------------
 
@@ -161,6 +161,13 @@ class RunProgress(Progress):
             body = snapshot.pre(self.printed)
             parts.append(snapshot.disclosure("what the workers printed", body))
         return "".join(parts)
+
+
+def _beyond(title: str, outcome: object) -> str:
+    """Return what an outcome says beyond a failure that is told by itself below."""
+    text = str(outcome)
+    told = f"failed: {title}"
+    return text.removeprefix(told).lstrip("; ") if title else text
 
 
 def _line(text: str) -> str:

@@ -8,7 +8,17 @@ from __future__ import annotations
 import datetime as dt
 import math
 
-__all__ = ["clock", "count", "duration", "number", "plural", "rate", "scale", "size"]
+__all__ = [
+    "clock",
+    "count",
+    "duration",
+    "number",
+    "plural",
+    "rate",
+    "scale",
+    "size",
+    "units",
+]
 
 _NONE = "\N{EN DASH}"
 _STEPS = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
@@ -50,6 +60,12 @@ def count(value: float) -> str:
 def plural(value: int, noun: str) -> str:
     """Return a count and its noun: ``1 jet``, ``2 jets``."""
     return f"{count(value)} {noun}{'' if value == 1 else 's'}"
+
+
+def units(value: float, unit: str) -> str:
+    """Return a count and its unit, which is given in the plural: ``1 row``."""
+    noun = unit.removesuffix("s") if value == 1 else unit
+    return f"{count(value)} {noun}".rstrip()
 
 
 def rate(value: float, unit: str = "records") -> str:

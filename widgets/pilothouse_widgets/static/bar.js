@@ -1,7 +1,7 @@
 // The bar of some work: count, rate, time left, cancel. Views put more around it.
 
 import { button, h, say, show } from "./dom.js";
-import { count, duration, number } from "./format.js";
+import { count, duration, number, units } from "./format.js";
 
 const TONES = { running: "run", cancelling: "warn", done: "ok", failed: "bad", cancelled: "warn", detached: "warn" };
 
@@ -41,9 +41,9 @@ export function makeBar(model, root) {
     else track.setAttribute("aria-valuenow", String(Math.round(fraction * 100)));
     bar.style.width = fraction === null ? "" : `${fraction * 100}%`;
     const unit = get("unit");
-    const amount = total ? `${count(done)} of ${count(total)}` : count(done);
+    const amount = total ? `${count(done)} of ${units(total, unit)}` : units(done, unit);
     const uncounted = total === null && !done; // who counts nothing has not done 0
-    say(numbers, uncounted ? "" : `${amount} ${unit}${rate ? `, ${number(rate)} ${unit}/s` : ""}`);
+    say(numbers, uncounted ? "" : `${amount}${rate ? `, ${number(rate)} ${unit}/s` : ""}`);
     const eta = get("eta") ?? (rate && total ? (total - done) / rate : NaN);
     const spent = get("elapsed") ? duration(get("elapsed")) : "";
     say(left, running && Number.isFinite(eta) ? `${duration(eta)} left` : spent);

@@ -35,6 +35,11 @@ export function plural(value, noun) {
   return `${count(value)} ${noun}${value === 1 ? "" : "s"}`;
 }
 
+/** 1 row, 2 rows; the unit is given in the plural. */
+export function units(value, unit) {
+  return `${count(value)} ${value === 1 ? unit.replace(/s$/, "") : unit}`.trimEnd();
+}
+
 /** 142 MiB. */
 export function size(bytes) {
   let value = bytes;
