@@ -43,6 +43,10 @@ def test_keywords_win_over_a_config_that_completes_the_defaults(tmp_path):
         ({"secret": "short"}, "Invalid secret token"),
         ({"secret": new_token() + "\n"}, "Invalid secret token"),
         ({"cloud_url": 3}, "cloud_url"),
+        ({"cloud_url": "http://"}, "names no host"),
+        ({"cloud_url": "ftp://host"}, "no known scheme"),
+        ({"cloud_url": "wss://host"}, "http or https"),
+        ({"cloud_url": "http://host:99999"}, "no URL"),
         ({"max_cloud_workers": 0}, "more than 0"),
         ({"max_cloud_workers": True}, "has to be int"),
         ({"requirements": ["a==1"]}, "dict"),
@@ -56,6 +60,13 @@ def test_a_wrong_option_is_told(options, text):
 
     assert isinstance(caught.value, ValueError)
     assert not options.get("secret") or str(options["secret"]) not in str(caught.value)
+
+
+def test_a_password_in_an_address_is_refused_and_not_shown():
+    with pytest.raises(FastmapException, match="user or a password") as caught:
+        fastmap.init(cloud_url="http://name:hunter2@host:1")
+
+    assert "hunter2" not in f"{caught.value} {caught.value!r}"
 
 
 @pytest.mark.parametrize("text", ["[1]", "no json", ""])

@@ -19,6 +19,7 @@ from typing import IO, Any, Final, TypeVar
 from pilothouse import secrets
 from pilothouse.nearest import did_you_mean
 from pilothouse.secrets import Secret
+from pilothouse.transport.endpoint import Endpoint
 
 from .errors import FastmapUsageError
 from .wire.limits import BODY_ROOM, PART_BYTES
@@ -222,7 +223,20 @@ def _url(value: object) -> str:
     if not isinstance(value, str) or not value.strip():
         raise FastmapUsageError(f"cloud_url has to be an address, not {value!r}")
     url = value.strip()
-    return (url if url.startswith("http") else f"http://{url}").removesuffix("/")
+    if "://" not in url:
+        url = f"http://{url}"
+    try:
+        endpoint = Endpoint.parse(url)
+    except ValueError as exc:
+        raise FastmapUsageError(f"cloud_url: {exc}") from None
+    if endpoint.userinfo:
+        raise FastmapUsageError(
+            f"cloud_url must not hold a user or a password: {endpoint.url}",
+            hint="secret= is all that a service asks for",
+        )
+    if endpoint.scheme not in ("http", "https"):
+        raise FastmapUsageError(f"cloud_url has to be http or https: {url!r}")
+    return url.removesuffix("/")
 
 
 def _requirements(value: object) -> dict[str, str]:
