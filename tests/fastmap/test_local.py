@@ -74,6 +74,18 @@ def test_functions_of_a_script_may_use_extensions_that_import(local):
     assert run.result() == [1, 5, 9]
 
 
+@pytest.mark.parametrize("way", ["generator", "run"])
+def test_an_exit_of_the_function_is_the_failure_of_its_item(local, way):
+    def function(n):
+        return sys.exit(1) if n == 2 else n
+
+    found = (local.fastmap if way == "generator" else local.submit)(function, range(4))
+    with pytest.raises(ItemError, match="SystemExit") as caught:
+        list(found)
+
+    assert caught.value.index == 2
+
+
 def test_nothing_happens_before_the_first_next(local):
     seen = []
 

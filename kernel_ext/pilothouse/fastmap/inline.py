@@ -135,7 +135,7 @@ class Inline:
             failure: ItemError | None = None
             try:
                 extend(map(function, piece))
-            except Exception as exc:
+            except (Exception, SystemExit) as exc:  # as a worker tells it
                 failure = self._failed(found, items[:at], exc)
             else:
                 if len(found) != at:  # a StopIteration of the function's own
@@ -172,7 +172,7 @@ class Inline:
             found.append(error)
             try:
                 found.extend(map(self._function, items[at + 1 :]))
-            except Exception as next_one:
+            except (Exception, SystemExit) as next_one:
                 exc = next_one
                 continue
             if len(found) == len(items):
