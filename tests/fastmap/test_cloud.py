@@ -28,6 +28,10 @@ def double(x):
     return 2 * x
 
 
+def say(x):
+    sys.stdout.write(f"item {x}\n")
+
+
 def slow(x):
     time.sleep(0.03)
     return x
@@ -176,6 +180,34 @@ def test_a_worker_that_an_item_kills_is_told(cloud):
     assert run.partial()[:3] == [0, 1, 2]
 
 
+def test_what_the_function_prints_at_the_service_is_in_the_logs(cloud):
+    run = cloud.submit(say, range(3))
+
+    assert run.result() == [None] * 3
+    assert sorted(run.logs.splitlines()) == ["item 0", "item 1", "item 2"]
+    again = cloud.submit(say, range(3))
+    again.detach()
+    attached = cloud.attach(again.run_id)
+    attached.wait()
+    assert sorted(attached.logs.splitlines()) == ["item 0", "item 1", "item 2"]
+
+
+def test_a_cancel_that_nobody_answers_does_not_say_that_it_is_confirmed(scripted):
+    served = threading.Event()
+
+    def script(endpoint, request, number):
+        if endpoint in ("map", "done"):
+            served.wait(20)
+
+    _, config = scripted(script)
+    run = config.submit(double, range(10))
+    until(lambda: run.state is State.RUNNING)
+    said = run.cancel()
+    served.set()
+
+    assert "has not confirmed the end" in said
+
+
 def test_a_wrong_token_is_told_before_anything_is_sent(fastmap_service):
     config = fastmap.init(
         cloud_url=fastmap_service.url, secret=new_token(), exec_policy="CLOUD"
@@ -271,7 +303,7 @@ def test_cancel_is_confirmed_within_two_seconds(cloud):
     said = run.cancel()
 
     assert time.monotonic() - started < 2
-    assert "confirmed" in said
+    assert "the service has confirmed the end" in said
     until(lambda: not any(one.run_id == run.run_id for one in cloud.runs()))
 
 

@@ -209,15 +209,16 @@ class _Fetching:
             with flow.lock:
                 flow.tally.add(name, "cloud", batch.count, reply.spent.map_seconds)
                 flow.tally.credits += reply.spent.credits
+            flow.note_logs(reply.logs)
             flow.deliver(batch, reply.values, reply.size)
         elif isinstance(reply, Unknown | TooLarge):
-            flow.fail_at(batch.index, _gone(batch.index))
+            flow.fail_at(batch.index, _gone(batch.index), batch)
         elif isinstance(reply, InitError):
-            flow.fail_at(batch.index, start_error(reply))
+            flow.fail_at(batch.index, start_error(reply), batch)
         else:
             flow.note_logs(reply.logs)
             _, error = item_error(batch, reply, site.name)
-            flow.fail_at(batch.index, error)
+            flow.fail_at(batch.index, error, batch)
 
 
 def _chosen(batches: tuple[BatchInfo, ...]) -> list[BatchInfo]:

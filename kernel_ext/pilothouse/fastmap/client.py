@@ -77,11 +77,13 @@ class Results:
         values: One for each item, in order.
         spent: What it took.
         size: Bytes of their pickle.
+        logs: What the function has printed, where the service tells.
     """
 
     values: list[Any] = field(repr=False)
     spent: Spent
     size: int = 0
+    logs: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -361,8 +363,8 @@ class Cloud:
             raise FastmapProtocolError(
                 f"results cannot be read: {exc.message}"
             ) from exc
-        values = unpickle(raw, count)
-        return Results(values=values, spent=spent, size=len(raw))
+        values, logs = unpickle(raw, count)
+        return Results(values=values, spent=spent, size=len(raw), logs=logs)
 
     def _status(self, answer: HttpAnswer) -> Status:
         word = answer.headers.get(names.STATUS)
@@ -415,8 +417,8 @@ class Cloud:
         return FastmapRefusedError(text, status=word)
 
 
-def unpickle(raw: bytes, count: int) -> list[Any]:
-    """Return the results in the pickle of ``{"results": [...]}``.
+def unpickle(raw: bytes, count: int) -> tuple[list[Any], str]:
+    """Return the results in the pickle of ``{"results": [...]}``, and what was printed.
 
     Args:
         raw: From a worker that is trusted.
@@ -439,7 +441,8 @@ def unpickle(raw: bytes, count: int) -> list[Any]:
         raise FastmapProtocolError("the service's results are no list")
     if count and len(values) != count:
         raise FastmapProtocolError(f"{len(values)} results for {count} items")
-    return values
+    printed = found.get("stdout")
+    return values, printed if isinstance(printed, str) else ""
 
 
 def _reason(answer: HttpAnswer) -> str:

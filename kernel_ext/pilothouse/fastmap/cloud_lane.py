@@ -186,12 +186,12 @@ class CloudLane:
                 self._gone(batch, exc)
         except BaseException as exc:  # nobody may wait for ever, not even for a fault
             if not self._flow.stopping.is_set():
-                self._flow.fail_at(None, exc)
+                self._flow.fail_at(None, exc, batch)
 
     def _gone(self, batch: Batch | None, exc: FastmapTransportError) -> None:
         """Leave the rest to the processes here, if there are any."""
         if self._site.is_needed:
-            self._flow.fail_at(None, exc)
+            self._flow.fail_at(None, exc, batch)
             return
         warning = f"without the service: {exc.message}"
         if warning not in self._cloud.warnings:
@@ -274,6 +274,7 @@ class _Sending:
             credits = flow.tally.credits
         moved = max(0.0, seconds - (spent.application_seconds or spent.map_seconds))
         flow.learn(batch.count, spent.map_seconds, moved)
+        flow.note_logs(reply.logs)
         flow.deliver(batch, reply.values, reply.size)
         limit = self._options.max_credits
         if limit is not None and credits >= limit and not flow.state.is_over:
@@ -295,6 +296,7 @@ class _Sending:
                 index=batch.index,
                 status="TOO_LARGE",
             ),
+            batch,
         )
 
     def _wait(self, reply: Wait) -> None:

@@ -219,10 +219,14 @@ class Config:
         from .attached import AttachedRun
 
         cloud = self._cloud()
-        cloud.auth()
-        for info in cloud.runs():
-            if info.run_id == run_id:
-                return AttachedRun(cloud, info, self.options, total).start()
+        try:
+            cloud.auth()
+            found = [info for info in cloud.runs() if info.run_id == run_id]
+        except BaseException:
+            cloud.close()
+            raise
+        if found:
+            return AttachedRun(cloud, found[0], self.options, total).start()
         cloud.close()
         raise RunNotFoundError(
             f"the service knows no run {run_id[:100]!r}",

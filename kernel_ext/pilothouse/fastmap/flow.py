@@ -319,14 +319,19 @@ class Flow:
             self.lock.notify_all()
         self.tell()
 
-    def fail_at(self, index: int | None, exc: BaseException) -> None:
+    def fail_at(
+        self, index: int | None, exc: BaseException, batch: Batch | None = None
+    ) -> None:
         """Note that it cannot go on.
 
         Args:
             index: What is before this item still comes; None: nothing more does.
             exc: Why.
+            batch: What a lane gives up with it.
         """
         with self.lock:
+            if batch is not None:
+                self._open.discard(batch)
             if index is None:
                 self._end(State.FAILED, f"failed: {_line(exc)}", exc)
             else:

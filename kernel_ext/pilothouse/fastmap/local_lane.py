@@ -100,7 +100,7 @@ class LocalLane:
         )
         self._flow.note_logs(answer.logs)
         if isinstance(answer, Done):
-            values = unpickle(answer.results, batch.count)
+            values, _ = unpickle(answer.results, batch.count)
             spent = time.monotonic() - started
             with self._flow.lock:
                 self._flow.tally.add(

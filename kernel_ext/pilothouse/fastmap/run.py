@@ -188,8 +188,10 @@ class Run:
         """How it has ended, in words; empty before that."""
         text = self._flow.outcome
         is_plain = self.state in (State.DONE, State.DETACHED)
-        if not text or self._confirmed is None or is_plain:
+        if not text or self._site is None or is_plain:
             return text
+        if self._confirmed is None:
+            return f"{text}; the service has not confirmed the end yet"
         if self._confirmed:
             return f"{text}; the service has confirmed the end"
         return f"{text}; the service has not confirmed the end and frees it when idle"
