@@ -69,8 +69,8 @@ class Cluster:
             from . import far
         except ImportError as exc:
             raise ServiceError(
-                f"--dask needs the package distributed: {exc}",
-                hint="pip install pilothouse[dask]",
+                f"--dask needs the package distributed ({exc.name} is missing)",
+                hint="pip install 'pilothouse[dask]'",
             ) from exc
         for module in (far, process, child, outcomes, errors):
             cloudpickle.register_pickle_by_value(module)
