@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import ssl
 import threading
 import time
 
@@ -291,11 +292,31 @@ def test_a_configuration_brings_certificates(run, steps, tmp_path):
         steps, config={**probe.json, "Access": access}
     ) as served:
         assert served.url.startswith("https://")
-        with pytest.raises(LineError, match="needs a certificate") as caught:
+        with pytest.raises(ConnectError, match="TLS with") as caught:
             run(f"%mplane getcap {served.url}")
         assert "--config FILE" in caught.value.hint
 
         rows = run(f"%mplane getcap {served.url} --config {config}").rows
+
+        assert [row["capability"] for row in rows] == ["steps"]
+
+
+def test_the_profile_says_which_authority_is_trusted(run, steps, tmp_path, monkeypatch):
+    for name in ("ours", "other"):
+        (tmp_path / name).mkdir()
+    ours, other = Authority(tmp_path / "ours"), Authority(tmp_path / "other", "Other")
+    probe = ours.party("SSB", "Components", "Component-1")
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(probe.cert, probe.key)  # asks for no certificate
+    with mplane.component.serve(steps, ssl_context=context) as served:
+        monkeypatch.setenv("PILOTHOUSE_MPLANE_URL", served.url)
+        monkeypatch.setenv("PILOTHOUSE_MPLANE_VERIFY", str(other.ca))
+        with pytest.raises(ConnectError, match="TLS with") as caught:
+            run("%mplane getcap")
+        assert "verify in the profile" in caught.value.hint
+
+        monkeypatch.setenv("PILOTHOUSE_MPLANE_VERIFY", str(ours.ca))
+        rows = run("%mplane getcap").rows
 
         assert [row["capability"] for row in rows] == ["steps"]
 

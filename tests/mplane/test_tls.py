@@ -99,8 +99,26 @@ def test_https_without_a_certificate_of_ones_own_is_asked_for(parties):
     assert not state.is_on
 
 
+def test_another_authority_is_trusted_for_one_host(parties):
+    state = TlsState(anonymous=True)
+    first = state.pool_for("https", "127.0.0.1", 1228)
+    near, far = str(parties.client.ca), str(parties.stranger.ca)
+
+    state.trust("https://127.0.0.1:1228/capability", near)
+    state.trust("https://127.0.0.1:1229", far)
+
+    found = state.pool_for("https", "127.0.0.1", 1228)
+    assert first is not found
+    assert found.verify == near
+    assert state.pool_for("https", "127.0.0.1", 1229).verify == far
+    assert state.pool_for("https", "127.0.0.1", 1230).verify is first.verify
+    state.trust("https://127.0.0.1:1228", near)
+    assert state.pool_for("https", "127.0.0.1", 1228) is found
+
+
 def test_a_configuration_decides_whom_to_trust(parties):
     state = TlsState(parties.client.json, verify=False)
+    state.trust("https://127.0.0.1:1228", False)
 
     peer = state.pool_for("https", "127.0.0.1", 1228)
 

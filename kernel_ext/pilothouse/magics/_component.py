@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from pilothouse.mplane.measurement import Measurement
     from pilothouse.mplane.model import Capability
     from pilothouse.mplane.shell.commands import Commands
+    from pilothouse.mplane.tls import TlsState
 
 __all__ = [
     "HINT",
@@ -44,14 +45,18 @@ class Connected:
     Attributes:
         client: What asks components.
         commands: The words of mpcli over the client.
+        tls: Certificates.
         url: Where capabilities were asked for last; empty before that.
         measurements: By label, the oldest first.
         sent: What was sent last, or is being sent.
     """
 
-    def __init__(self, client: HttpInitiatorClient, commands: Commands) -> None:
+    def __init__(
+        self, client: HttpInitiatorClient, commands: Commands, tls: TlsState
+    ) -> None:
         self.client = client
         self.commands = commands
+        self.tls = tls
         self.url = ""
         self.measurements: dict[str, Measurement] = {}
         self.sent: Measurement | None = None
@@ -173,6 +178,8 @@ def connect(session: Session, where: str | None = None) -> list[Capability]:
     """
     url = _place(session, where)
     mine = made(session)
+    is_profile = where and "://" not in where and where != _LOCAL
+    _trust(session, mine.tls, where if is_profile else None)
     with certified():
         if not url.rstrip("/").endswith(("/capability", "/capabilities")):
             mine.commands.seturl(url)
@@ -185,12 +192,18 @@ def connect(session: Session, where: str | None = None) -> list[Capability]:
 @contextmanager
 def certified() -> Iterator[None]:
     """Tell how to bring the certificate that an address needs."""
+    from pilothouse.transport.failure import TlsError
+
     try:
         yield
     except ValueError as exc:
-        raise LineError(
-            str(exc), hint="%mplane getcap URL --config FILE, as mpcli takes it"
-        ) from exc
+        raise LineError(str(exc)) from exc
+    except TlsError as exc:
+        exc.hint = (
+            "a certificate of one's own: %mplane getcap URL --config FILE, as mpcli "
+            "takes it; another authority: verify in the profile"
+        )
+        raise
 
 
 def made(session: Session) -> Connected:
@@ -229,10 +242,10 @@ def configured(session: Session, file: Path | None) -> Connected:
         model.preload_registry(str(registry))
     if settings.registries.default is not None:
         model.initialize_registry(settings.registries.default)
-    client = HttpInitiatorClient(
-        TlsState(settings), None if asks is None else asks.default_url
-    )
-    found = Connected(client, Commands(client))
+    tls = TlsState(settings, anonymous=True)
+    client = HttpInitiatorClient(tls, None if asks is None else asks.default_url)
+    found = Connected(client, Commands(client), tls)
+    _trust(session, tls)
     client.on_send = found.sends
     session.keep(SERVICE, found)
     if asks is not None and asks.capability_url:
@@ -304,6 +317,14 @@ def _place(session: Session, where: str | None) -> str:
     from ._local import local_services
 
     return str(local_services(session, SERVICE).services[SERVICE].url)
+
+
+def _trust(session: Session, tls: TlsState, profile: str | None = None) -> None:
+    """Check the certificate of a profile's component as that says."""
+    place = session.settings.profile(profile).endpoint(SERVICE)
+    if place.url:
+        with certified():
+            tls.trust(place.url, place.verify)
 
 
 def _local_url() -> str | None:

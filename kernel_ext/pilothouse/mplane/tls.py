@@ -58,6 +58,7 @@ class TlsState:
         self._forged = forged_identity
         self._lock = threading.Lock()
         self._peers: dict[str, HttpPeer] = {}
+        self._trusted: dict[tuple[str, int | None], bool | str | None] = {}
         self._identity = NOBODY
         self._server_context: ssl.SSLContext | None = None
         if self._tls is not None:
@@ -97,8 +98,7 @@ class TlsState:
                 f"https://{host} needs a certificate and a key of one's own: "
                 "configure [TLS]"
             )
-        name = f"[{host}]" if ":" in host else host
-        origin = f"{scheme}://{name}" if port is None else f"{scheme}://{name}:{port}"
+        origin = _origin(scheme, host, port)
         with self._lock:
             peer = self._peers.get(origin)
             if peer is None:
@@ -108,7 +108,9 @@ class TlsState:
                     origin,
                     timeout=_ANSWER_SECONDS,
                     connect_timeout=_CONNECT_SECONDS,
-                    verify=self._verify,
+                    verify=self._verify
+                    if tls is not None
+                    else self._trusted.get((host, port), self._verify),
                     cert=None if tls is None else (str(tls.cert), str(tls.key)),
                     retries=Retries(attempts=3, total=4.0),
                     max_answer_bytes=MAX_RESULT_BYTES,
@@ -130,6 +132,28 @@ class TlsState:
         return self.pool_for(parts.scheme or None, parts.hostname or "", parts.port), (
             target
         )
+
+    def trust(self, url: str, verify: bool | str | None) -> None:
+        """Check the certificate of the host of a URL in another way, from now on.
+
+        Without effect where the configuration names the authorities.
+
+        Args:
+            url: Any URL there.
+            verify: As in the constructor.
+
+        Raises:
+            ValueError: If it names no host.
+        """
+        parts = _split(url)
+        host = parts.hostname or ""
+        with self._lock:
+            if self._trusted.get((host, parts.port), self._verify) == verify:
+                return
+            self._trusted[host, parts.port] = verify
+            peer = self._peers.pop(_origin("https", host, parts.port), None)
+        if peer is not None:
+            peer.close()
 
     def get_ssl_options(self) -> ssl.SSLContext | None:
         """Return what a server needs to speak TLS, None without TLS."""
@@ -174,6 +198,11 @@ class TlsState:
             peers = list(self._peers.values())
         for peer in peers:
             peer.close()
+
+
+def _origin(scheme: str, host: str, port: int | None) -> str:
+    name = f"[{host}]" if ":" in host else host
+    return f"{scheme}://{name}" if port is None else f"{scheme}://{name}:{port}"
 
 
 def _split(url: str) -> SplitResult:
