@@ -246,6 +246,54 @@ def test_a_run_of_an_earlier_kernel_can_be_stopped(run, connected):
     assert JobBook().records() == []
 
 
+def test_a_run_that_was_taken_up_and_cancelled_is_crossed_out(run, connected):
+    run(SLOW)
+    handle = run("%fastmap slow {range(500)} --detach")
+    handle.detach()
+    again = run(f"%pilot attach {handle.run_id[:8]} --detach")
+    assert len(JobBook().records()) == 1
+
+    assert "cancelled" in again.cancel()
+
+    assert JobBook().records() == []
+    assert repr(run("%pilot jobs")) == "(no jobs are out there)"
+
+
+@pytest.fixture
+def abandoned(shell, secret, connected):
+    """The session's service has gone away since it was connected."""
+    known = Session.of(shell).kept(_fastmap.SERVICE)
+    url = "http://127.0.0.1:1"
+    known.config = known.config.with_options(cloud_url=url, retry_timeout=0.1)
+    return url
+
+
+def test_runs_are_shown_also_when_the_service_is_away(run, shown, connected, abandoned):
+    run("%fastmap double {range(5)} --policy LOCAL")
+
+    (row,) = run("%fastmap runs")
+    assert (row["function"], row["state"]) == ("double", "done")
+    assert "no connection to 127.0.0.1:1" in shown("%fastmap runs")
+
+
+def test_that_a_map_did_without_the_service_is_said_once(
+    run, shown, connected, abandoned
+):
+    run(SLOW)
+
+    text = shown("_ = %fastmap slow {range(12)} --policy ADAPTIVE")
+    assert "without the service: auth failed: no connection" in text
+    assert "without" not in shown("_ = %fastmap slow {range(12)} --policy ADAPTIVE")
+
+
+def test_an_error_before_the_first_result_promises_none(run, connected, abandoned):
+    with pytest.raises(FastmapException) as caught:
+        run("%fastmap double {range(5)}")
+
+    assert "what came back" not in str(caught.value)
+    assert "pilothouse up" in caught.value.hint
+
+
 def test_completion_offers_functions_items_options_and_words(run, complete, connected):
     run("numbers = [1]\nword = 'w'\nnot_callable = 3")
 
@@ -283,5 +331,9 @@ def test_an_error_of_the_items_comes_as_it_is(run, connected):
 def test_a_service_that_is_gone_is_an_error_with_a_hint(run, monkeypatch):
     monkeypatch.setenv("PILOTHOUSE_FASTMAP_SECRET", "0" * 64)
 
-    with pytest.raises(PilothouseError, match="auth"):
+    with pytest.raises(PilothouseError, match="auth") as caught:
         run("%fastmap connect http://127.0.0.1:1")
+
+    assert caught.value.hint == (
+        "is there a service at http://127.0.0.1:1? pilothouse up starts one here"
+    )

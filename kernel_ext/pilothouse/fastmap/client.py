@@ -302,7 +302,12 @@ class Cloud:
                 repeat=False,
             )
         except errors.PilothouseError as exc:
-            raise of_branch(f"{endpoint} failed", exc) from exc
+            failure = of_branch(f"{endpoint} failed", exc)
+            if isinstance(exc, errors.ConnectError) and not failure.hint:
+                failure.hint = (
+                    f"is there a service at {self.url}? pilothouse up starts one here"
+                )
+            raise failure from exc
         warning = answer.headers.get(names.SERVER_WARNING)
         if warning and warning not in self.warnings:
             self.warnings.append(warning)

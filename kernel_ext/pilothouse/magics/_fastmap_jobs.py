@@ -5,8 +5,9 @@ from __future__ import annotations
 import datetime as dt
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
-from pilothouse.errors import NotFoundError
+from pilothouse.errors import NotFoundError, TransportError
 from pilothouse.jobs import JobBook, JobRecord
 
 from . import _fastmap
@@ -23,6 +24,7 @@ __all__ = ["KIND", "MapInterrupt", "done_of", "follow_run", "write_down"]
 
 _ARRIVAL_SECONDS = 30.0
 _OVER = ("done", "failed", "cancelled")
+_TOLD: WeakKeyDictionary[Session, set[str]] = WeakKeyDictionary()
 
 
 class MapInterrupt(KeyboardInterrupt):
@@ -74,16 +76,30 @@ def follow_run(
         tidy = session.cells.relocate
         return RunProgress(run, label=_label(run), unit="items", tidy=tidy)
 
-    return follow(
-        session,
-        run,
-        label=_label(run),
-        unit="items",
-        out=out,
-        quiet=quiet,
-        interrupt=lambda text: MapInterrupt(text, run),
-        view=view,
-    )
+    try:
+        return follow(
+            session,
+            run,
+            label=_label(run),
+            unit="items",
+            out=out,
+            quiet=quiet,
+            interrupt=lambda text: MapInterrupt(text, run),
+            view=view,
+        )
+    finally:
+        _warn(session, run)
+
+
+def _warn(session: Session, run: Run) -> None:
+    """Show what the service, or its absence, is a warning of; each text once."""
+    from IPython.display import display
+
+    told = _TOLD.setdefault(session, set())
+    for warning in run.warnings:
+        if warning not in told:
+            told.add(warning)
+            display(Note(warning))
 
 
 def _label(run: Run) -> str:
@@ -124,10 +140,23 @@ def _open(session: Session, record: JobRecord) -> Run:
         return mine
     config = _fastmap.config_at(session, record.url)
     run = config.attach(record.id, total=record.details.get("total"))
+    _cross_out_later(run, record)
     found: _fastmap.Connected | None = session.kept(_fastmap.SERVICE)
     if found is not None:
         found.took(run)
     return run
+
+
+def _cross_out_later(run: Run, record: JobRecord) -> None:
+    """Cross a run out when its service has nothing more of it."""
+
+    def changed(_run: object = None) -> None:
+        may_be_there = isinstance(run.failure, TransportError)
+        if str(run.state) in _OVER and not may_be_there:
+            JobBook().forget(record.key)
+
+    run.on_change(changed)
+    changed()
 
 
 def _follow(session: Session, handle: Any, out: str | None) -> object:  # noqa: ANN401

@@ -11,7 +11,7 @@ from __future__ import annotations
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sized
 from typing import TYPE_CHECKING, Any, Protocol
 
 from pilothouse.errors import PilothouseError
@@ -104,7 +104,8 @@ def follow(
         shown.end()
         cancelled = str(getattr(job, "state", "")) == "cancelled"
         kept = keep_partial(session, job, (out if cancelled else None) or PARTIAL)
-        if cancelled or not exc.hint:
+        came_back = _has_something(session.shell.user_ns[kept])
+        if came_back and (cancelled or not exc.hint):
             exc.hint = f"what came back is in {kept}"
         raise
     except BaseException:
@@ -118,6 +119,10 @@ def keep_partial(session: Session, job: Job, name: str) -> str:
     """Bind what a job has given so far to a name; return the name."""
     session.shell.user_ns[name] = job.partial()
     return name
+
+
+def _has_something(partial: object) -> bool:
+    return not isinstance(partial, Sized) or len(partial) > 0
 
 
 def _hear_clicks() -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from IPython.core.magic import magics_class
 
-from pilothouse.errors import LineError
+from pilothouse.errors import LineError, PilothouseError
 
 from . import _fastmap
 from ._arguments import Argument, Command, Option
@@ -27,10 +27,11 @@ from ._readers import (
     live_or_text,
     text,
 )
-from ._show import Page, Table
+from ._show import Note, Page, Table
 
 if TYPE_CHECKING:
     from pilothouse.fastmap import Run
+    from pilothouse.fastmap.wire.answers import RunInfo
 
 __all__ = ["FastmapMagics"]
 
@@ -161,7 +162,7 @@ class FastmapMagics(HouseMagics):
         connected = _fastmap.connected(self.session)
         rows = [_row(run) for run in connected.runs]
         known = {run.run_id for run in connected.runs}
-        others = connected.config.runs() if connected.url else []
+        others = _at_the_service(connected)
         rows += [
             {
                 "run": each.run_id[:8],
@@ -209,6 +210,17 @@ class FastmapMagics(HouseMagics):
                 hint="%%fastmap --over ITEMS",
             )
         return function_of(self.session, cell), _items(args.over)
+
+
+def _at_the_service(connected: _fastmap.Connected) -> list[RunInfo]:
+    """Return the runs that the service knows; without an answer, say so."""
+    try:
+        return connected.config.runs() if connected.url else []
+    except PilothouseError as exc:
+        from IPython.display import display
+
+        display(Note(f"these are the runs of this notebook: {exc.message}"))
+        return []
 
 
 def _wait_for_service(run: Run, limit: float) -> None:
