@@ -114,6 +114,39 @@ def test_the_doctor_looks_at_everything(run, connected):
     assert "<table>" in report._repr_html_()
 
 
+def test_the_doctor_asks_every_local_service(run, no_services_left, quiet_place):
+    run(f"%pilot up --data-dir {quiet_place / 'data'}")
+
+    apart = checks(run("%pilot doctor"))
+    for line in ("%aimm connect", "%fastmap connect", "%mplane getcap"):
+        run(line)
+    connected = checks(run("%pilot doctor"))
+
+    for found in (apart, connected):
+        states = {name: found[name].state for name in ("AIMM", "Fastmap", "mPlane")}
+        assert set(states.values()) == {State.OK}, found
+    assert "takes our secret" in apart["Fastmap"].found
+    assert "capabilities" in connected["mPlane"].found
+
+
+def test_services_that_are_gone_are_faults_with_a_fix(run, quiet_place, monkeypatch):
+    monkeypatch.setenv("PILOTHOUSE_FASTMAP_SECRET", "a" * 64)
+    gone = "".join(
+        f'[profiles.default.{service}]\nurl = "{scheme}://127.0.0.1:9"\n'
+        for service, scheme in (("aimm", "ws"), ("fastmap", "http"), ("mplane", "http"))
+    )
+    (quiet_place / FILE_NAME).write_text(gone, encoding="utf-8")
+
+    found = checks(run("%pilot doctor"))
+
+    for name in ("Fastmap", "mPlane"):
+        assert found[name].state is State.FAULT
+        assert "%pilot up" in found[name].fix
+    assert found["AIMM"].state is State.NOTE  # nobody has the password
+    assert "PILOTHOUSE_AIMM_PASSWORD" in found["AIMM"].fix
+    assert "a" * 64 not in repr(found)
+
+
 def test_every_fault_has_a_fix(run, connected, quiet_place):
     (quiet_place / FILE_NAME).write_text(
         '[profiles.a.fastscore]\npassword = "canary"\n', encoding="utf-8"

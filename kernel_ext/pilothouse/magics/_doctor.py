@@ -27,6 +27,7 @@ from pilothouse.errors import (
 
 from . import _suite
 from ._asking import ask_of
+from ._doctor_peers import look_at_aimm, look_at_fastmap, look_at_mplane
 from ._report import LOOPBACK, Check, Report, State, redact
 
 if TYPE_CHECKING:
@@ -56,7 +57,8 @@ def examine(session: Session) -> Report:
     checks: list[Check] = []
     for look in (_versions, _front_end, _proxies, _profiles, _credentials, _local):
         checks += _guarded(look, session)
-    checks += _guarded(_fastscore, session)
+    for look in (_fastscore, look_at_aimm, look_at_fastmap, look_at_mplane):
+        checks += _guarded(look, session)
     return Report(checks)
 
 
@@ -68,7 +70,7 @@ def _guarded(
             found, fix = redact(check.found), redact(check.fix)
             yield Check(check.name, check.state, found, fix)
     except Exception as exc:  # the report has to come out whatever breaks
-        name = look.__name__.strip("_").replace("_", " ")
+        name = look.__name__.removeprefix("look_at").strip("_").replace("_", " ")
         yield Check(name, State.FAULT, redact(f"{type(exc).__name__}: {exc}"))
 
 
