@@ -27,6 +27,12 @@ from pilothouse.magics._line import is_silenced, split, unsilenced
         ("inline:1,2,3 0", ["inline:1,2,3", "0"]),
         ('inline:{"x":1}', ['inline:{"x":1}']),
         ("'inline:{\"x\": 1}' 0", ['inline:{"x": 1}', "0"]),
+        ("n=[1, 2] m={a + b} x", ["n=[1, 2]", "m={a + b}", "x"]),
+        (
+            "@rows(3, n='a b') y=@rows(f(1), 2)",
+            ["@rows(3, n='a b')", "y=@rows(f(1), 2)"],
+        ),
+        ("f(1, 2) a={ b", ["f(1,", "2)", "a={", "b"]),
     ],
 )
 def test_words_of_a_line(line, words):

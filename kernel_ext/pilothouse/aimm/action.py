@@ -209,7 +209,9 @@ class Action:
             self.outcome = f"{self.call} is complete"
         except BaseException as exc:
             self._error = exc
-            self.outcome = str(exc).splitlines()[0]
+            was_cancelled = self._ended_as() == "cancelled"
+            said = f"{self.call} was cancelled" if was_cancelled else str(exc)
+            self.outcome = said.partition("\n")[0]
         with self._lock:
             self._over.set()
             callbacks, self._callbacks = self._callbacks, []

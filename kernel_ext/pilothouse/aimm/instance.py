@@ -40,6 +40,11 @@ class ModelInstance:
         return hash((id(self._client), self.id))
 
     @property
+    def client(self) -> Client:
+        """The client that it is reached by."""
+        return self._client
+
+    @property
     def size(self) -> int | None:
         """Length of its bytes as the server said last, or None."""
         known = self._client.state.models.get(self.id)

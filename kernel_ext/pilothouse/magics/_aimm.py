@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import weakref
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -11,17 +12,18 @@ from typing import TYPE_CHECKING, Any
 from pilothouse import secrets
 from pilothouse.errors import LineError, NotAuthorizedError, NotFoundError
 from pilothouse.jobs import JobBook, JobRecord
-from pilothouse.profiles import Endpoint, Setting
+from pilothouse.profiles import Endpoint
 from pilothouse.secrets import Secret
 
 from ._asking import ask_of
 from ._following import follow
 from ._jobs import JobKind
 from ._names import Name
+from ._places import local_place, named_place
 from ._session import Session
 
 if TYPE_CHECKING:
-    from pilothouse.aimm import Action, Client
+    from pilothouse.aimm import Action, Client, ModelInstance
 
 __all__ = [
     "KIND",
@@ -31,12 +33,13 @@ __all__ = [
     "connect",
     "connected",
     "follow_action",
+    "found_again",
     "is_local",
     "write_down",
 ]
 
 SERVICE = "aimm"
-_LOCAL = "local"
+_once_local: weakref.WeakSet[Client] = weakref.WeakSet()
 
 
 class ActionInterrupt(KeyboardInterrupt):
@@ -75,6 +78,12 @@ def connected(session: Session) -> Client:
         PilothouseError: If none is known, or it does not take us.
     """
     found: Client | None = session.kept(SERVICE)
+    if found is not None and str(found.connection) == "ready":
+        return found
+    if found is not None and found in _once_local and _local(found.url) is None:
+        if not _runs_here():
+            raise LineError("the local services are stopped", hint="%pilot up")
+        return connect(session, Choice(where="local"))
     if found is not None and str(found.connection) != "closed":
         return found
     if not _is_known(session):
@@ -110,7 +119,22 @@ def connect(session: Session, choice: Choice) -> Client:
         raise
     session.keep(SERVICE, client)
     session.names.watch(SERVICE, lambda: _names(client))
+    if is_local(client):
+        _once_local.add(client)
     return client
+
+
+def found_again(client: Client, instance: ModelInstance) -> ModelInstance:
+    """Return an instance as this client reaches it.
+
+    The local server has the same instances after a restart, at another address.
+    """
+    before = instance.client
+    if before is client or not {before, client} <= set(_once_local):
+        return instance
+    there = client.models.get(instance.id)
+    is_same = there is not None and there.model_type == instance.model_type
+    return there if is_same and there is not None else instance
 
 
 def is_local(client: Client) -> bool:
@@ -175,6 +199,10 @@ def follow_action(session: Session, action: Action, out: str | None) -> object:
 def _is_known(session: Session) -> bool:
     if session.settings.profile().endpoint(SERVICE).url:
         return True
+    return _runs_here()
+
+
+def _runs_here() -> bool:
     from pilothouse import services
 
     return any(SERVICE in local.services for local in services.status())
@@ -195,28 +223,16 @@ def _same(one: str, other: str) -> bool:
 
 
 def _place(session: Session, choice: Choice) -> tuple[Endpoint, str, Secret]:
-    if choice.where and "://" in choice.where:
-        if "@" in choice.where.partition("://")[2].partition("/")[0]:
-            raise LineError(
-                "a password in an address would stay in the notebook",
-                hint="set PILOTHOUSE_AIMM_PASSWORD, or run this where it can ask",
-            )
-        place = Endpoint(SERVICE, {"url": Setting(choice.where, "the line")})
-    elif choice.where == _LOCAL:
-        place = Endpoint(SERVICE)
-    else:
-        place = session.settings.profile(choice.where).endpoint(SERVICE)
-        if choice.where and not place.url:
-            raise LineError(
-                f"profile {choice.where!r} has no address for AIMM",
-                hint="%pilot profiles shows what it has",
-            )
+    place = named_place(
+        session,
+        SERVICE,
+        choice.where,
+        title="AIMM",
+        instead="set PILOTHOUSE_AIMM_PASSWORD, or run this where it can ask",
+    )
     if not place.url:
-        from ._local import local_services
-
-        local = local_services(session, SERVICE).services[SERVICE]
-        settings = {**place.settings, "url": Setting(local.url, "local services")}
-        return Endpoint(SERVICE, settings), local.username, Secret(local.password)
+        place, local = local_place(session, SERVICE, place)
+        return place, local.username, Secret(local.password)
     fields = _local(place.url)
     if fields is not None:
         return place, fields["username"], Secret(fields["password"])

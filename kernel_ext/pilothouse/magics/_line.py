@@ -1,14 +1,16 @@
 r"""The words of a magic's line.
 
     line    = { blank } [ word { blank word } ] [ ";" ]
-    word    = bracket / { char / "=" quoted } / quoted { char }
+    word    = bracket / { char / "=" quoted / "=" bracket / data } / quoted { char }
     quoted  = "'" { char } "'" / '"' { char } '"'
     bracket = "[" ... "]" / "{" ... "}"          ; to the matching one
+    data    = "@" { char } "(" ... ")"           ; at the beginning, or after "="
 
 A word that begins with a bracket goes to the matching one, blanks included, so JSON
-can be written as it is. A quote at the beginning of a word or after ``=`` groups, and
-is taken off; elsewhere it is an ordinary character, as is a backslash (a Windows path).
-The final ``;`` silences the output.
+can be written as it is; so does a bracket after ``=``, and so do the arguments of
+``@name``. A quote at the beginning of a word or after ``=`` groups, and is taken off;
+elsewhere it is an ordinary character, as is a backslash (a Windows path). The final
+``;`` silences the output.
 """
 
 from __future__ import annotations
@@ -108,6 +110,9 @@ def _plain(line: str, start: int) -> Word:
             is_closed = end > 0
             text.append(line[position + 1 : end] if is_closed else line[position + 1 :])
             position = end + 1 if is_closed else len(line)
+        elif position > start and (end := _value_end(line, start, position)):
+            text.append(line[position:end])
+            position = end
         else:
             text.append(char)
             position += 1
@@ -118,6 +123,28 @@ def _plain(line: str, start: int) -> Word:
 def _bracket(line: str, start: int) -> Word | None:
     if line[start] not in "[{":
         return None
+    end = _closed_at(line, start)
+    if not end:
+        raw = line[start:]
+        return Word(raw, raw, start, len(line), line[start], is_closed=False)
+    if end < len(line) and not line[end].isspace() and line[end] != ";":
+        return None
+    raw = line[start:end]
+    return Word(raw, raw, start, end, line[start])
+
+
+def _value_end(line: str, start: int, position: int) -> int:
+    """Return where a bracket inside a word ends, if it is one; else 0."""
+    if line[position] in "[{":
+        return _closed_at(line, position) if line[position - 1] == "=" else 0
+    if line[position] == "(":
+        value = line[start:position].rpartition("=")[2]
+        return _closed_at(line, position) if value[:1] == "@" else 0
+    return 0
+
+
+def _closed_at(line: str, start: int) -> int:
+    """Return the end of the bracket that begins at ``start``; 0 when it has none."""
     closing: list[str] = []
     position = start
     while position < len(line):
@@ -130,14 +157,9 @@ def _bracket(line: str, start: int) -> Word | None:
         elif closing and char == closing[-1]:
             closing.pop()
             if not closing:
-                end = position + 1
-                if end < len(line) and not line[end].isspace() and line[end] != ";":
-                    return None
-                raw = line[start:end]
-                return Word(raw, raw, start, end, line[start])
+                return position + 1
         position += 1
-    raw = line[start:]
-    return Word(raw, raw, start, len(line), line[start], is_closed=False)
+    return 0
 
 
 def _end_of_string(line: str, start: int) -> int:

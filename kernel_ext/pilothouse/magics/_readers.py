@@ -273,7 +273,8 @@ def live(kind: str, metavar: str, *types: str, also: tuple[str, ...] = ()) -> Re
             return value
         return str(value) if word.quote == "{" and is_object else _text(word, scope)
 
-    own = (f"object:{kind}",) if types else ()
+    classes = (spec.rpartition(":")[2].lower() for spec in types)
+    own = dict.fromkeys(f"object:{name}" for name in (kind, *classes) if types)
     return Reader(read, metavar, (kind, *also, *own))
 
 

@@ -1,19 +1,21 @@
 """Arguments of a plugin on a magic's line: values, data access, keywords.
 
 value   = "@" name [ "(" python arguments ")" ]     ; data that the server fetches
-        | name = value                              ; a keyword
+        | name = value                              ; a keyword: an expression, 'text'
         | a name, an expression in braces, JSON     ; as everywhere
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from pilothouse.errors import LineError
 
 from ._line import Word
+from ._names import Name
 from ._readers import DATA, Reader, Scope
 
 __all__ = ["VALUE", "Keyword", "divided"]
@@ -57,10 +59,12 @@ def _read(word: Word, scope: Scope) -> object:
     if found is None:
         return DATA.read(word, scope)
     name, text = found["name"], found["value"]
+    if word.raw[len(name) + 1 : len(name) + 2] in ("'", '"'):
+        return Keyword(name, text)
     if text.startswith("@"):
         return Keyword(name, _data_access(text, scope))
     if text[:1] == "{" and text[-1:] == "}":
-        text = text[1:-1]
+        return Keyword(name, DATA.read(Word(text, text, 0, len(text), "{"), scope))
     return Keyword(name, scope.evaluate(text))
 
 
@@ -79,5 +83,13 @@ def _data_access(text: str, scope: Scope) -> object:
     return DataAccess(found["name"], args, kwargs)
 
 
-VALUE = Reader(_read, "VALUE", ("object", "data access"))
+def _offers(session: Any, _before: Sequence[Word], current: str) -> Iterator[Name]:  # noqa: ANN401
+    """Offer data after ``NAME=`` too."""
+    name, equals, _ = current.partition("=")
+    if equals and name.isidentifier():
+        for one in session.names.get("data access"):
+            yield Name(f"{name}={one.text}", "data access")
+
+
+VALUE = Reader(_read, "VALUE", ("object", "data access"), offers=_offers)
 """One argument of a plugin."""

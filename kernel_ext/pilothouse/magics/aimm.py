@@ -245,7 +245,12 @@ def _instance(client: Client, given: object) -> ModelInstance:
     from pilothouse.aimm import ModelInstance
 
     if isinstance(given, ModelInstance):
-        return given
+        return _aimm.found_again(client, given)
+    if not str(given).isdecimal():
+        raise LineError(
+            f"{str(given)!r} is neither the id of an instance nor a name bound to one",
+            hint="%aimm models shows them",
+        )
     number = _number(str(given))
     found = client.models.get(number)
     if found is None:

@@ -345,6 +345,8 @@ class Engine:
     def _take_word(self, action: Action, word: Mapping[str, Any]) -> None:
         if "progress" in word:
             self._change(action, {"progress": word["progress"]})
+        elif "report" not in word:
+            return  # its last word before it ends: what was reported stays
         elif word.get("place") is None:
             self._change(action, {"action": word.get("report")})
         else:
