@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from pilothouse.errors import LineError, NotFoundError, PilothouseError
 from pilothouse.nearest import did_you_mean
 
+from ._places import LOCAL, local_place, named_place
 from ._session import Session
 
 if TYPE_CHECKING:
@@ -35,7 +36,6 @@ __all__ = [
 ]
 
 SERVICE = "mplane"
-_LOCAL = "local"
 HINT = "%mplane getcap URL, or %pilot up"
 
 
@@ -178,7 +178,7 @@ def connect(session: Session, where: str | None = None) -> list[Capability]:
     """
     url = _place(session, where)
     mine = made(session)
-    is_profile = where and "://" not in where and where != _LOCAL
+    is_profile = where and "://" not in where and where != LOCAL
     _trust(session, mine.tls, where if is_profile else None)
     with certified():
         if not url.rstrip("/").endswith(("/capability", "/capabilities")):
@@ -294,29 +294,14 @@ def pick(session: Session, token_or_label: str) -> Capability:
 
 
 def _place(session: Session, where: str | None) -> str:
-    if where and "://" in where:
-        if "@" in where.partition("://")[2].partition("/")[0]:
-            raise LineError(
-                "a password in an address would stay in the notebook",
-                hint="components know their clients by certificates",
-            )
-        return where
-    if where and where != _LOCAL:
-        url = session.settings.profile(where).endpoint(SERVICE).url
-        if not url:
-            raise LineError(
-                f"profile {where!r} has no address for mPlane",
-                hint="%pilot profiles shows what it has",
-            )
-        return url
     if where is None:
         found: Connected | None = session.kept(SERVICE)
         url = (found.url if found else "") or known_url(session)
         if url:
             return url
-    from ._local import local_services
-
-    return str(local_services(session, SERVICE).services[SERVICE].url)
+    instead = "components know their clients by certificates"
+    place = named_place(session, SERVICE, where, title="mPlane", instead=instead)
+    return place.url or str(local_place(session, SERVICE, place)[1].url)
 
 
 def _trust(session: Session, tls: TlsState, profile: str | None = None) -> None:

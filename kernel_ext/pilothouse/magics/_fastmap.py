@@ -16,6 +16,7 @@ from pilothouse.secrets import Secret
 
 from ._asking import ask_of
 from ._names import Name
+from ._places import local_place, named_place
 from ._session import Session
 
 if TYPE_CHECKING:
@@ -34,7 +35,6 @@ __all__ = [
 
 SERVICE = "fastmap"
 POLICIES = ("ADAPTIVE", "CLOUD", "LOCAL")
-_LOCAL = "local"
 _LEAVE_SECONDS = 2.0
 
 
@@ -254,29 +254,17 @@ def _local_secret(url: str) -> Secret | None:
 
 
 def _place(session: Session, choice: Choice) -> tuple[Endpoint, Secret]:
-    if choice.where and "://" in choice.where:
-        if "@" in choice.where.partition("://")[2].partition("/")[0]:
-            raise LineError(
-                "a secret in an address would stay in the notebook",
-                hint="set PILOTHOUSE_FASTMAP_SECRET, or run this where it can ask",
-            )
-        place = Endpoint(SERVICE, {"url": Setting(choice.where, "the line")})
-    elif choice.where == _LOCAL:
-        place = Endpoint(SERVICE)
-    else:
-        place = session.settings.profile(choice.where).endpoint(SERVICE)
-        if choice.where and not place.url:
-            raise LineError(
-                f"profile {choice.where!r} has no address for Fastmap",
-                hint="%pilot profiles shows what it has",
-            )
+    place = named_place(
+        session,
+        SERVICE,
+        choice.where,
+        title="Fastmap",
+        instead="set PILOTHOUSE_FASTMAP_SECRET, or run this where it can ask",
+    )
     if place.url:
         return place, _local_secret(place.url) or _secret(session, place.url)
-    from ._local import local_services
-
-    local = local_services(session, SERVICE).services[SERVICE]
-    settings = {**place.settings, "url": Setting(local.url, "local services")}
-    return Endpoint(SERVICE, settings), Secret(local.to_dict()["secret"])
+    place, local = local_place(session, SERVICE, place)
+    return place, Secret(local.secret)
 
 
 def _secret(session: Session, url: str) -> Secret:

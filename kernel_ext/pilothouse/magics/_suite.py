@@ -15,11 +15,12 @@ from pilothouse.errors import (
     PilothouseError,
 )
 from pilothouse.nearest import did_you_mean
-from pilothouse.profiles import Endpoint, Setting
+from pilothouse.profiles import Endpoint
 from pilothouse.secrets import Secret
 
 from ._asking import ask_of
 from ._names import Name
+from ._places import local_place, named_place
 from ._session import Session
 
 if TYPE_CHECKING:
@@ -38,7 +39,6 @@ __all__ = [
 ]
 
 SERVICE = "fastscore"
-_LOCAL = "local"
 _SHOWN = 10
 
 
@@ -183,30 +183,18 @@ def log_in(session: Session, connected: Connect, url: str, username: str) -> str
 
 
 def _place(session: Session, choice: Choice) -> tuple[Endpoint, Secret | None]:
-    if choice.where and "://" in choice.where:
-        if "@" in choice.where.partition("://")[2].partition("/")[0]:
-            raise LineError(
-                "a password in an address would stay in the notebook",
-                hint="%fastscore connect ADDRESS --user NAME asks for it",
-            )
-        place = Endpoint(SERVICE, {"url": Setting(choice.where, "the line")})
-    elif choice.where == _LOCAL:
-        place = Endpoint(SERVICE)
-    else:
-        place = session.settings.profile(choice.where).endpoint(SERVICE)
-        if choice.where and not place.url:
-            raise LineError(
-                f"profile {choice.where!r} has no address for FastScore",
-                hint="%pilot profiles shows what it has",
-            )
+    place = named_place(
+        session,
+        SERVICE,
+        choice.where,
+        title="FastScore",
+        instead="%fastscore connect ADDRESS --user NAME asks for it",
+    )
     if place.url:
         found = secrets.find(SERVICE, "token", url=place.url, ask=secrets.nobody)
         return place, found.secret if found else None
-    from ._local import local_services
-
-    local = local_services(session, SERVICE).fastscore
-    settings = {**place.settings, "url": Setting(local.url, "local services")}
-    return Endpoint(SERVICE, settings), Secret(local.token) if local.token else None
+    place, local = local_place(session, SERVICE, place)
+    return place, Secret(local.token) if local.token else None
 
 
 def _made(
