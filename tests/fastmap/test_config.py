@@ -148,6 +148,26 @@ def test_charges_are_asked_for(scripted, monkeypatch):
     assert list(config.fastmap(abs, [-1])) == [1]
 
 
+def test_charges_that_nobody_can_confirm_are_not_made(scripted, monkeypatch):
+    def closed(text):
+        raise EOFError
+
+    monkeypatch.setattr("builtins.input", closed)
+    server, config = scripted(confirm_charges=True)
+
+    with pytest.raises(FastmapException, match="nobody is here to confirm"):
+        list(config.fastmap(abs, [-1]))
+    assert server.calls == []
+
+
+def test_how_a_run_ended_is_printed_once(local, capsys):
+    run = local.with_options(verbosity="NORMAL").submit(abs, ["no number"])
+
+    with pytest.raises(FastmapException):
+        run.result()
+    assert capsys.readouterr().out.count("failed: ") == 1
+
+
 def test_nothing_is_printed_unless_asked(scripted, capsys):
     _, config = scripted()
     config.submit(abs, [-1]).result()

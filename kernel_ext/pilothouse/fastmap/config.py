@@ -438,4 +438,10 @@ def _flat(lists: Iterator[list[Any]]) -> Iterator[Any]:
 
 
 def _ask(question: str) -> bool:
-    return input(question).strip().lower() in ("y", "yes")
+    try:
+        return input(question).strip().lower() in ("y", "yes")
+    except EOFError:
+        raise FastmapUsageError(
+            "nobody is here to confirm the charges; nothing was sent",
+            hint="confirm_charges=False sends without asking",
+        ) from None

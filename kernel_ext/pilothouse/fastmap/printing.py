@@ -66,7 +66,7 @@ class _Printer:
                 f"{duration(progress.seconds)}."
             )
         else:
-            self._print(f"{progress.state}: {self._run.outcome}")
+            self._print(self._run.outcome)  # which begins with the state
         if self._verbosity is Verbosity.LOUD:
             for lane in progress.lanes:
                 self._print(

@@ -147,7 +147,9 @@ class Run:
         done, of = self._counts()
         if self._flow.end(State.CANCELLED, f"cancelled: {done:,}{of} items are done"):
             self._close()
-        self._closed.wait(_END_SECONDS)  # who drives it may be closing it, too
+        is_closed = self._closed.wait(_END_SECONDS)  # who drives it may close it, too
+        if not is_closed and self._site is not None and self._confirmed is None:
+            return f"{self.outcome}; the service has not confirmed the end yet"
         return self.outcome
 
     def detach(self) -> str:
@@ -188,10 +190,8 @@ class Run:
         """How it has ended, in words; empty before that."""
         text = self._flow.outcome
         is_plain = self.state in (State.DONE, State.DETACHED)
-        if not text or self._site is None or is_plain:
+        if not text or self._confirmed is None or is_plain:
             return text
-        if self._confirmed is None:
-            return f"{text}; the service has not confirmed the end yet"
         if self._confirmed:
             return f"{text}; the service has confirmed the end"
         return f"{text}; the service has not confirmed the end and frees it when idle"
@@ -310,7 +310,7 @@ class Run:
             flow.fail_at(None, exc)
             raise
         finally:
-            flow.end(State.CANCELLED, "ended by who read it")
+            flow.end(State.CANCELLED, "cancelled: ended by who read it")
             self._close()
 
     def _drive(self) -> None:
