@@ -132,6 +132,23 @@ def test_an_interrupt_cancels_keeps_and_says_so(session):
     assert session.shell.user_ns["kept"] == [1, 2, 3]
 
 
+class Empty(Loud):
+    def partial(self):
+        return None
+
+
+@pytest.mark.parametrize("kind", [Loud, Empty])
+def test_an_interrupt_before_anything_came_promises_nothing(session, kind):
+    work = kind()
+    thread = during(work, _thread.interrupt_main)
+
+    with pytest.raises(KeyboardInterrupt) as caught:
+        follow(session, work, label="f")
+    thread.join()
+
+    assert str(caught.value) == "cancelled: the workers are free"
+
+
 def test_a_cancel_without_an_answer_is_bounded_and_not_called_confirmed(session, run):
     run("%config Pilothouse.interrupt_timeout = 0.3")
     work = Loud()

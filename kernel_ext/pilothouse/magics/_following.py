@@ -122,6 +122,8 @@ def keep_partial(session: Session, job: Job, name: str) -> str:
 
 
 def _has_something(partial: object) -> bool:
+    if partial is None:
+        return False
     return not isinstance(partial, Sized) or len(partial) > 0
 
 
@@ -263,6 +265,8 @@ def _interrupted(session: Session, job: Job, out: str | None) -> str:
     except KeyboardInterrupt:  # a second one: leave it to the remote end
         said = _detach(job)
     name = keep_partial(session, job, out or PARTIAL)
+    if not _has_something(session.shell.user_ns[name]):
+        return said
     return f"{said}; what came back is in {name}"
 
 

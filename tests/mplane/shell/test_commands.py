@@ -4,6 +4,8 @@ import pytest
 
 from pilothouse.errors import ConnectError, LineError, NotFoundError
 from pilothouse.mplane import model
+from pilothouse.mplane.client import HttpListenerClient
+from pilothouse.mplane.shell.commands import Commands
 
 
 def test_capabilities_are_retrieved_from_the_root_and_from_their_page(
@@ -204,3 +206,13 @@ def test_waiting_can_be_given_up(known):
 
     assert isinstance(known.waitmeas("l", is_stopped=is_stopped), model.Receipt)
     known.stopmeas("l")
+
+
+def test_a_client_that_waits_for_components_is_not_told_to_fetch():
+    with HttpListenerClient({"Client": {"Listener": {"port": 0}}}) as client:
+        commands = Commands(client)
+        with pytest.raises(NotFoundError) as caught:
+            commands.showcap("nope")
+        assert caught.value.hint == "no component has registered yet"
+        with pytest.raises(LineError, match="only be used in client-initiated"):
+            commands.getcap("http://127.0.0.1:1/")

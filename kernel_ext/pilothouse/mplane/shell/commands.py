@@ -131,10 +131,13 @@ class Commands:
             return self.client.capability_for(token_or_label)
         except KeyError as exc:
             labels = ", ".join(sorted(map(str, self.client.capability_labels())))
+            how = "getcap first"
+            if not hasattr(self.client, "retrieve_capabilities"):
+                how = "no component has registered yet"
             raise NotFoundError(
                 f"no capability for token or label {token_or_label}",
                 protocol="mPlane",
-                hint=f"known: {labels}" if labels else "getcap first",
+                hint=f"known: {labels}" if labels else how,
             ) from exc
 
     def when(self, text: str | None = None) -> model.When | None:
