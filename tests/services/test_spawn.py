@@ -80,6 +80,26 @@ def test_two_starts_at_once_end_up_with_one_process():
     assert len({one.stdout for one in done}) == 1
 
 
+def test_what_runs_otherwise_than_asked_for_is_told(tmp_path):
+    first = pilothouse.up(["fastmap"], data_dir=tmp_path, workers=1)
+    port = urlsplit(first.fastmap.url).port
+    same = {"workers": 1, "ports": {"fastmap": port}}
+
+    again = pilothouse.up(["fastmap"], data_dir=tmp_path, **same)
+
+    assert again.pid == first.pid
+    for other in (
+        {"dask": "tcp://127.0.0.1:9"},
+        {"workers": 2},
+        {"ports": {"fastmap": 9}},
+    ):
+        with pytest.raises(
+            ServiceError, match="runs the local services without"
+        ) as told:
+            pilothouse.up(["fastmap"], data_dir=tmp_path, **other)
+        assert "pilothouse down" in told.value.hint
+
+
 def test_another_data_folder_is_another_process(tmp_path):
     usual = pilothouse.up()
     other = pilothouse.up(data_dir=tmp_path / "other")

@@ -174,7 +174,8 @@ def up(
         timeout: Longest wait, in seconds.
 
     Raises:
-        ServiceError: If they did not start; the message holds the end of their log.
+        ServiceError: If they did not start; the message holds the end of their log. If
+            they run already, with other ports, workers or without that Dask.
     """
     wanted = tuple(services or SERVICES)
     for name in wanted:
@@ -189,6 +190,7 @@ def up(
     try:
         found = _running(wanted, folder)
         if found is not None:
+            _check_choices(found, ports or {}, workers, dask)
             return Local(found, is_new=False)
         words = words_of(wanted, host, ports or {}, tls_cert, tls_key, allow_exec)
         words += fastmap_words(workers, dask)
@@ -238,6 +240,28 @@ def _running(wanted: Sequence[str], folder: Path | None) -> Record | None:
         _check_answers(record)
         return record
     return None
+
+
+def _check_choices(
+    record: Record, ports: Mapping[str, int], workers: int | None, dask: str | None
+) -> None:
+    """Make sure that what runs is what was asked for; it cannot be changed any more."""
+    from urllib.parse import urlsplit
+
+    chosen = {f"port {n} for {name}": (name, "port", n) for name, n in ports.items()}
+    if workers is not None:
+        chosen[f"{workers} workers chosen"] = ("fastmap", "workers", workers)
+    if dask is not None:
+        chosen[f"Dask at {dask}"] = ("fastmap", "dask", dask)
+    for words, (service, key, value) in chosen.items():
+        endpoint = record.endpoints.get(service)
+        fields = {} if endpoint is None else endpoint.to_dict()
+        fields["port"] = str(urlsplit(fields.get("url", "")).port)
+        if fields.get(key) != str(value):
+            raise ServiceError(
+                f"process {record.pid} runs the local services without {words}",
+                hint="pilothouse down ends it; with another data folder both can run",
+            )
 
 
 def _check_answers(record: Record) -> None:

@@ -68,9 +68,11 @@ class FastmapService:
 
     @property
     def endpoint(self) -> dict[str, str]:
-        """The address, and the secret of this start."""
+        """The address, the secret of this start, and which workers were chosen."""
         assert self._listener is not None
-        return {"url": self._listener.url, "secret": self._secret}
+        found = {"url": self._listener.url, "secret": self._secret}
+        chosen = {"workers": self._options.workers, "dask": self._options.dask}
+        return {**found, **{name: str(one) for name, one in chosen.items() if one}}
 
     async def start(self, config: ServiceConfig) -> None:
         """Listen.
