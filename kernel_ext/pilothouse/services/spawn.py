@@ -248,7 +248,9 @@ def _check_choices(
     """Make sure that what runs is what was asked for; it cannot be changed any more."""
     from urllib.parse import urlsplit
 
-    chosen = {f"port {n} for {name}": (name, "port", n) for name, n in ports.items()}
+    chosen: dict[str, tuple[str, str, int | str]] = {
+        f"port {n} for {name}": (name, "port", n) for name, n in ports.items()
+    }
     if workers is not None:
         chosen[f"{workers} workers chosen"] = ("fastmap", "workers", workers)
     if dask is not None:
