@@ -14,6 +14,7 @@ import psutil
 import pytest
 
 from pilothouse.errors import ServiceError
+from pilothouse.fastmap.worker import process
 from pilothouse.fastmap.worker.outcomes import Cause, Done, Failed, Limits, Ready
 from pilothouse.fastmap.worker.process import WorkerProcess, worker_environment
 from waiting import until
@@ -346,6 +347,31 @@ def test_what_a_function_has_started_ends_with_the_worker(start):
     worker.kill()
 
     until(lambda: not any(is_running(pid) for pid in pids))
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
+def test_an_interrupt_while_it_is_killed_leaves_no_stopped_process(start, monkeypatch):
+    def begin(x):
+        import subprocess
+
+        return subprocess.Popen(["sleep", "600"]).pid
+
+    worker, _ = start(begin)
+    (child,) = results(mapped(worker, [0]))["results"]
+    pid, seen = worker.pid, []
+
+    def interrupted(given):
+        seen.append(given)
+        if len(seen) == 2:  # it is stopped by now
+            raise KeyboardInterrupt
+        return [child]
+
+    monkeypatch.setattr(process, "descendants", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        worker.kill()
+    monkeypatch.undo()
+
+    until(lambda: not is_running(pid) and not is_running(child))
 
 
 def is_running(pid):

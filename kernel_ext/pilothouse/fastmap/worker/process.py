@@ -251,13 +251,16 @@ class WorkerProcess:
         """End the process, what it has started, and its folder. May be called twice."""
         with self._lock:
             was_killed, self._is_killed = self._is_killed, True
-            self._kill_group()
-            if self._socket is not None:
-                with contextlib.suppress(OSError):
-                    self._socket.shutdown(socket.SHUT_RDWR)
-        if not was_killed:
-            self._wait_for_end()
-            self._clean_up()
+        try:
+            with self._lock:
+                self._kill_group()
+                if self._socket is not None:
+                    with contextlib.suppress(OSError):
+                        self._socket.shutdown(socket.SHUT_RDWR)
+        finally:
+            if not was_killed:
+                self._wait_for_end()
+                self._clean_up()
 
     def __enter__(self) -> WorkerProcess:
         self.start()
@@ -377,14 +380,14 @@ class WorkerProcess:
         if self._process is None:
             return
         pid = self._process.pid
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            if self._status is None:
-                os.kill(pid, signal.SIGSTOP)  # so that it starts nothing more
+        try:  # it must not stay behind, stopped, when an interrupt comes meanwhile
+            if self._status is None and descendants(pid):
+                _send(pid, signal.SIGSTOP)  # so that it starts nothing more
                 for each in descendants(pid):
-                    with contextlib.suppress(ProcessLookupError, PermissionError):
-                        os.kill(each, signal.SIGKILL)
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(pid, signal.SIGKILL)
+                    _send(each, signal.SIGKILL)
+        finally:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(pid, signal.SIGKILL)
 
     def _why(self) -> str:
         status = self._status
@@ -458,6 +461,11 @@ def _failed(told: Mapping[str, Any], error: bytes) -> Failed:
         logs=str(told["logs"]),
         warnings=tuple(told.get("warnings", ())),
     )
+
+
+def _send(pid: int, number: int) -> None:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.kill(pid, number)
 
 
 def _signal_name(number: int) -> str:
