@@ -70,6 +70,15 @@ def test_functions_outlive_the_service_and_runs_do_not(tmp_path):
         assert results_of(raw.map(func_hash, [2], "run")) == [3]
 
 
+def test_folders_of_workers_of_a_killed_service_are_removed(tmp_path):
+    left = tmp_path / "fastmap" / "workers" / "worker-abc"
+    left.mkdir(parents=True)
+    (left / "data").write_text("left")
+
+    with ServiceHost(["fastmap"], data_dir=tmp_path):
+        assert not left.exists()
+
+
 def test_the_end_answers_who_waits_and_leaves_no_process(tmp_path):
     with ServiceHost(["fastmap"], data_dir=tmp_path) as host:
         raw = Raw(host.fastmap.url, host.fastmap.secret, version="1.0")

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import logging
+import shutil
 import time
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -114,8 +115,13 @@ class Crew:
         return [member.process for member in self._members]
 
     async def start(self) -> None:
-        """Make the folder of the workers."""
+        """Make the folder of the workers, without those of one that was killed."""
+        await asyncio.to_thread(self._forget_folders)
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+    def _forget_folders(self) -> None:
+        for left in self._folder.glob("worker-*"):
+            shutil.rmtree(left, ignore_errors=True)
 
     async def stop(self) -> None:
         """End all workers."""
