@@ -118,13 +118,14 @@ def test_the_doctor_asks_every_local_service(run, no_services_left, quiet_place)
     run(f"%pilot up --data-dir {quiet_place / 'data'}")
 
     apart = checks(run("%pilot doctor"))
-    for line in ("%aimm connect", "%fastmap connect", "%mplane getcap"):
-        run(line)
+    for word in ("fastscore connect", "aimm connect", "fastmap connect"):
+        run(f"%{word}")
+    run("%mplane getcap")
     connected = checks(run("%pilot doctor"))
 
     for found in (apart, connected):
-        states = {name: found[name].state for name in ("AIMM", "Fastmap", "mPlane")}
-        assert set(states.values()) == {State.OK}, found
+        for name in ("FastScore", "AIMM", "Fastmap", "mPlane"):
+            assert found[name].state is State.OK, found[name]
     assert "takes our secret" in apart["Fastmap"].found
     assert "capabilities" in connected["mPlane"].found
 

@@ -186,13 +186,19 @@ def _fastscore(session: Session) -> Iterator[Check]:
     if connected is not None:
         yield from _suite_checks(connected)
         return
-    endpoint = session.settings.profile().endpoint(_suite.SERVICE)
-    if endpoint.url is None:
-        yield Check("FastScore", State.NOTE, "not connected; %fastscore connect")
-        return
+    from pilothouse import services
     from pilothouse.fastscore.suite import Connect
 
-    with Connect(endpoint.url, verify=endpoint.verify, timeout=_PATIENCE) as probe:
+    endpoint = session.settings.profile().endpoint(_suite.SERVICE)
+    url, token = endpoint.url, None
+    for local in services.status():
+        if url is None and _suite.SERVICE in local.services:
+            url, token = local.fastscore.url, local.fastscore.token
+    if url is None:
+        yield Check("FastScore", State.NOTE, "not connected; %fastscore connect")
+        return
+    verify, wait = endpoint.verify, _PATIENCE
+    with Connect(url, oauth_secret=token, verify=verify, timeout=wait) as probe:
         yield from _suite_checks(probe)
 
 
