@@ -49,7 +49,7 @@ def test_lanes_facts_and_the_wait_step_are_shown():
         "workers": "2",
         "computed there": "2.0 s",
         "computed here": "500 ms",
-        "at a time": "1\N{MULTIPLICATION SIGN}",
+        "in parallel": "1\N{MULTIPLICATION SIGN}",
         "credits": "1.5",
     }
     assert view.step == ""

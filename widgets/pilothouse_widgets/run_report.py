@@ -116,7 +116,7 @@ def _facts(progress: Any, lanes: Sequence[Any]) -> list[list[str]]:  # noqa: ANN
     if there + here > 0 and elapsed > 0:
         times = (there + here) / elapsed
         found.append(
-            ["at a time", f"{words.number(round(times, 1))}\N{MULTIPLICATION SIGN}"]
+            ["in parallel", f"{words.number(round(times, 1))}\N{MULTIPLICATION SIGN}"]
         )
     if lanes:
         found.append(["credits", words.number(float(progress.credits))])
