@@ -323,6 +323,24 @@ def test_a_detached_run_gives_its_results_to_who_attaches(cloud):
         cloud.attach(run.run_id)
 
 
+def test_an_attached_run_can_give_exceptions_as_results(cloud):
+    def invert(x):
+        return 1 / x
+
+    items = [1, 2, 0, 4]
+    run = cloud.submit(invert, items, return_exceptions=True)
+    run.detach()
+    again = cloud.attach(run.run_id, return_exceptions=True)
+    found = again.result()
+
+    assert isinstance(found[2].__cause__, ZeroDivisionError)
+    errors = [each for each in found if isinstance(each, ItemError)]
+    assert all(each.index == found.index(each) for each in errors)
+    assert again.progress.failed == len(errors)
+    for item, value in zip(items, found, strict=True):
+        assert value in errors or value == 1 / item
+
+
 def test_detach_may_follow_at_once(cloud):
     run = cloud.submit(slow, range(20))
     run.detach()

@@ -235,6 +235,17 @@ def test_a_run_left_to_the_service_is_taken_up_again(run, connected):
     assert JobBook().records() == []
 
 
+def test_that_errors_are_kept_is_known_when_a_run_is_taken_up_again(run, connected):
+    run("def invert(n): return 1 / n")
+    handle = run("%fastmap invert {[1, 0, 4]} --keep-errors --detach")
+    handle.detach()
+
+    found = run(f"%pilot attach {handle.run_id[:8]}")
+
+    assert len(found) == 3
+    assert isinstance(found[1], FastmapException)
+
+
 def test_a_run_of_an_earlier_kernel_can_be_stopped(run, connected):
     run(SLOW)
     handle = run("%fastmap slow {range(500)} --detach")

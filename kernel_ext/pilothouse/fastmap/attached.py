@@ -19,6 +19,7 @@ from .errors import (
     FastmapTransportError,
     FastmapUsageError,
     IncompleteError,
+    ItemError,
     RunNotFoundError,
 )
 from .failures import item_error, start_error
@@ -97,10 +98,16 @@ class AttachedRun(Run):
         info: What it knows of the run.
         options: Of the config.
         total: How many items there were, if that is known.
+        return_exceptions: Whether items of a batch that failed give exceptions.
     """
 
     def __init__(
-        self, cloud: Cloud, info: RunInfo, options: Options, total: int | None = None
+        self,
+        cloud: Cloud,
+        info: RunInfo,
+        options: Options,
+        total: int | None = None,
+        return_exceptions: bool = False,
     ) -> None:
         flow = Flow(
             _Named(info),
@@ -108,7 +115,7 @@ class AttachedRun(Run):
             Pace(),
             is_kept=True,
             is_ordered=True,
-            return_exceptions=False,
+            return_exceptions=return_exceptions,
             is_limited=False,
         )
         super().__init__(flow, options, ExecPolicy.CLOUD, label=info.label)
@@ -217,8 +224,22 @@ class _Fetching:
             flow.fail_at(batch.index, start_error(reply), batch)
         else:
             flow.note_logs(reply.logs)
-            _, error = item_error(batch, reply, site.name)
-            flow.fail_at(batch.index, error, batch)
+            number, error = item_error(batch, reply, site.name)
+            if flow.return_exceptions:
+                self._keep(batch, number, error)
+            else:
+                flow.fail_at(batch.index, error, batch)
+
+    def _keep(self, batch: Batch, number: int | None, error: ItemError) -> None:
+        """Give exceptions as results: the service keeps none of such a batch."""
+        values = [
+            error if number in (None, each) else _lost(batch.index + each, error)
+            for each in range(batch.count)
+        ]
+        with self._flow.lock:
+            self._flow.tally.failed += batch.count
+            self._flow.tally.count(batch.count)
+        self._flow.deliver(batch, values, 0)
 
 
 def _chosen(batches: tuple[BatchInfo, ...]) -> list[BatchInfo]:
@@ -242,6 +263,16 @@ def _incomplete(count: int) -> FastmapException:
         f"only the first {count:,} items were sent before the run was left",
         hint="run.partial() has their results",
     )
+
+
+def _lost(index: int, error: ItemError) -> ItemError:
+    lost = ItemError(
+        f"item {index} has no result: another of its batch failed: {error.message}",
+        index=index,
+        status=error.status,
+    )
+    lost.__cause__ = error
+    return lost
 
 
 def _gone(index: int) -> RunNotFoundError:

@@ -204,13 +204,21 @@ class Config:
         finally:
             cloud.close()
 
-    def attach(self, run_id: str, *, total: int | None = None) -> Run:
+    def attach(
+        self,
+        run_id: str,
+        *,
+        total: int | None = None,
+        return_exceptions: bool = False,
+    ) -> Run:
         """Return a run of another time, going on: all its results are fetched.
 
         Args:
             run_id: Its id.
             total: How many items it had, if that is known; if fewer were sent, that
                 is told.
+            return_exceptions: Whether each item of a batch that failed gives an
+                exception, where the run would end otherwise.
 
         Raises:
             RunNotFoundError: If the service does not know it.
@@ -226,7 +234,9 @@ class Config:
             cloud.close()
             raise
         if found:
-            return AttachedRun(cloud, found[0], self.options, total).start()
+            return AttachedRun(
+                cloud, found[0], self.options, total, return_exceptions
+            ).start()
         cloud.close()
         raise RunNotFoundError(
             f"the service knows no run {run_id[:100]!r}",

@@ -212,6 +212,11 @@ class Run:
         return self._site is not None and self._site.cloud.can_resume
 
     @property
+    def keeps_errors(self) -> bool:
+        """Whether an item that fails gives its exception as its result."""
+        return self._flow.return_exceptions
+
+    @property
     def func_hash(self) -> str:
         """What the service keeps its function under; empty before it is packed."""
         packed = self._flow.packed

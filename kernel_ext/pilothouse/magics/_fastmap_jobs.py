@@ -45,7 +45,11 @@ def write_down(run: Run, url: str) -> None:
     label = f"{run.label or run.name}" + (
         "" if run.progress.total is None else f" over {run.progress.total:,} items"
     )
-    details = {"name": run.name, "total": run.progress.total}
+    details = {
+        "name": run.name,
+        "total": run.progress.total,
+        "keep_errors": run.keeps_errors,
+    }
     record = JobRecord(
         id=run.run_id, kind=_fastmap.SERVICE, url=url, label=label, details=details
     )
@@ -139,7 +143,11 @@ def _open(session: Session, record: JobRecord) -> Run:
     if mine is not None:
         return mine
     config = _fastmap.config_at(session, record.url)
-    run = config.attach(record.id, total=record.details.get("total"))
+    run = config.attach(
+        record.id,
+        total=record.details.get("total"),
+        return_exceptions=record.details.get("keep_errors") is True,
+    )
     _cross_out_later(run, record)
     found: _fastmap.Connected | None = session.kept(_fastmap.SERVICE)
     if found is not None:
