@@ -109,6 +109,13 @@ def test_bare_it_connects_to_the_component_of_the_profile(run, component, monkey
     assert "test-loopback" in page
 
 
+def test_help_lists_the_words_and_explains_one(run):
+    assert "listmeas" in run("%mplane help")
+    assert "--when" in run("%mplane help runcap")
+    with pytest.raises(LineError, match="no 'fly'"):
+        run("%mplane help fly")
+
+
 def test_a_word_that_needs_a_component_connects_by_itself(run, component, monkeypatch):
     monkeypatch.setenv("PILOTHOUSE_MPLANE_URL", component)
 

@@ -13,6 +13,7 @@ from . import _component, _measurement_offers
 from ._arguments import Argument, Command, Option
 from ._base import HouseMagics, house_magic, subcommand
 from ._errors import make_brief
+from ._help import manual, page
 from ._line import Word
 from ._readers import PATH, Reader, Scope, live_or_text, text
 from ._show import Page, Table
@@ -286,6 +287,23 @@ class MplaneMagics(HouseMagics):
     def _tbenable(self, args: Namespace) -> None:
         """Show whole tracebacks of later errors of %mplane."""
         _component.made(self.session).commands.tbenable()
+
+    @subcommand(
+        "help",
+        Argument("word", text("WORD"), "which; all without it", None),
+        example="help runcap",
+    )
+    def _help(self, args: Namespace) -> Page:
+        """Explain a word, or list them all."""
+        command = self.commands["mplane"]
+        if args.word is None:
+            return Page(manual(command))
+        if args.word not in command.subcommands:
+            known = ", ".join(command.subcommands)
+            raise LineError(
+                f"%mplane has no {args.word!r}", hint=f"%mplane knows: {known}"
+            )
+        return Page(page(command, command.subcommands[args.word]))
 
     # -- inside -----------------------------------------------------------------------
 
