@@ -23,16 +23,25 @@ def page(chromium):
     page.close()
 
 
-def in_browser(page, function, values):
-    source = base64.b64encode((STATIC / "format.js").read_bytes()).decode()
-    return page.evaluate(
-        """async ([source, name, values]) => {
+def load(page, name):
+    """Make a module of the views the page's ``it``."""
+    source = base64.b64encode((STATIC / name).read_bytes()).decode()
+    page.evaluate(
+        """async (source) => {
              const bytes = Uint8Array.from(atob(source), (c) => c.charCodeAt(0));
              const blob = new Blob([bytes], {type: 'text/javascript'});
-             const format = await import(URL.createObjectURL(blob));
-             return values.map((v) => format[name](v === 'inf' ? Infinity : v));
+             window.it = await import(URL.createObjectURL(blob));
            }""",
-        [source, function, ["inf" if v == math.inf else v for v in values]],
+        source,
+    )
+
+
+def in_browser(page, function, values):
+    load(page, "format.js")
+    return page.evaluate(
+        """([name, values]) =>
+             values.map((v) => window.it[name](v === 'inf' ? Infinity : v))""",
+        [function, ["inf" if v == math.inf else v for v in values]],
     )
 
 
@@ -50,3 +59,25 @@ def test_both_ends_say_the_same(page, name, values):
 
     found = [text.replace("e-5", "e-05") for text in in_browser(page, name, values)]
     assert found == expected
+
+
+def test_one_is_not_several(page):
+    load(page, "format.js")
+
+    said = page.evaluate("[0, 1, 2].map((n) => window.it.units(n, 'rows'))")
+
+    assert said == [words.units(n, "rows") for n in (0, 1, 2)]
+
+
+def test_an_axis_of_bytes_has_the_steps_of_its_legend(page):
+    load(page, "axis.js")
+
+    marks = """([most, unit]) => {
+      const told = window.it.byteScale(most, unit);
+      const by = (told?.[0] ?? 1) / 2;
+      return window.it.markWords([0, by, 2 * by], by, told);
+    }"""
+
+    assert page.evaluate(marks, [45e9, "B"]) == ["0", "0.5Gi", "1.0Gi"]
+    assert page.evaluate(marks, [3000, "bytes"]) == ["0", "0.5Ki", "1.0Ki"]
+    assert page.evaluate(marks, [45e9, "packets"]) == ["0", "0.5", "1.0"]

@@ -44,11 +44,23 @@ export function roundRange(low, high, most, zero = false) {
 }
 
 const SCALES = [[1e12, "T"], [1e9, "G"], [1e6, "M"], [1e3, "k"], [1, ""]];
+const BINARY = [[2 ** 40, "Ti"], [2 ** 30, "Gi"], [2 ** 20, "Mi"], [2 ** 10, "Ki"], [1, ""]];
+
+/** The step and its sign that bytes of this size are told in, as `size` does; else none. */
+export function byteScale(most, unit) {
+  if (unit !== "B" && unit !== "bytes") return null;
+  return BINARY.find(([one]) => most >= one) ?? [1, ""];
+}
+
+/** The same range in other steps. */
+export function scaled({ low, high, by }, step) {
+  return { low: low * step, high: high * step, by: by * step };
+}
 
 /** Words for marks that are `by` apart: as many digits as tell them apart. */
-export function markWords(marks, by) {
+export function markWords(marks, by, told = null) {
   const most = Math.max(...marks.map(Math.abs), by);
-  const [scale, sign] = SCALES.find(([one]) => most >= one) ?? [1, ""];
+  const [scale, sign] = told ?? SCALES.find(([one]) => most >= one) ?? [1, ""];
   const places = Math.max(0, Math.ceil(-Math.log10(by / scale) - 1e-9));
   if (places > 6) return marks.map((mark) => mark.toExponential(1));
   return marks.map((mark) => (Math.abs(mark) < by / 2 ? "0" : (mark / scale).toFixed(places) + sign));

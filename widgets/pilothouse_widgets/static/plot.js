@@ -1,6 +1,6 @@
 // A line plot on a canvas: axes, legend, readout, zoom, pause, keyboard, table.
 
-import { markWords, roundRange, ticks } from "./axis.js";
+import { byteScale, markWords, roundRange, scaled, ticks } from "./axis.js";
 import { button, h, perFrame, relabel, say, show } from "./dom.js";
 import { clock, count, duration, number, quantity } from "./format.js";
 import { dot, drawGrid, linePath, RIGHT, rule, toX, toY, xMarks } from "./paint.js";
@@ -309,13 +309,16 @@ export class Plot {
     const [low, high] = this.#range();
     const inner = box.height - TOP - BOTTOM;
     const most = Math.max(2, Math.floor(inner / 34));
-    const y = roundRange(...this.#yExtent(low, high), most, this.unit.endsWith("/s"));
+    const [least, greatest] = this.#yExtent(low, high);
+    const bytes = byteScale(greatest, this.unit);
+    const one = bytes?.[0] ?? 1;
+    const y = scaled(roundRange(least / one, greatest / one, most, this.unit.endsWith("/s")), one);
     const marks = ticks(y.low, y.high, y.by);
-    const words = markWords(marks, y.by);
+    const words = markWords(marks, y.by, bytes);
     const left = Math.max(...words.map((text) => pen.measureText(text).width), 18) + 12;
     const frame = { left, top: TOP, width: box.width - left - RIGHT, height: inner, low, high, y };
     this.frame = frame;
-    drawGrid(pen, frame, marks.map((one, i) => [one, words[i]]), xMarks(frame, this.axis), this.tokens);
+    drawGrid(pen, frame, marks.map((mark, i) => [mark, words[i]]), xMarks(frame, this.axis), this.tokens);
     pen.save();
     pen.beginPath();
     pen.rect(left, 0, frame.width + RIGHT, box.height - BOTTOM + 2);
