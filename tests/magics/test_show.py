@@ -27,6 +27,14 @@ def test_a_table_shows_aligned_text_and_escaped_html(table):
     assert "<b>" not in table._repr_html_()
 
 
+def test_names_stay_on_their_line_and_long_text_breaks():
+    row = {"when": "now ... future / 1s", "results": "delay.twoway.icmp.us.min, " * 3}
+    page = Table(("when", "results"), [row])._repr_html_()
+
+    assert "nowrap'>now ... future / 1s<" in page
+    assert "<td style='text-align:left'>delay" in page
+
+
 def test_an_empty_table_says_so():
     empty = Table(("name",), [], empty="none <here>")
 

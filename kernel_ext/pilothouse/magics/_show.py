@@ -10,6 +10,9 @@ from typing import overload
 
 __all__ = ["Note", "Page", "Table", "showing", "text_table"]
 
+_SHORT = 24
+"""The longest text of a cell, in characters, that is never broken."""
+
 
 class Page(str):
     """A text that shows as itself: help, status, examples."""
@@ -101,12 +104,13 @@ class Table(Sequence[Mapping[str, object]]):
     def _repr_html_(self) -> str:
         if not self.rows:
             return f"<em>{html.escape(self._empty)}</em>"
-        left = "style='text-align:left'"
         head = "".join(
-            f"<th scope='col' {left}>{html.escape(c)}</th>" for c in self.columns
+            f"<th scope='col' {_style(c)}>{html.escape(c)}</th>" for c in self.columns
         )
         body = "".join(
-            "<tr>" + "".join(f"<td {left}>{html.escape(c)}</td>" for c in row) + "</tr>"
+            "<tr>"
+            + "".join(f"<td {_style(c)}>{html.escape(c)}</td>" for c in row)
+            + "</tr>"
             for row in self._cells(str)
         )
         return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
@@ -116,6 +120,12 @@ class Table(Sequence[Mapping[str, object]]):
             ["" if row.get(c) is None else text(row.get(c)) for c in self.columns]
             for row in self.rows
         ]
+
+
+def _style(cell: str) -> str:
+    """Return the style of a cell; a name or a few words stay on their line."""
+    short = ";white-space:nowrap" if len(cell) <= _SHORT else ""
+    return f"style='text-align:left{short}'"
 
 
 def text_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
