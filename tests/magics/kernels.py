@@ -74,9 +74,9 @@ class Kernel:
                 return data[VIEW]["model_id"]
         raise TimeoutError("no view was displayed")
 
-    def click(self, comm_id, ask):
+    def click(self, comm_id, ask, **more):
         """Send what a button of a view sends."""
-        data = {"method": "custom", "content": {"ask": ask}}
+        data = {"method": "custom", "content": {"ask": ask, **more}}
         content = {"comm_id": comm_id, "data": data}
         message = self.client.session.msg("comm_msg", content)
         self.client.shell_channel.send(message)

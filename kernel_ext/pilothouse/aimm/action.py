@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import queue
 import threading
+import time
 from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -25,6 +26,7 @@ __all__ = ["Action", "ActionProgress"]
 
 _CANCEL_TIMEOUT: Final = 1.5
 _STEP_CHARS: Final = 160
+_LOOK_SECONDS: Final = 0.01
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +66,7 @@ class Action:
         entry: Callable[[], ActionEntry | None],
         watch: Callable[[Callable[[], None]], Callable[[], None]],
         cancel: Callable[[float], str],
+        can_cancel: Callable[[], bool] = lambda: False,
     ) -> None:
         self.call = call
         self.model = model
@@ -74,6 +77,7 @@ class Action:
         self._entry = entry
         self._watch = watch
         self._cancel = cancel
+        self._can_cancel = can_cancel
         self._over = threading.Event()
         self._value: Any = None
         self._error: BaseException | None = None
@@ -128,6 +132,18 @@ class Action:
         """Wait for its end, in seconds; false when it is not over by then."""
         return self._over.wait(timeout)
 
+    def begun(self, timeout: float = 2.0) -> bool:
+        """Wait until the server has told its number; false when it did not, or never.
+
+        Args:
+            timeout: Seconds.
+        """
+        deadline = time.monotonic() + timeout
+        while self.id is None and time.monotonic() < deadline:
+            if self._over.wait(_LOOK_SECONDS):
+                break
+        return self.id is not None
+
     def result(self, timeout: float | None = None) -> Any:  # noqa: ANN401
         """Return what came out.
 
@@ -156,6 +172,8 @@ class Action:
         """
         if self.is_over:
             return f"{self.call} was over already"
+        if self._can_cancel():
+            self.begun()
         return self._cancel(_CANCEL_TIMEOUT)
 
     def detach(self) -> str:

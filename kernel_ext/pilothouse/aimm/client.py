@@ -376,6 +376,7 @@ class Client:
             entry=entry,
             watch=lambda look: self.on_change(lambda _state: look()),
             cancel=lambda timeout: self._cancel(pending, timeout),
+            can_cancel=lambda: CANCEL in self.extensions,
         )
 
     def _cancel(self, pending: Pending, timeout: float) -> str:

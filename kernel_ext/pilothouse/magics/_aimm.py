@@ -142,10 +142,15 @@ def is_local(client: Client) -> bool:
     return _local(client.url) is not None
 
 
-def write_down(client: Client, action: Action) -> None:
+def write_down(client: Client, action: Action, *, now: bool = False) -> None:
     """Write an action into the book, until it is over; a detached one stays there.
 
     A server that keeps no results of actions has no jobs to be found again.
+
+    Args:
+        client: Whose action.
+        action: To write down, as soon as the server has told its number.
+        now: Whether to wait for that.
     """
     if not client.run:
         return
@@ -161,7 +166,11 @@ def write_down(client: Client, action: Action) -> None:
             kind=SERVICE,
             url=client.url,
             label=f"{action.call}{of}",
-            details={"action": action.id, "run": client.run},
+            details={
+                "action": action.id,
+                "run": client.run,
+                "user": client.username,
+            },
         )
         known.append(record)
         with suppress(OSError):  # a full disk is no reason not to run
@@ -174,6 +183,8 @@ def write_down(client: Client, action: Action) -> None:
         for record in known:
             book.forget(record.key)
 
+    if now:
+        action.begun()
     note()
     action.on_end(forget)
 
@@ -265,11 +276,14 @@ def _names(client: Client) -> Mapping[str, Sequence[Name]]:
     }
 
 
-def _client_at(session: Session, url: str) -> Client:
+def _client_of(session: Session, record: JobRecord) -> Client:
     found: Client | None = session.kept(SERVICE)
-    if found is not None and _same(found.url, url) and str(found.connection) == "ready":
+    is_ready = found is not None and str(found.connection) == "ready"
+    if found is not None and is_ready and _same(found.url, record.url):
         return found
-    return connect(session, Choice(where=url))
+    user = record.details.get("user")
+    choice = Choice(where=record.url, user=user if isinstance(user, str) else None)
+    return connect(session, choice)
 
 
 def _numbers(record: JobRecord) -> tuple[str, int]:
@@ -281,7 +295,7 @@ def _numbers(record: JobRecord) -> tuple[str, int]:
 
 def _look(session: Session, record: JobRecord) -> str:
     run, number = _numbers(record)
-    client = _client_at(session, record.url)
+    client = _client_of(session, record)
     entry = client.state.actions.get(number)
     if client.run != run or entry is None:
         raise NotFoundError(f"{record.url} knows no action {number} of that run")
@@ -291,7 +305,7 @@ def _look(session: Session, record: JobRecord) -> str:
 
 def _open(session: Session, record: JobRecord) -> Action:
     run, number = _numbers(record)
-    client = _client_at(session, record.url)
+    client = _client_of(session, record)
     if client.run != run or number not in client.state.actions:
         raise NotFoundError(f"{record.url} knows no action {number} of that run")
     return client.attach(number)

@@ -222,7 +222,7 @@ class AimmMagics(HouseMagics):
         return self._follow(client, action, args)
 
     def _follow(self, client: Client, action: Action, args: Namespace) -> object:
-        _aimm.write_down(client, action)
+        _aimm.write_down(client, action, now=args.detach)
         if args.detach:
             return action
         result = _aimm.follow_action(self.session, action, args.out)

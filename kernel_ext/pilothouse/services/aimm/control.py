@@ -218,7 +218,7 @@ class Control:
         return await self.engine.load_plugin(name, _text(request.data, "source"))
 
     async def _plugins(self, session: Session, request: Request) -> Any:  # noqa: ANN401
-        return self.engine.names
+        return await self.engine.known_plugins()
 
 
 def refusal_of(session: Session, exc: PilothouseError) -> Any:  # noqa: ANN401  any JSON

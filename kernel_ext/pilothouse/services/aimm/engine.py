@@ -148,6 +148,16 @@ class Engine:
         """The plugins' names: ``data_access`` and ``model_types``."""
         return self._children.names
 
+    async def known_plugins(self) -> Mapping[str, list[str]]:
+        """Return the plugins' names once they are loaded.
+
+        Raises:
+            PluginFailedError: If they cannot be loaded.
+        """
+        if not any(self.names.values()):
+            await self._children.warm()
+        return self.names
+
     async def load_plugin(self, name: str, source: str) -> Mapping[str, list[str]]:
         """Load a module from its source; return the names of all plugins.
 
