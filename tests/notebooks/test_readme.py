@@ -43,6 +43,31 @@ def test_the_ten_lines_work_as_pasted(env, execute, tmp_path):
     ]
 
 
+def test_instances_work_as_pasted(env, execute, tmp_path):
+    (*sources, script) = blocks("AIMM", "(?:python)?")
+    assert len(sources) == 4
+    cells = [nbformat.v4.new_code_cell(source.rstrip()) for source in sources]
+    path = tmp_path / "instances.ipynb"
+    nbformat.write(nbformat.v4.new_notebook(cells=cells), path)
+
+    found = execute(path, env, tmp_path).cells
+
+    assert found[1].outputs[-1].data["text/plain"] == "array([0, 2])"
+    assert "cellar.wines" in found[2].outputs[-1].data["text/plain"]
+    assert found[3].outputs[-1].data["text/plain"].startswith("array([")
+
+    ran = subprocess.run(
+        [sys.executable, "-c", script],
+        env=env,
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=110,
+    )
+    assert ran.stderr == ""
+    assert ran.stdout.startswith("[21.]\n<ModelInstance ")
+
+
 def test_the_script_works_as_pasted(env, tmp_path):
     script = blocks("Ten lines that work as pasted", "python")[-1]
 
