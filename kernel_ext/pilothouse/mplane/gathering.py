@@ -119,7 +119,7 @@ class Gathered:
 
 def _copy(rows: model.Result, statement: model.Statement) -> model.Result:
     """Return rows that nobody will add to."""
-    copy = model.Result(dictval=rows.to_dict())
+    copy = rows.copy()
     if copy.get_label() is None and statement.get_label() is not None:
         copy.set_label(statement.get_label())
     return copy

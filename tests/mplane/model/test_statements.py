@@ -237,6 +237,30 @@ def test_a_result_answers_its_specification():
         result.set_result_value("no.such", 1)
 
 
+def test_a_copy_of_a_result_stays_as_it_was():
+    result = Result(specification=asked(), when="2016-02-18 12:00:00")
+    result.set_link("http://127.0.0.1/")
+    name = "rtt.us"
+    result.set_result_value(name, 1)
+    before = result.to_dict()
+
+    copy = result.copy()
+    result.set_result_value(name, 2, 1)
+    result.set_result_value(name, 3, 0)
+    result.set_when("2016-02-18 13:00:00", force=True)
+
+    assert copy.to_dict() == before
+    assert copy.get_token() == result.get_token()
+    assert copy.get_link() == "http://127.0.0.1/"
+
+
+def test_a_result_that_is_not_valid_yet_can_be_copied():
+    result = Result(specification=asked())
+
+    assert str(result.copy().when()) == str(result.when())
+    assert result.copy().count_result_rows() == 0
+
+
 def test_the_scope_given_to_a_result_wins():
     result = Result(specification=asked(), when="2016-02-18 12:00:00")
 

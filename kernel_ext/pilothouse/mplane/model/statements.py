@@ -249,6 +249,15 @@ class Result(Statement):
                 row[name] = value
             yield row
 
+    def copy(self) -> Result:
+        """Return another with the same values, which no later change touches."""
+        twin = Result.__new__(Result)
+        twin._copy_from(self)
+        twin._token, twin._link, twin._export = self._token, self._link, self._export
+        for name, column in self._columns.items():
+            twin._columns[name]._vals = list(column._vals)
+        return twin
+
     def to_frame(self) -> pd.DataFrame:
         """Return the rows, typed; units and parameters are in ``attrs``."""
         from .frames import result_frame  # pandas is heavy
