@@ -235,8 +235,10 @@ def test_an_unknown_service_is_refused(services):
 
 def test_a_handle_shows_addresses_but_no_secret():
     local = pilothouse.up()
-    assert local.fastscore.url in repr(local)
-    assert local.fastscore.token not in repr(local)
+    for shown in (repr(local), local._repr_html_()):
+        assert local.fastscore.url in shown
+        assert local.fastscore.token not in shown
+        assert local.fastmap.secret not in shown
     assert local.fastscore.token not in repr(local.services)
 
 

@@ -15,6 +15,7 @@ import os
 import signal
 import time
 from collections.abc import Mapping, Sequence
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -134,6 +135,16 @@ class Local:
     def __repr__(self) -> str:
         where = ", ".join(f"{name} {one.url}" for name, one in self.services.items())
         return f"<Local services, pid {self.pid}: {where}>"
+
+    def _repr_html_(self) -> str:
+        left = "style='text-align:left;white-space:nowrap'"
+        rows = "".join(
+            f"<tr><th scope='row' {left}>{escape(name)}</th>"
+            f"<td {left}>{escape(one.url)}</td></tr>"
+            for name, one in self.services.items()
+        )
+        caption = f"<caption {left}>local services, process {self.pid}</caption>"
+        return f"<table>{caption}<tbody>{rows}</tbody></table>"
 
 
 def default_data_dir() -> Path:
