@@ -333,7 +333,7 @@ def test_without_distributed_the_remedy_is_named(tmp_path):
     )
 
     assert ended.returncode == 1
-    assert "pip install pilothouse[dask]" in ended.stderr
+    assert "pip install 'pilothouse[dask]'" in ended.stderr
 
 
 def test_without_dask_distributed_is_not_imported():
