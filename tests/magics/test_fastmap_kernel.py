@@ -25,8 +25,10 @@ SLOW = """def slow(n):
 
 @pytest.fixture
 def service():
-    """A service with two workers of one's own."""
+    """A service with two workers of one's own; ``crew()`` gives its workers."""
+    others = set(workers())
     with ServiceHost(["fastmap"], options={"fastmap": {"workers": WORKERS}}) as host:
+        host.crew = lambda: [p for p in workers() if p not in others]
         yield host
 
 
@@ -66,8 +68,8 @@ def begun(home, count=1):
     until(lambda: len(list((home / "seen").iterdir())) >= count, DEADLINE, "items")
 
 
-def crew():
-    """Return the processes of the service's workers, which is in this process."""
+def workers():
+    """Return the processes of all workers whose services are in this process."""
     found = psutil.Process().children(recursive=True)
     return [p for p in found if any("child.main" in part for part in p.cmdline())]
 
@@ -81,7 +83,7 @@ def test_an_interrupt_cancels_frees_the_workers_and_keeps(kernels, home, service
     kernel = kernels()
     request = kernel.send("%fastmap slow {range(1000)} -o kept")
     begun(home, 8)
-    busy = crew()
+    busy = service.crew()
     start = time.monotonic()
     kernel.manager.interrupt_kernel()
 
@@ -110,7 +112,7 @@ def test_a_click_on_cancel_ends_the_map_of_a_waiting_cell(kernels, home, service
     request = kernel.send("%fastmap slow {range(1000)} -o kept")
     comm_id = kernel.widget(request)
     begun(home, 4)
-    busy = crew()
+    busy = service.crew()
     start = time.monotonic()
     kernel.click(comm_id, "cancel")
 
