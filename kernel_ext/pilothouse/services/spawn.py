@@ -260,12 +260,12 @@ def _check_choices(
     from urllib.parse import urlsplit
 
     chosen: dict[str, tuple[str, str, int | str]] = {
-        f"port {n} for {name}": (name, "port", n) for name, n in ports.items()
+        f"--port {name}={n}": (name, "port", n) for name, n in ports.items()
     }
     if workers is not None:
-        chosen[f"{workers} workers chosen"] = ("fastmap", "workers", workers)
+        chosen[f"--workers {workers}"] = ("fastmap", "workers", workers)
     if dask is not None:
-        chosen[f"Dask at {dask}"] = ("fastmap", "dask", dask)
+        chosen[f"--dask {dask}"] = ("fastmap", "dask", dask)
     for words, (service, key, value) in chosen.items():
         endpoint = record.endpoints.get(service)
         fields = {} if endpoint is None else endpoint.to_dict()
