@@ -26,9 +26,9 @@ SLOW = """def slow(n):
 @pytest.fixture
 def service():
     """A service with two workers of one's own; ``crew()`` gives its workers."""
-    others = set(workers())
     with ServiceHost(["fastmap"], options={"fastmap": {"workers": WORKERS}}) as host:
-        host.crew = lambda: [p for p in workers() if p not in others]
+        backend = host.services["fastmap"].backend
+        host.crew = lambda: [psutil.Process(one.pid) for one in backend.processes]
         yield host
 
 
@@ -66,12 +66,6 @@ def kernels(home, service, monkeypatch):
 def begun(home, count=1):
     """Wait until so many items are in work."""
     until(lambda: len(list((home / "seen").iterdir())) >= count, DEADLINE, "items")
-
-
-def workers():
-    """Return the processes of all workers whose services are in this process."""
-    found = psutil.Process().children(recursive=True)
-    return [p for p in found if any("child.main" in part for part in p.cmdline())]
 
 
 def gone(processes):
