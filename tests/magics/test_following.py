@@ -89,6 +89,7 @@ def test_without_a_terminal_each_tenth_is_said_once(session, capsys, impatient):
         "f: 0%, 0 of 60 items",
         "f: 10%, 6 of 60 items",
         "f: 20%, 12 of 60 items",
+        "f: done",
     ]
 
 

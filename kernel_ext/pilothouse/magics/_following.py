@@ -222,25 +222,25 @@ class _Text:
     def end(self) -> None:
         if not self._said:
             return
+        outcome = str(self._job.outcome)
         if self._moves:
-            outcome = str(self._job.outcome)
             self._write(f"\r{self._label}: {outcome}" if outcome else "")
             self._width = 0
             self._write("\n")
+        elif outcome:
+            self._write(f"{self._label}: {outcome}\n")
 
     def _line(self) -> tuple[str, str]:
         from pilothouse_widgets import run_report, words
 
         report = run_report.read(self._job.progress)
-        parts = [f"{words.count(report.done)} {self._unit} done"] if report.done else []
+        counted = words.units(report.total or report.done, self._unit)
+        parts = [f"{counted} done"] if report.done else []
         mark = "begun"
         if report.total:
             fraction = min(report.done / report.total, 1.0)
             mark = f"{fraction:.1f}"
-            parts = [
-                f"{fraction:.0%}, {words.count(report.done)} of "
-                f"{words.count(report.total)} {self._unit}"
-            ]
+            parts = [f"{fraction:.0%}, {words.count(report.done)} of {counted}"]
         if report.rate:
             parts.append(words.rate(report.rate, self._unit))
         if report.eta is not None:
