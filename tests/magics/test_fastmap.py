@@ -236,7 +236,7 @@ def test_a_run_left_to_the_service_is_taken_up_again(run, connected):
 
 
 def test_that_errors_are_kept_is_known_when_a_run_is_taken_up_again(run, connected):
-    run("def invert(n): return 1 / n")
+    run("import time\ndef invert(n):\n    time.sleep(0.3)\n    return 1 / n")
     handle = run("%fastmap invert {[1, 0, 4]} --keep-errors --detach")
     handle.detach()
 
