@@ -383,13 +383,21 @@ def test_a_cell_becomes_a_plugin_of_the_local_server(run, local):
 
 
 def test_after_a_restart_of_the_local_server_a_line_goes_on(run, local):
+    Path("x").touch()
     run("m = %aimm create plugins.NearestMean")
     run("%aimm fit m [[0], [1]] [7, 8]")
+    run(PLUGIN.format(name="kept"))
+    need = f"import pathlib\npathlib.Path({str(Path('x').absolute())!r}).read_text()"
+    run(PLUGIN.format(name="fading") + need)
+    run("d = %aimm create kept.Doubler")
     run("%pilot down")
+    Path("x").unlink()
     run("%pilot up --service aimm")
 
     assert "ready" in repr(run("%aimm"))
-    (number,) = run("%aimm models")
+    number, other = run("%aimm models")
+    assert run(f"%aimm predict {other} [3]") == [6]
+    assert "fading.Doubler" not in repr(run("%aimm data"))
     assert list(run(f"%aimm predict {number} [[0.9]]")) == [8]
     assert list(run("%aimm predict m [[0.9]]")) == [8]
 

@@ -211,6 +211,11 @@ def load(wanted: Mapping[str, Any]) -> dict[str, list[str]]:
     plugins.initialize({"names": list(wanted["names"])})
     for path in wanted["files"]:
         plugins.load_file(Path(path))
+    for name, source in wanted["kept"].items():
+        try:
+            plugins.load_source(name, source)
+        except (Exception, SystemExit) as exc:  # what it needs may be gone
+            sys.stderr.write(f"the kept plugin {name} is left out: {exc!r}\n")
     for name, source in wanted["sources"].items():
         plugins.load_source(name, source)
     return {

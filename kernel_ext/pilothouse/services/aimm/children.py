@@ -51,16 +51,19 @@ class Plugins:
         files: Files to run.
         sources: Modules by name, as source.
         paths: Folders in which modules are looked for first.
+        kept: Modules of an earlier start, as source; one that fails is left out.
     """
 
     names: Sequence[str] = ()
     files: Sequence[str] = ()
     sources: Mapping[str, str] = field(default_factory=dict)
     paths: Sequence[str] = ()
+    kept: Mapping[str, str] = field(default_factory=dict)
 
     def with_source(self, name: str, source: str) -> Plugins:
         """Return the same with one module more, or another one of that name."""
-        return replace(self, sources={**self.sources, name: source})
+        kept = {other: text for other, text in self.kept.items() if other != name}
+        return replace(self, sources={**self.sources, name: source}, kept=kept)
 
     def to_wire(self) -> dict[str, Any]:
         """Return what a child is told."""
@@ -69,6 +72,7 @@ class Plugins:
             "files": list(self.files),
             "sources": dict(self.sources),
             "paths": list(self.paths),
+            "kept": dict(self.kept),
         }
 
 

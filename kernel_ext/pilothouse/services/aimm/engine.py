@@ -97,6 +97,7 @@ class Engine:
         store: Where instances are kept.
         children: Where plugins run.
         sigterm_timeout: Seconds that a cancelled plugin has to end by itself.
+        keep_plugin: Keeps the name and source of a loaded plugin for the next start.
 
     Attributes:
         run: Names this run of the server; action numbers count only in it.
@@ -105,8 +106,14 @@ class Engine:
     """
 
     def __init__(
-        self, store: Store, children: Children, *, sigterm_timeout: float = 2.0
+        self,
+        store: Store,
+        children: Children,
+        *,
+        sigterm_timeout: float = 2.0,
+        keep_plugin: Callable[[str, str], None] | None = None,
     ) -> None:
+        self._keep_plugin = keep_plugin
         self._store = store
         self._children = children
         self._sigterm_timeout = sigterm_timeout
@@ -163,8 +170,16 @@ class Engine:
 
         Raises:
             PluginFailedError: If it cannot be loaded; all is then as before.
+            RemoteError: If it works, but cannot be kept for the next start.
         """
         await self._children.load(name, source)
+        if self._keep_plugin is not None:
+            try:
+                await asyncio.to_thread(self._keep_plugin, name, source)
+            except OSError as exc:
+                raise RemoteError(
+                    f"the plugin works until the server stops, and is not kept: {exc}"
+                ) from exc
         return self.names
 
     def create_instance(self, call: Call, model_type: str) -> Action:

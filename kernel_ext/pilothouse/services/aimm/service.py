@@ -20,6 +20,7 @@ from pilothouse.services.host import tls_context
 from pilothouse.services.serving import HttpListener, ServiceConfig
 from pilothouse.services.web import Request, text_answer
 
+from .cell_plugins import CellPlugins
 from .children import ChildDiedError, Children, PluginFailedError, Plugins
 from .configuration import Configuration, ReplConfiguration
 from .connection import Connection, Timing
@@ -133,12 +134,15 @@ async def start_aimm(config: ServiceConfig) -> AimmService:
 async def _start_local(config: ServiceConfig) -> AimmService:
     options: Mapping[str, Any] = config.options
     password = config.token or ""
-    plugins = Plugins(files=[str(_EXAMPLES), *options.get("plugin_files", ())])
+    cells = CellPlugins(config.data_dir / "plugins")
+    files = [str(_EXAMPLES), *options.get("plugin_files", ())]
+    plugins = Plugins(files=files, kept=cells.sources())
     children = Children(plugins, int(options.get("max_children", _MAX_CHILDREN)))
     engine = Engine(
         Store(config.data_dir / "instances.sqlite"),
         children,
         sigterm_timeout=float(options.get("sigterm_timeout", 2.0)),
+        keep_plugin=cells.keep,
     )
     await engine.start()
     service = AimmService(engine, password)
