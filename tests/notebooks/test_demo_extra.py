@@ -16,6 +16,9 @@ from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parents[2]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+OURS = {"pilothouse", "pilothouse_widgets", "fastscore", "aimm"}
+"""Of this package; engines and servers give the last two to the cells that they run."""
+
 OPTIONS = {"--dask": "distributed"}
 """Words of a magic that need a library of their own."""
 
@@ -59,7 +62,7 @@ def used(path: Path) -> set[str]:
                 found.add(str(node.module).partition(".")[0])
             elif isinstance(node, ast.Import):
                 found |= {alias.name.partition(".")[0] for alias in node.names}
-    return found - set(sys.stdlib_module_names) - {"pilothouse", "fastscore"}
+    return found - set(sys.stdlib_module_names) - OURS
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
