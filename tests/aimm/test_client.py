@@ -202,6 +202,19 @@ def test_a_handle_can_be_awaited(lab):
     assert asyncio.run(both()) == (lab, 1)
 
 
+def test_giving_up_to_await_leaves_nothing_to_wait_for(lab, tmp_path):
+    handle = lab.submit_fit("wait", str(tmp_path / "seen"))
+
+    async def impatient():
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(handle, 0.05)
+
+    asyncio.run(impatient())  # would wait for a thread that waits
+
+    (tmp_path / "seen").touch()
+    assert handle.result(10) == lab
+
+
 def test_requests_of_many_threads_get_their_own_answers(client):
     labs = [client.create_instance("lab", n=n) for n in range(4)]
 

@@ -351,6 +351,19 @@ def test_cancel_ends_at_once_and_keeps_what_was_done(local):
     assert run.cancel() == said
 
 
+def test_giving_up_to_await_a_run_leaves_nothing_to_wait_for(local):
+    run = local.submit(lambda x: time.sleep(0.2), range(10))
+
+    async def impatient():
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(run, 0.05)
+
+    asyncio.run(impatient())  # would wait for a thread that waits
+
+    assert not run.wait(0)
+    run.cancel()
+
+
 def test_a_run_can_be_awaited(local):
     async def main():
         return await local.submit(lambda x: -x, [1, 2])

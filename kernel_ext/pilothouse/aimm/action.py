@@ -14,6 +14,7 @@ import threading
 import time
 from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -213,7 +214,20 @@ class Action:
             remove()
 
     def __await__(self) -> Generator[Any, None, Any]:
-        return asyncio.to_thread(self.result).__await__()
+        return self._awaited().__await__()
+
+    async def _awaited(self) -> Any:  # noqa: ANN401
+        # No thread waits along: who gives up awaiting leaves none behind.
+        loop = asyncio.get_running_loop()
+        over = asyncio.Event()
+
+        def tell(_action: Action) -> None:
+            with suppress(RuntimeError):  # the loop has ended
+                loop.call_soon_threadsafe(over.set)
+
+        self.on_end(tell)
+        await over.wait()
+        return self.result(0.0)
 
     def _ended_as(self) -> str:
         if self._error is None:

@@ -18,6 +18,7 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Generator, Iterator
+from contextlib import suppress
 from typing import Any, Final
 
 from .client import Cloud
@@ -277,8 +278,25 @@ class Run:
             raise flow.failure
 
     def __await__(self) -> Generator[Any, None, list[Any]]:
+        return self._awaited().__await__()
+
+    async def _awaited(self) -> list[Any]:
+        # No thread waits along: who gives up awaiting leaves none behind.
         loop = asyncio.get_running_loop()
-        return loop.run_in_executor(None, self.result).__await__()
+        over = asyncio.Event()
+
+        def look(_run: Run) -> None:
+            if self._flow.state.is_over:
+                with suppress(RuntimeError):  # the loop has ended
+                    loop.call_soon_threadsafe(over.set)
+
+        forget = self.on_change(look)
+        try:
+            look(self)
+            await over.wait()
+        finally:
+            forget()
+        return self.result()
 
     # -- driving it --------------------------------------------------------------------
 
