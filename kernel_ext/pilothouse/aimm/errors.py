@@ -73,11 +73,12 @@ def refusal(action: str, data: object) -> PilothouseError:
     Real servers say only the text of a Python exception, which may be empty, or the
     id or key that was not found; ours say its kind and traceback too.
     """
-    kind = traceback = ""
+    kind = traceback = hint = ""
     if isinstance(data, dict) and isinstance(data.get("message"), str):
         text = str(data["message"])
         kind = str(data.get("type") or "")
         traceback = str(data.get("traceback") or "")
+        hint = str(data.get("hint") or "")
     else:
         text = data if isinstance(data, str) else "" if data is None else str(data)
     if text == "unauthorized action":
@@ -85,10 +86,14 @@ def refusal(action: str, data: object) -> PilothouseError:
             f"{action}: nobody is logged in", protocol=PROTOCOL, hint="client.login()"
         )
     if kind == "NotFoundError":
-        return NotFoundError(f"{action}: {text}", protocol=PROTOCOL)
+        return NotFoundError(f"{action}: {text}", protocol=PROTOCOL, hint=hint)
     said = text or "the server gives no reason"
     if kind and kind not in {"RemoteError", "ActionError"}:
         said = f"{kind}: {said}"
     return ActionError(
-        f"{action} failed: {said}", action=action, kind=kind, traceback=traceback
+        f"{action} failed: {said}",
+        action=action,
+        kind=kind,
+        traceback=traceback,
+        hint=hint,
     )

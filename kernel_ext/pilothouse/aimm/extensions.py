@@ -9,7 +9,7 @@
     act1     notify "action" {"request", "action_id"} when an action begins;
              get_result {"action_id"} -> what the action's own answer was, or will be
     cancel1  cancel {"action_id"} -> {"cancelled": bool}
-    err1     a refusal's data is {"type", "message", "traceback"}
+    err1     a refusal's data is {"type", "message", "traceback", "hint"}
     del1     delete_instance {"instance_id"} -> null
     seg1     segments of up to a mebibyte: fewer of them for a large message
     load1    load_plugin {"name", "source"} -> {"data_access", "model_types"};

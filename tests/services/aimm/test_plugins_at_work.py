@@ -9,6 +9,7 @@ import pytest
 from numpy.testing import assert_array_equal
 
 from pilothouse import aimm
+from pilothouse.errors import NotFoundError
 from pilothouse.services.host import ServiceHost
 from waiting import until
 
@@ -46,6 +47,15 @@ def test_a_plugin_that_goes_wrong_fails_its_own_action(client, lab, how, text):
     assert lab.predict() == 0
     entry = client.actions[lab.last_action.id - 1]
     assert (entry.progress, bool(entry.error)) == ("failed", True)
+
+
+def test_what_is_not_there_is_told_with_what_is(lab):
+    with pytest.raises(NotFoundError) as failure:
+        lab.fit("", aimm.DataAccess("nowhere"))
+
+    assert failure.value.message == "fit: no data access plugin for name nowhere"
+    assert "known are: " in failure.value.hint
+    assert "numbers" in failure.value.hint
 
 
 def test_an_error_carries_the_plugins_own_lines(lab):

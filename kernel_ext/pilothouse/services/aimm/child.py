@@ -201,6 +201,7 @@ def failure(exc: BaseException) -> dict[str, str]:
         "type": type(exc).__name__,
         "message": (text or type(exc).__name__)[:_MAX_TEXT],
         "traceback": "".join(lines)[-_MAX_TRACEBACK:],
+        "hint": str(getattr(exc, "hint", "") or "")[:_MAX_TEXT],
     }
 
 

@@ -226,7 +226,12 @@ def refusal_of(session: Session, exc: PilothouseError) -> Any:  # noqa: ANN401  
     if isinstance(exc, PluginFailedError):
         told: Mapping[str, str] = exc.failure
     else:
-        told = {"type": type(exc).__name__, "message": exc.message, "traceback": ""}
+        told = {
+            "type": type(exc).__name__,
+            "message": exc.message,
+            "traceback": "",
+            "hint": exc.hint,
+        }
     if ERRORS in session.extensions:
         return dict(told)
     return told["message"] or told["type"]

@@ -12,7 +12,7 @@
                      {"job", "done", "changed", "digest"}
                        blobs: the result as JSON, the instance when it changed
                      {"job", "failed": failure}
-    failure          {"type", "message", "traceback"}
+    failure          {"type", "message", "traceback", "hint"}
 
 This module is run by both ends, and imports nothing of either.
 """
