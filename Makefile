@@ -21,7 +21,7 @@ demo: $(VENV)/.installed-demo
 	$(BIN)/pilothouse lab notebooks/01_tour.ipynb
 
 test: $(STAMP) system lint
-	$(BIN)/python -m pytest -n 2 --dist loadfile --ignore tests/browser
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --ignore tests/browser
 	$(BIN)/python -m pytest tests/browser
 
 lint: $(STAMP)

@@ -81,6 +81,17 @@ class Kernel:
         message = self.client.session.msg("comm_msg", content)
         self.client.shell_channel.send(message)
 
+    def shows(self, comm_id, trait, value):
+        """Wait until a view has told its page a value; drops what else is said."""
+        deadline = time.monotonic() + DEADLINE
+        while time.monotonic() < deadline:
+            message = self.client.get_iopub_msg(timeout=DEADLINE)
+            content = message["content"]
+            is_its_own = content.get("comm_id") == comm_id and "data" in content
+            if is_its_own and content["data"].get("state", {}).get(trait) == value:
+                return
+        raise TimeoutError(f"{trait} did not become {value!r} within {DEADLINE} s")
+
     def complete(self, code):
         reply = self.client.complete(code, len(code), reply=True, timeout=DEADLINE)
         found = reply["content"]["metadata"]["_jupyter_types_experimental"]

@@ -260,6 +260,7 @@ def test_a_click_on_cancel_does_not_wait_for_the_cell(kernel, stuck_engine, flag
     comm_id = kernel.widget(request)
     start = time.monotonic()
     kernel.click(comm_id, "cancel")
+    kernel.shows(comm_id, "state", "cancelling")
     flag.touch()
 
     messages = kernel.messages(request)
