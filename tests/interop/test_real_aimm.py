@@ -23,20 +23,16 @@ pytestmark = pytest.mark.interop
 NAMES = ("lab", "plugins.sklearn_wrapper")
 
 
-def environment(one, request):
+def environment(one):
     try:
         return one.ready()
     except NoSuchPythonError as exc:
-        request.config.stash.setdefault(LACKING, set()).add(str(exc))
-        pytest.skip(str(exc))
-
-
-LACKING = pytest.StashKey()
+        pytest.skip(f"{exc}: the real AIMM package was not run")
 
 
 @pytest.fixture(scope="module")
-def real_python(request):
-    return environment(AIMM, request)
+def real_python():
+    return environment(AIMM)
 
 
 @pytest.fixture(scope="module")
@@ -256,9 +252,9 @@ def persistently(call):
 
 
 def test_a_server_that_drops_its_clients_at_each_second_change_is_lived_with(
-    request, tmp_path
+    tmp_path,
 ):
-    python = environment(AIMM_UNPINNED, request)
+    python = environment(AIMM_UNPINNED)
     path, url = configuration(tmp_path)
     server = [python, "-m", "aimm.server", "--conf", path]
     with (
@@ -273,8 +269,8 @@ def test_a_server_that_drops_its_clients_at_each_second_change_is_lived_with(
         assert persistently(other.ping) < 5
 
 
-def test_a_server_without_state_is_used_by_calls_alone(request, tmp_path):
-    python = environment(AIMM_UNPINNED, request)
+def test_a_server_without_state_is_used_by_calls_alone(tmp_path):
+    python = environment(AIMM_UNPINNED)
     path, url = configuration(tmp_path, flush=3600)
     server = [python, "-m", "aimm.server", "--conf", path]
     with (

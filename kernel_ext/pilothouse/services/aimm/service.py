@@ -8,7 +8,7 @@ import logging
 import logging.config
 import ssl
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -38,14 +38,6 @@ _EXAMPLES: Final = Path(__file__).parent / "examples" / "plugins.py"
 _MAX_CHILDREN: Final = 4
 
 
-@dataclass(frozen=True, slots=True)
-class _Listening:
-    """One control and where it listens."""
-
-    control: Control
-    listener: HttpListener
-
-
 class AimmService:
     """A running server.
 
@@ -56,14 +48,13 @@ class AimmService:
     def __init__(self, engine: Engine, password: str | None) -> None:
         self.engine = engine
         self._password = password
-        self._listening: list[_Listening] = []
+        self._listeners: list[HttpListener] = []
         self._connections: set[Connection] = set()
-        self._warming: asyncio.Task[None] | None = None
 
     @property
     def endpoint(self) -> dict[str, str]:
         """The first control's address, and the credentials of this start."""
-        url = self._listening[0].listener.url.replace("http", "ws", 1) + "/ws"
+        url = self._listeners[0].url.replace("http", "ws", 1) + "/ws"
         if self._password is None:
             return {"url": url}
         return {"url": url, "username": USERNAME, "password": self._password}
@@ -85,18 +76,16 @@ class AimmService:
             return await self._handle(request, control, timing)
 
         await listener.open(handle)
-        self._listening.append(_Listening(control, listener))
+        self._listeners.append(listener)
 
     async def stop(self) -> None:
         """Refuse new connections, cancel what runs, tell the clients, close."""
-        for one in self._listening:
-            one.listener.refuse_new()
-        if self._warming is not None:
-            self._warming.cancel()
+        for listener in self._listeners:
+            listener.refuse_new()
         await self.engine.stop()
         await asyncio.gather(*(one.close() for one in list(self._connections)))
-        for one in self._listening:
-            await one.listener.close()
+        for listener in self._listeners:
+            await listener.close()
 
     async def _handle(
         self, request: Request, control: Control, timing: Timing
