@@ -122,6 +122,8 @@ ONLY_IN: dict[str, tuple[str, ...]] = {
 }
 """Libraries that only these modules (or folders) may import."""
 
+GLOBAL_NUMPY = "numpy.random"
+
 
 @cache
 def modules() -> dict[str, Path]:
@@ -201,6 +203,26 @@ def test_a_library_is_imported_only_where_it_belongs(name):
             exact = name in ONLY_IN[library]
             inside = within(name, [p for p in ONLY_IN[library] if p != "pilothouse"])
             assert exact or inside, f"{name} may not import {library}"
+
+
+def global_draws(name: str) -> set[str]:
+    """What a module takes from the generators that a user may have seeded."""
+    own = {"Random", "SystemRandom", "default_rng", "Generator"}
+    generators = {"random", "np.random", GLOBAL_NUMPY}
+    found = set()
+    for node in ast.walk(tree(name)):
+        if isinstance(node, ast.ImportFrom) and node.module in generators:
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.Attribute):
+            whose = ast.unparse(node.value)
+            found |= {node.attr} if whose in generators else set()
+    return found - own
+
+
+@pytest.mark.parametrize("name", sorted(modules()))
+def test_chance_is_drawn_from_a_generator_of_our_own(name):
+    """Who seeds `random` draws the same numbers, whatever our threads do meanwhile."""
+    assert not global_draws(name)
 
 
 @pytest.mark.parametrize("name", sorted(modules()))

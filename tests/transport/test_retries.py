@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+
 import pytest
 
 from pilothouse.transport.endpoint import Endpoint, is_loopback
@@ -14,6 +16,12 @@ def test_pauses_are_drawn_below_a_ceiling_that_doubles():
         drawn = [retries.pause(tried) for _ in range(300)]
         assert 0 <= min(drawn) < limit / 4
         assert limit * 3 / 4 < max(drawn) <= limit
+
+
+def test_a_pause_leaves_the_numbers_of_a_user_who_has_seeded_as_they_were():
+    before = random.getstate()
+    Retries().pause(1)
+    assert random.getstate() == before
 
 
 def test_a_pause_the_peer_asks_for_is_kept_within_the_ceiling():

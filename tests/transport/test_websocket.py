@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import ssl
 import sys
 import threading
@@ -159,6 +160,8 @@ def test_a_lost_connection_is_made_anew_and_its_states_are_told():
             pass
         return ws
 
+    random.seed(20_261_122)
+    as_seeded = random.getstate()
     states, opens = [], []
     with opened(
         handler, on_state=states.append, on_open=opens.append, reconnect=QUICK
@@ -173,6 +176,7 @@ def test_a_lost_connection_is_made_anew_and_its_states_are_told():
     )
     assert states == [connected, lost, connected, lost, connected, closed]
     assert opens == [socket] * 3
+    assert random.getstate() == as_seeded
 
 
 def test_without_reconnection_the_end_is_told_after_what_came_before_it():

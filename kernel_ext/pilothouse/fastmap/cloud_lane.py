@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import random
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from random import SystemRandom
 from typing import Final, TypeVar
 
 from .batches import Batch
@@ -36,6 +36,7 @@ _DAMAGE_TRIES: Final = 2
 _INIT_TRIES: Final = 3
 _LONGEST_PAUSE: Final = 5.0
 _KEPT_BYTES: Final = 1 << 20
+_CHANCE: Final = SystemRandom()
 T = TypeVar("T")
 
 
@@ -74,7 +75,7 @@ class Patience:
         text = exc.message.partition("\n")[0]
         self._flow.note_step(f"{text}; trying again")
         ceiling = min(_LONGEST_PAUSE, 0.1 * 2**self._tries)
-        self._flow.stopping.wait(random.uniform(0.5, 1.0) * ceiling)
+        self._flow.stopping.wait(_CHANCE.uniform(0.5, 1.0) * ceiling)
 
     def call(self, ask: Callable[[], T]) -> T:
         """Return what the service answers to a question that may be repeated.

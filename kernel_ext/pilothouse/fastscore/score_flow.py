@@ -11,11 +11,11 @@ batches: let records carry a key of their own there.
 
 from __future__ import annotations
 
-import random
 import threading
 import time
 import uuid
 from collections.abc import Callable, Sequence, Sized
+from random import SystemRandom
 from typing import TYPE_CHECKING, Any
 
 from .errors import FastScoreError, FastScoreRefusedError, refused
@@ -59,7 +59,7 @@ class ChunkFlow:
         self._all_back = False
         self._send_failure: BaseException | None = None
         self.model_failure: FastScoreError | None = None
-        self._pigs = random.sample(range(1, 1 << 30), 2)
+        self._pigs = SystemRandom().sample(range(1, 1 << 30), 2)
         self._pigs_seen = 0
         self._claim = Claim(job.engine, job.plan.outlet.slot, uuid.uuid4().hex)
         self._quiet_since = 0.0

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-import random
 from dataclasses import dataclass
+from random import SystemRandom
+from typing import Final
 
 __all__ = ["NO_RETRIES", "Retries"]
+
+_CHANCE: Final = SystemRandom()
+"""Of our own: a user who has seeded `random` draws what was to be drawn."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +47,7 @@ class Retries:
         if asked is not None:
             return min(max(asked, 0.0), self.ceiling)
         limit = min(self.ceiling, self.base * 2.0 ** min(tried - 1, 60))
-        return random.uniform(0.0, limit)
+        return _CHANCE.uniform(0.0, limit)
 
     def allows(self, tried: int, elapsed: float, pause: float) -> bool:
         """Tell whether one more try may follow after a pause."""

@@ -9,8 +9,8 @@ null         the last reading itself
 
 from __future__ import annotations
 
-import random
 from collections import deque
+from random import Random
 from typing import Any, Protocol, TypeGuard
 
 from pilothouse.fastscore.wire.values import JSON
@@ -19,6 +19,7 @@ __all__ = ["Aggregate", "new_aggregate"]
 
 MAX_READINGS = 1000
 MAX_TEXT_CHARS = 1024 * 1024
+_CHANCE = Random()
 
 
 class Aggregate(Protocol):
@@ -112,7 +113,7 @@ class _Sample:
         self._seen += 1
         if len(self._readings) < self._size:
             self._readings.append(reading)
-        elif (index := random.randrange(self._seen)) < self._size:
+        elif (index := _CHANCE.randrange(self._seen)) < self._size:
             self._readings[index] = reading
 
     def pop(self) -> JSON:

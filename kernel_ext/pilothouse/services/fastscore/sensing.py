@@ -11,8 +11,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import random
 from collections.abc import Callable
+from random import SystemRandom
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from pilothouse.fastscore.wire.sensors import SensorDescriptor
@@ -30,6 +30,7 @@ log = logging.getLogger(__name__)
 Report: TypeAlias = Callable[["InstalledSensor", Any, float], None]
 """Called with the sensor, the data and the seconds that the data covers."""
 
+_CHANCE = SystemRandom()
 _SHORTEST_SECONDS = 0.01
 _DEFAULT_POLL_SECONDS = 1.0
 
@@ -123,7 +124,7 @@ class InstalledSensor:
     def _wait_seconds(self) -> float:
         activate = self.descriptor.activate
         if activate.kind == "random":
-            return random.expovariate(activate.intensity or 1.0)
+            return _CHANCE.expovariate(activate.intensity or 1.0)
         return activate.interval or 1.0
 
     # polled taps
