@@ -136,12 +136,3 @@ def message_where(socket, condition):
         message = socket.recv()
         if condition(message):
             return message
-
-
-def is_silent(socket):
-    """Whether the socket's timeout passes with nothing to read."""
-    try:
-        socket.recv()
-    except Exception:  # the real SDK lets its websocket library's own error out
-        return True
-    return False
