@@ -223,6 +223,75 @@ def test_what_is_nearly_plain_becomes_plain(value, back):
     assert (found, type(found)) == (back, type(back))
 
 
+SCALARS = [
+    np.datetime64(5, "ns"),
+    np.datetime64("2026-01-01", "D"),
+    np.datetime64("NaT", "us"),
+    np.timedelta64(5, "ns"),
+    np.complex64(1 + 2j),
+    np.bytes_(b"a"),
+    np.array([(1, 2.5)], dtype=[("a", "<i2"), ("b", ">f8")])[0],
+]
+
+
+@pytest.mark.parametrize("value", SCALARS, ids=lambda value: str(value.dtype))
+def test_scalars_that_python_has_no_plain_value_for_stay_what_they_are(value):
+    back = there_and_back([value])[0]
+
+    assert type(back) is type(value)
+    assert (back.dtype, back.tobytes()) == (value.dtype, value.tobytes())
+
+
+def test_categories_keep_their_type_and_freq():
+    texts = pd.Index(["a", "b"], dtype=object)
+    days = pd.date_range("2026-03-28", periods=3, tz="Europe/Prague")
+    frame = pd.DataFrame(
+        {"text": pd.Categorical(["a", "b", None], texts), "day": pd.Categorical(days)}
+    )
+
+    back = there_and_back(frame)
+
+    assert_frame_equal(back, frame)
+    assert back["text"].cat.categories.dtype == object
+    assert back["day"].cat.categories.freq == days.freq
+
+
+@pytest.mark.parametrize(
+    "index",
+    [
+        pd.bdate_range("2026-01-01", periods=3, freq="C", holidays=["2026-01-02"]),
+        pd.date_range("2026", periods=3, freq=pd.DateOffset(months=1, days=2)),
+        pd.date_range(
+            "2026", periods=3, freq=pd.offsets.BusinessHour(start="11:00", end="20:00")
+        ),
+    ],
+    ids=["holidays", "offset", "hours"],
+)
+def test_a_freq_that_no_text_tells_is_left_out_and_the_moments_travel(index):
+    back = there_and_back(pd.Series([1, 2, 3], index=index))
+
+    assert back.index.equals(index)
+    assert back.index.freq is None
+
+
+@pytest.mark.parametrize(
+    "zone",
+    [
+        "dateutil/Europe/Prague",
+        datetime.timezone(datetime.timedelta(hours=1), "CET"),
+        datetime.timezone(datetime.timedelta(hours=1, seconds=1)),
+    ],
+    ids=["dateutil", "another of that name", "seconds"],
+)
+def test_a_zone_that_its_name_does_not_tell_is_refused_here_not_there(zone):
+    moments = pd.Series(pd.date_range("2026", periods=2, tz=zone))
+
+    with pytest.raises(CannotTravelError, match="name does not tell") as refusal:
+        CODEC.encode(pd.DataFrame({"when": moments}))
+
+    assert refusal.value.path == ".columns[0]"
+
+
 @pytest.mark.parametrize(
     ("value", "place"),
     [
@@ -231,6 +300,8 @@ def test_what_is_nearly_plain_becomes_plain(value, back):
         ([1, {2}], "[1]"),
         ({"a": [object()]}, '["a"][0]'),
         (np.array([1, object()], dtype=object), "[1]"),
+        (np.array([1, np.datetime64(5, "ns")], dtype=object), "[1]"),
+        (pd.Series([1], name=np.datetime64(5, "ns")), ".name"),
         (np.ma.masked_array([1]), ""),
         (np.array([1], dtype=np.longdouble), ""),
         (pd.DataFrame({"x": [1], "y": [{1}]}), ".columns[1][0]"),
@@ -271,6 +342,29 @@ def test_a_value_that_holds_itself_is_refused():
         {"type": "numpy_array", "dtype": [["a", "|O"]], "shape": [], "b64": ""},
         {"type": "numpy_array", "dtype": "<f8", "shape": [10**12], "b64": ""},
         {"type": "numpy_array", "dtype": "|O", "shape": [2], "list": [1]},
+        {"type": "numpy_array", "dtype": "|O", "shape": [1], "list": [[1, 2]]},
+        {"type": "numpy_array", "dtype": "|O", "shape": [0, 10**30], "list": []},
+        {"type": "numpy_array", "dtype": "<f8", "shape": [0, 10**30], "b64": ""},
+        {"type": "numpy_array", "dtype": "(2,3)f8", "shape": [1], "b64": "A" * 64},
+        {
+            "type": "pandas_series",
+            "name": None,
+            "index": {"kind": "range", "start": 0, "stop": 10**30, "step": 1},
+            "values": {"type": "numpy_array", "dtype": "<i8", "shape": [0], "b64": ""},
+        },
+        {
+            "type": "pandas_dataframe",
+            "columns": {"kind": "range", "start": 0, "stop": 1, "step": 1},
+            "index": {"kind": "range", "start": 0, "stop": 1, "step": 1},
+            "values": [
+                {
+                    "type": "numpy_array",
+                    "dtype": "<f8,<i4",
+                    "shape": [1],
+                    "b64": "A" * 16,
+                }
+            ],
+        },
         {"type": "pandas_series", "index": None, "values": None, "name": None},
         {"type": "pandas_dataframe", "columns": {}, "index": {}, "values": []},
         {"type": "data_access", "name": "x"},

@@ -5,6 +5,7 @@ Source: REPL control, "Argument preprocessing"; real client and server, aimm 1.2
     plain     {"type": "numpy_array", "dtype": "float64", "shape": [2], "data": [1, 2]}
     lossless  {"type": "numpy_array", "dtype": "<f8", "shape": [2], "b64": "..."}
               {"type": "numpy_array", "dtype": "|O", "shape": [2], "list": [...]}
+              with "scalar": true it is the one value, without an array around
 
 ``shape`` is ours in the plain form: the real peers pass over it, and lose empty shapes.
 ``b64`` is the array's bytes in C order; ``dtype`` as numpy's ``dtype.str``, or its list
@@ -23,7 +24,7 @@ from pilothouse.aimm.json_text import Base64
 from pilothouse.errors import ProtocolError
 
 from .refusal import CannotTravelError, at, at_item
-from .scalars import is_scalar, kind_of
+from .scalars import is_scalar, kind_of, plain_item
 
 __all__ = [
     "TAG",
@@ -98,7 +99,10 @@ def decode_plain(obj: dict[str, Any]) -> Array:
         return array
     if array.size != math.prod(shape):
         raise ProtocolError(f"{array.size} values do not fill the shape {shape}")
-    return array.reshape(shape)
+    try:
+        return array.reshape(shape)
+    except (ValueError, OverflowError) as exc:  # a size beyond all sizes
+        raise ProtocolError(f"an array that cannot be: {exc}") from None
 
 
 def encode_bytes(array: Array) -> dict[str, Any]:
@@ -130,18 +134,30 @@ def encode_bytes(array: Array) -> dict[str, Any]:
     }
 
 
-def decode_bytes(obj: dict[str, Any]) -> Array:
+def decode_bytes(obj: dict[str, Any]) -> Any:  # noqa: ANN401  an array or a scalar
     """Return the array of our lossless form; it owns its data and can be written.
 
     Raises:
         ProtocolError: If dtype, shape and bytes do not fit.
     """
+    try:
+        array = _decode_bytes(obj)
+    except (ValueError, OverflowError, MemoryError) as exc:  # a size beyond all sizes
+        raise ProtocolError(f"an array that cannot be: {exc}") from None
+    if obj.get("scalar") is True and not array.shape:
+        return array[()]
+    return array
+
+
+def _decode_bytes(obj: dict[str, Any]) -> Array:
     shape = _read_shape(obj.get("shape"))
     dtype = read_dtype(obj.get("dtype"))
     if dtype.kind == "O":
         items = obj.get("list")
         if not isinstance(items, list) or len(items) != math.prod(shape):
             raise ProtocolError(f"a list of values fills the shape {shape}")
+        if not all(map(is_scalar, items)):
+            raise ProtocolError("an array of objects holds JSON scalars only")
         array = np.empty(len(items), dtype=object)
         array[:] = items
         return array.reshape(shape)
@@ -188,6 +204,8 @@ def read_dtype(described: object) -> np.dtype[Any]:
             raise TypeError(f"{type(described).__name__} is no dtype")  # noqa: TRY301
     except (TypeError, ValueError, SyntaxError, KeyError) as exc:
         raise ProtocolError(f"the dtype {described!r} is none: {exc}") from None
+    if dtype.subdtype is not None and isinstance(described, str):
+        raise ProtocolError(f"the dtype {described!r} is an array of its own")
     if dtype.hasobject and dtype.kind != "O":
         raise ProtocolError(f"the dtype {described!r} holds pointers")
     return dtype
@@ -202,7 +220,7 @@ def _check_kind(array: Array) -> None:
 
 
 def _scalar(item: object) -> Any:  # noqa: ANN401  any JSON scalar
-    if isinstance(item, np.generic) and is_scalar(found := item.item()):
+    if isinstance(item, np.generic) and is_scalar(found := plain_item(item)):
         return found
     raise CannotTravelError(
         f"{kind_of(item)} in an array of objects", hint="numbers, texts, True, None"

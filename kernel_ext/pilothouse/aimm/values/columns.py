@@ -3,7 +3,7 @@
 column = numpy_array
        | {"dtype": "datetime64[ns, UTC]", "i8": numpy_array}      also period[M]
        | {"dtype": "category", "codes": numpy_array, "categories": column,
-          "ordered": false}
+          "ordered": false, ["freq": "D"]}
        | {"dtype": "Int64", "values": numpy_array, "mask": numpy_array}
        | {"dtype": "str" / "string", "list": [text / null]}
 """
@@ -22,7 +22,7 @@ from pilothouse.errors import ProtocolError
 from .arrays import TAG, decode_bytes, encode_bytes
 from .refusal import CannotTravelError
 
-__all__ = ["decode_column", "encode_column"]
+__all__ = ["decode_column", "encode_column", "freq_of", "with_freq"]
 
 _MASKED: Final = {
     "Int8", "Int16", "Int32", "Int64", "UInt8", "UInt16", "UInt32", "UInt64",
@@ -49,8 +49,10 @@ def encode_column(column: Any) -> dict[str, Any]:  # noqa: ANN401  Series or Ind
             "codes": encode_bytes(np.asarray(column.array.codes)),
             "categories": encode_column(dtype.categories),
             "ordered": bool(dtype.ordered),
+            **freq_of(dtype.categories),
         }
     if isinstance(dtype, pd.DatetimeTZDtype | pd.PeriodDtype):
+        _check_named(name, dtype)
         return {"dtype": name, "i8": encode_bytes(np.asarray(column.array.asi8))}
     if name in _MASKED:
         mask = np.asarray(column.isna())
@@ -94,7 +96,8 @@ def decode_column(obj: object, depth: int = 0) -> Any:  # noqa: ANN401  an array
 
 def _decode(name: str, obj: Mapping[str, Any], depth: int) -> Any:  # noqa: ANN401
     if name == "category":
-        categories = pd.Index(decode_column(obj["categories"], depth + 1))
+        found = decode_column(obj["categories"], depth + 1)
+        categories = with_freq(pd.Index(found, dtype=found.dtype), obj.get("freq"))
         return pd.Categorical.from_codes(
             decode_bytes(obj["codes"]),
             categories=categories,
@@ -122,3 +125,45 @@ def _decode(name: str, obj: Mapping[str, Any], depth: int) -> Any:  # noqa: ANN4
         ordinals = decode_bytes(obj["i8"])
         return pd.arrays.PeriodArray(ordinals, dtype=pd.PeriodDtype(name[7:-1]))
     raise ProtocolError(f"a column of dtype {name!r} is not known here")
+
+
+def freq_of(index: pd.Index[Any]) -> dict[str, str]:
+    """Return the ``freq`` of a time axis; empty where a text does not say all of it."""
+    freq = getattr(index, "freq", None)
+    if freq is None or not isinstance(index, pd.DatetimeIndex | pd.TimedeltaIndex):
+        return {}
+    try:
+        is_said = pd.tseries.frequencies.to_offset(freq.freqstr) == freq
+    except ValueError:
+        return {}
+    return {"freq": freq.freqstr} if is_said else {}
+
+
+def with_freq(index: pd.Index[Any], freq: object) -> pd.Index[Any]:
+    """Return a time axis with its ``freq``; another axis, or none told, as it is."""
+    if freq is None or not isinstance(index, pd.DatetimeIndex | pd.TimedeltaIndex):
+        return index
+    return type(index)(index, freq=str(freq)).rename(index.name)
+
+
+def _check_named(name: str, dtype: pd.DatetimeTZDtype | pd.PeriodDtype) -> None:
+    """Refuse a dtype whose name stands for another one, or for none."""
+    try:
+        is_said = _named(name) == dtype
+    except (TypeError, ValueError, KeyError):
+        is_said = False
+    if not is_said:
+        raise CannotTravelError(
+            f"a column of dtype {name}, whose name does not tell all of it",
+            hint='a named zone: .dt.tz_convert("UTC")',
+        )
+
+
+def _named(name: str) -> object:
+    if _PERIOD.fullmatch(name):
+        return pd.PeriodDtype(name[7:-1])
+    if not _ZONED.fullmatch(name):
+        return None
+    unit, zone = name.removeprefix("datetime64[").removesuffix("]").split(", ")
+    moments = pd.DatetimeIndex([], dtype=f"datetime64[{unit}]")
+    return moments.tz_localize("UTC").tz_convert(zone).dtype

@@ -12,7 +12,7 @@ Source: REPL control, "Argument preprocessing"; real client and server, aimm 1.2
               {"kind": "values", "values": column, "name": null}
               {"kind": "multi", "levels": [column], "codes": [numpy_array], "names": []}
 
-A time axis that has one keeps its ``freq``.
+A time axis keeps its ``freq`` where a text says all of it.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ import pandas as pd
 from pilothouse.errors import ProtocolError
 
 from .arrays import decode_bytes, encode_bytes
-from .columns import decode_column, encode_column
+from .columns import decode_column, encode_column, freq_of, with_freq
 from .refusal import CannotTravelError, at, at_attribute, at_item
-from .scalars import is_scalar
+from .scalars import is_scalar, plain_item
 
 __all__ = [
     "FRAME",
@@ -43,6 +43,9 @@ __all__ = [
 
 SERIES: Final = "pandas_series"
 FRAME: Final = "pandas_dataframe"
+_MISFITS: Final = (
+    TypeError, ValueError, KeyError, AttributeError, OverflowError, NotImplementedError,
+)  # fmt: skip
 
 
 def encode_pandas(value: object) -> dict[str, Any]:
@@ -85,7 +88,7 @@ def decode_series(obj: dict[str, Any]) -> pd.Series[Any]:
         found: pd.Series[Any] = pd.Series(
             values, index=index, name=name, dtype=values.dtype
         )
-    except (TypeError, ValueError) as exc:
+    except _MISFITS as exc:
         raise ProtocolError(f"the parts of a series do not fit: {exc}") from None
     return found
 
@@ -108,7 +111,7 @@ def decode_frame(obj: dict[str, Any]) -> pd.DataFrame:
             for i, part in enumerate(parts)
         }
         frame = pd.DataFrame(series, index=index)
-    except (TypeError, ValueError) as exc:
+    except _MISFITS as exc:
         raise ProtocolError(f"the columns of a frame do not fit: {exc}") from None
     frame.columns = columns
     return frame
@@ -133,8 +136,7 @@ def encode_axis(index: pd.Index[Any]) -> dict[str, Any]:
             "name": name,
         }
     found = {"kind": "values", "values": encode_column(index), "name": name}
-    freq = getattr(index, "freqstr", None)
-    return found if freq is None else {**found, "freq": freq}
+    return {**found, **freq_of(index)}
 
 
 def decode_axis(obj: object) -> pd.Index[Any]:
@@ -147,7 +149,7 @@ def decode_axis(obj: object) -> pd.Index[Any]:
         raise ProtocolError("an axis of a frame is none")
     try:
         return _decode_axis(obj)
-    except (TypeError, ValueError, KeyError, NotImplementedError) as exc:
+    except _MISFITS as exc:
         raise ProtocolError(f"an axis of a frame does not fit: {exc}") from None
 
 
@@ -157,7 +159,7 @@ def encode_label(label: object, place: str) -> Any:  # noqa: ANN401  a JSON scal
         return label
     if isinstance(label, tuple) and all(is_scalar(part) for part in label):
         return list(label)
-    if isinstance(label, np.generic) and is_scalar(found := label.item()):
+    if isinstance(label, np.generic) and is_scalar(found := plain_item(label)):
         return found
     with at(at_attribute(place)):
         raise CannotTravelError(
@@ -190,10 +192,7 @@ def _decode_axis(obj: dict[str, Any]) -> pd.Index[Any]:
     if kind != "values":
         raise ValueError(f"the kind {kind!r} is none of range, values, multi")
     name = decode_label(obj.get("name"))
-    index = _labels(obj["values"]).rename(name)
-    if "freq" in obj and isinstance(index, pd.DatetimeIndex | pd.TimedeltaIndex):
-        return type(index)(index, freq=str(obj["freq"]), name=name)
-    return index
+    return with_freq(_labels(obj["values"]).rename(name), obj.get("freq"))
 
 
 def _labels(column: object) -> pd.Index[Any]:

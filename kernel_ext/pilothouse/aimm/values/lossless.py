@@ -15,7 +15,15 @@ from pilothouse.errors import ProtocolError
 
 from .data_access import DataAccess, read_data_access
 from .refusal import CannotTravelError, at
-from .scalars import MAX_DEPTH, Walk, is_numpy, is_pandas, is_scalar, kind_of
+from .scalars import (
+    MAX_DEPTH,
+    Walk,
+    is_numpy,
+    is_pandas,
+    is_scalar,
+    kind_of,
+    plain_item,
+)
 
 __all__ = ["EXTENSION", "Lossless"]
 
@@ -31,7 +39,8 @@ _TAGS: Final = frozenset(
 class Lossless(Walk):
     """Encodes and decodes values so that nothing of them is lost.
 
-    A tuple comes back as a list, and a numpy scalar as Python's of the same value.
+    A tuple comes back as a list, and a numpy scalar as Python's of the same value where
+    there is one.
     """
 
     def encode(self, value: object) -> Any:  # noqa: ANN401  any JSON
@@ -88,8 +97,10 @@ def _numpy(value: Any) -> Any:  # noqa: ANN401  an array or a scalar to any JSON
 
     if not isinstance(value, np.generic):
         return encode_bytes(value)
-    found = value.item()
-    return found if is_scalar(found) else encode_bytes(np.asarray(value))
+    found = plain_item(value)
+    if is_scalar(found):
+        return found
+    return {**encode_bytes(np.asarray(value)), "scalar": True}
 
 
 def _decode(obj: Any, depth: int) -> Any:  # noqa: ANN401

@@ -16,7 +16,15 @@ from pilothouse.errors import ProtocolError
 
 from .data_access import DataAccess, read_data_access
 from .refusal import CannotTravelError, at
-from .scalars import MAX_DEPTH, Walk, is_numpy, is_pandas, is_scalar, kind_of
+from .scalars import (
+    MAX_DEPTH,
+    Walk,
+    is_numpy,
+    is_pandas,
+    is_scalar,
+    kind_of,
+    plain_item,
+)
 
 __all__ = ["Plain"]
 
@@ -86,7 +94,7 @@ class Plain(Walk):
 
     def foreign(self, value: Any, depth: int) -> Any:  # noqa: ANN401
         """Return the scalar of numpy's; nothing else has a form inside a list."""
-        found = value.item() if is_numpy(value) and not value.shape else None
+        found = plain_item(value) if is_numpy(value) and not value.shape else None
         if found is not None and is_scalar(found):
             return found
         raise CannotTravelError(

@@ -30,7 +30,7 @@ from .frames import (
     encode_label,
 )
 from .refusal import CannotTravelError, at, at_attribute, at_item
-from .scalars import is_scalar, kind_of
+from .scalars import is_scalar, kind_of, plain_item
 
 __all__ = ["decode_frame", "decode_series", "encode_pandas"]
 
@@ -189,7 +189,7 @@ def _scalar(item: object, place: int, *, is_missing: bool) -> Any:  # noqa: ANN4
         return item
     if is_missing:
         return None
-    found = item.item() if isinstance(item, np.generic) else item
+    found = plain_item(item) if isinstance(item, np.generic) else item
     if is_scalar(found):
         return found
     with at(at_item(place)):

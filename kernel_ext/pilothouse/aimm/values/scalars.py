@@ -9,7 +9,15 @@ from typing import Any, Final
 
 from .refusal import CannotTravelError, at, at_item
 
-__all__ = ["MAX_DEPTH", "Walk", "is_numpy", "is_pandas", "is_scalar", "kind_of"]
+__all__ = [
+    "MAX_DEPTH",
+    "Walk",
+    "is_numpy",
+    "is_pandas",
+    "is_scalar",
+    "kind_of",
+    "plain_item",
+]
 
 MAX_DEPTH: Final = 100
 """Deepest nesting of lists and objects that travels."""
@@ -20,6 +28,14 @@ _SCALARS: Final = frozenset({str, bool, int, float, type(None)})
 def is_scalar(value: object) -> bool:
     """Tell whether a value is one of JSON's scalars, exactly."""
     return type(value) in _SCALARS
+
+
+def plain_item(value: Any) -> Any:  # noqa: ANN401  a scalar of numpy's to any value
+    """Return Python's value of a scalar of numpy's, or the scalar where it has none.
+
+    A moment or a span in nanoseconds would become a bare integer, a missing one None.
+    """
+    return value if value.dtype.kind in "mM" else value.item()
 
 
 def kind_of(value: object) -> str:
