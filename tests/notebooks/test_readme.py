@@ -13,15 +13,8 @@ from pathlib import Path
 import nbformat
 import pytest
 
+from readme_blocks import README, blocks
 from waiting import until
-
-README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
-
-
-def blocks(heading: str, language: str) -> list[str]:
-    """Return the blocks of code below a heading, whole."""
-    section = README.partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
-    return re.findall(rf"^```{language}\n(.*?)^```$", section, re.MULTILINE | re.DOTALL)
 
 
 @pytest.fixture(scope="module")
