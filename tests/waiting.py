@@ -3,7 +3,7 @@
 import time
 
 
-def until(condition, timeout=10.0, what="the condition"):
+def until(condition, timeout=60.0, what="the condition"):
     """Return the first true value of a condition; fail at the deadline."""
     deadline = time.monotonic() + timeout
     while time.monotonic() < deadline:

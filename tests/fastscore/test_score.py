@@ -17,6 +17,7 @@ from pilothouse.fastscore.results import RejectedWarning
 from pilothouse.fastscore.score import ScoreInterrupt
 from pilothouse.fastscore.suite import Connect
 from pilothouse.transport.http import HttpPeer
+from waiting import until
 
 from .breaking_proxy import BreakingProxy
 from .conftest import CHUNKED, CUBE, ECHO, REST
@@ -476,6 +477,7 @@ def test_a_connection_that_breaks_ends_the_job_and_keeps_what_came(running, suit
     assert job.state == "failed"
     assert job.partial() == list(range(job.received))
     assert "outputs came back" in str(caught.value.__notes__)
+    until(lambda: not [t for t in threading.enumerate() if t.name.startswith("score")])
 
 
 def test_two_jobs_do_not_share_an_output(running):

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import threading
-import time
 
 import pytest
 
 from conftest import LocalSuite
 from pilothouse.fastscore import FastScoreError, Model, Stream, score_claim, score_flow
 from pilothouse.fastscore.suite import Connect
+from waiting import until
 
 SLOW = "import time\ndef action(x):\n    time.sleep(0.001)\n    yield x\n"
 
@@ -25,13 +25,6 @@ def ended(job):
     with pytest.raises(FastScoreError) as caught:
         job.result(20)
     return caught.value
-
-
-def until(condition):
-    deadline = time.monotonic() + 20
-    while not condition():
-        assert time.monotonic() < deadline
-        threading.Event().wait(0.01)
 
 
 def test_a_job_of_another_connection_does_not_take_our_outputs(
@@ -105,3 +98,4 @@ def test_a_service_that_stops_ends_the_score(fresh_suite: LocalSuite, stream):
         fresh_suite.host.stop()
         ended(job)
         assert job.state == "failed"
+    until(lambda: not [t for t in threading.enumerate() if t.name.startswith("score")])

@@ -10,7 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from .errors import FastScoreError
+from .errors import (
+    FastScoreError,
+    FastScoreProtocolError,
+    FastScoreRefusedError,
+    FastScoreTransportError,
+)
 from .failures import model_error
 from .pneumo import ModelErrorMsg, Pneumo, PneumoMsg, PneumoSock, SensorReportMsg
 from .results import Rejected
@@ -77,12 +82,13 @@ class Watch:
             time.sleep(REPORT_SECONDS * 1.5)
 
     def close(self) -> None:
-        """Remove the sensors, and end."""
-        for sid in self._taps:
-            with suppress(FastScoreError):
-                self._engine.uninstall_sensor(sid)
+        """End, and remove the sensors; a suite that is gone is not asked for each."""
         if self._socket is not None:
             self._socket.close()
+        with suppress(FastScoreTransportError):
+            for sid in self._taps:
+                with suppress(FastScoreRefusedError, FastScoreProtocolError):
+                    self._engine.uninstall_sensor(sid)
 
     def _take(self, message: PneumoMsg) -> None:
         if isinstance(message, ModelErrorMsg):
