@@ -6,6 +6,7 @@ import threading
 import time
 
 import pytest
+from IPython.core.completer import provisionalcompleter
 
 from pilothouse.errors import ConnectError
 from pilothouse.magics import MAGICS
@@ -64,6 +65,53 @@ def test_every_subcommand_and_option_of_every_magic_completes(complete, name):
                     assert flag in complete(line), line
 
 
+FREE = {
+    "USER": "the name of an account",
+    "TEXT": "words of one's own",
+    "URL": "an address",
+    "NEWLABEL": "a label of one's own",
+}
+"""What nobody but the user can know, by how help names it."""
+
+
+def values_of(name):
+    """All places of a magic that take a value: what help calls it, and its reader."""
+    command = _command(name)
+    target = [("target", command.target.reader)] if command.target else []
+    yield from target
+    for sub in [command.itself, *command.subcommands.values()]:
+        for argument in sub.arguments:
+            yield f"{name} {sub.name} {argument.name}", argument.reader
+        for option in sub.all_options:
+            if option.reader is not None:
+                yield f"{name} {sub.name} {option.flags[0]}", option.reader
+
+
+@pytest.mark.parametrize("name", sorted(MAGICS))
+def test_every_value_that_can_be_known_completes(name):
+    for place, reader in values_of(name):
+        known = reader.names or reader.choices or reader.offers
+        assert known or reader.metavar in FREE, place
+
+
+@pytest.mark.parametrize("name", sorted(MAGICS))
+def test_every_choice_of_every_magic_completes(complete, name):
+    command = _command(name)
+    prefix = "%%" if command.is_cell and not command.subcommands else "%"
+    for sub in [command.itself, *command.subcommands.values()]:
+        lead = f"{prefix}{name} {sub.name}".rstrip()
+        for option in sub.options:
+            for word in option.reader.choices if option.reader else ():
+                for flag in option.flags:
+                    assert word in complete(f"{lead} {flag} {word[:-1]}")
+                    assert word in complete(f"{lead} {flag}={word[:-1]}")
+        before = ""
+        for argument in sub.arguments:
+            for word in argument.reader.choices:
+                assert word in complete(f"{lead}{before} {word[:-1]}")
+            before += " x" if not argument.many else ""
+
+
 def test_options_already_given_are_not_offered_again(complete):
     assert "--history" not in complete("%fastscore pneumo --history --")
 
@@ -107,6 +155,83 @@ def test_profiles_complete_from_files(complete, quiet_place):
     )
 
     assert complete("%pilot use ")["lab"] == "profile: in the lab"
+
+
+@pytest.fixture
+def files(quiet_place):
+    (quiet_place / "rows of may").mkdir()
+    for name in ("rows.zip", "rows 2.tgz", ".hidden", "other.pem"):
+        (quiet_place / name).touch()
+    (quiet_place / "rows of may" / "one.zip").touch()
+    return quiet_place
+
+
+@pytest.mark.parametrize(
+    ("typed", "offered"),
+    [
+        ("%%model m --attach ro", {'"rows of may/', "rows.zip", '"rows 2.tgz"'}),
+        ("%%model m --attach=ro", {'"rows of may/', "rows.zip", '"rows 2.tgz"'}),
+        ("%%model m --attach=rows.", {"rows.zip"}),
+        ('%%model m --attach "rows of', {"rows of may/"}),
+        ('%%model m --attach "rows of may/', {"rows of may/one.zip"}),
+        ('%%model m --attach="rows 2', {"rows 2.tgz"}),
+        ("%fastscore connect --ca ./o", {"./other.pem"}),
+        ("%pilot up --data-dir .", {".hidden"}),
+    ],
+)
+def test_files_complete_as_one_word(complete, files, typed, offered):
+    found = {text.replace("\\", "/") for text in complete(typed)}
+
+    assert found == offered
+
+
+def test_where_a_file_goes_only_files_are_offered(complete, files):
+    assert set(complete("%pilot up --data-dir ").values()) == {"file", "folder"}
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "%engine score ro",
+        "%engine score {ro",
+        "%engine score {list(map(str, ro",
+        "%engine score 'ro",
+        '%engine score "ro',
+        "%engine score [ro",
+        "%fastmap f ro",
+        "%fastmap f rows --kwargs by={ro",
+        "%aimm fit 1 X ro",
+        "%aimm predict 1 rows ro",
+        "%%model m --score ro",
+        "%%model m --score=ro",
+        "%%fastmap --over=ro",
+        "y = %fastmap f ro",
+        "d['k'] = %fastmap f ro",
+        'd["a = b"] = %fastmap f ro',
+        "a.b = %fastmap f ro",
+        "if True:\n    y = %fastmap f ro",
+    ],
+)
+def test_names_of_the_user_complete_wherever_a_line_takes_them(complete, run, line):
+    run("rows = [1]\nrowing = [2]")
+
+    assert {"rows", "rowing"} & set(complete(line)) == {"rows", "rowing"}
+
+
+def test_in_the_middle_of_a_line_what_stands_behind_does_not_count(shell):
+    code = "x = %pilot pro --help\nprint(1)"
+    with provisionalcompleter():
+        found = list(shell.Completer.completions(code, code.index(" --help")))
+
+    assert [one.text for one in found] == ["profiles"]
+    assert (found[0].start, found[0].end) == (11, 14)
+
+
+@pytest.mark.parametrize(
+    "line", ["print('%pilot ", "s = '%pilot ", "# x = %pilot ", "a['x = %pilot "]
+)
+def test_a_text_is_no_magics_line(complete, line):
+    assert "profiles" not in complete(line)
 
 
 def test_other_lines_are_left_alone(complete, run):

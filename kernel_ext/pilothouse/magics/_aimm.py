@@ -262,7 +262,9 @@ def _place(session: Session, choice: Choice) -> tuple[Endpoint, str, Secret]:
 def _names(client: Client) -> Mapping[str, Sequence[Name]]:
     """Return what completes: instances, model types, data, actions."""
     plugins = client.plugins()
+    modules = {n.partition(".")[0]: 0 for part in plugins.values() for n in part}
     return {
+        "plugin": [Name(name) for name in modules],
         "instance": [
             Name(str(number), instance.model_type)
             for number, instance in client.models.items()

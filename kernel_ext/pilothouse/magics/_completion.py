@@ -7,7 +7,9 @@ it is never evaluated, and nothing is asked of a network.
 
 from __future__ import annotations
 
+import builtins
 import importlib
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
@@ -15,6 +17,7 @@ from IPython.core.completer import SimpleCompletion
 
 from . import MAGICS
 from ._arguments import Command, Option, Subcommand
+from ._files import FILE, FOLDER, file_names
 from ._fixed_names import fixed_names
 from ._line import Word, split
 from ._names import Name
@@ -28,6 +31,9 @@ if TYPE_CHECKING:
 __all__ = ["complete"]
 
 _LONGEST_TYPE = 60
+_QUOTES = "'\""
+_BRACKETS = "{["
+_LAST_NAME = re.compile(r"(?<![\w.'\"])[^\W\d]\w*\Z")
 _NO_DATA = {
     "module",
     "function",
@@ -47,13 +53,19 @@ def complete(session: Session, magic: str, text: str) -> SimpleMatcherResult:
         text: The line after it, up to the cursor.
     """
     before, current = _at_cursor(text)
-    fragment = current.lstrip("'\"") if current[:1] in "'\"" else current
-    offers = _offers(session, _command(magic), before, fragment)
-    head, equals, tail = fragment.partition("=")
-    if equals and head.startswith("-"):
-        fragment = tail
+    fragment = current.lstrip(_QUOTES)
+    value = _value_of(fragment)
+    if value[:1] in _BRACKETS and value:
+        fragment, offers = _in_expression(session, value)
+    else:
+        offers = _offers(session, _command(magic), before, fragment)
+        fragment = value.lstrip(_QUOTES)
+    is_quoted = value != fragment or current[:1] in tuple(_QUOTES)
     completions = [
-        SimpleCompletion(text=word, type=kind[:_LONGEST_TYPE])
+        SimpleCompletion(
+            text=word if is_quoted else _in_quotes(word, kind),
+            type=kind[:_LONGEST_TYPE],
+        )
         for word, kind in offers
         if word.startswith(fragment) and word != fragment
     ]
@@ -63,6 +75,35 @@ def complete(session: Session, magic: str, text: str) -> SimpleMatcherResult:
         "suppress": True,
         "ordered": True,
     }
+
+
+def _value_of(word: str) -> str:
+    """Return what follows the ``=`` of an option; of other words the whole."""
+    head, equals, value = word.partition("=")
+    return value if equals and head.startswith("-") else word
+
+
+def _in_quotes(word: str, kind: str) -> str:
+    """Return a file's name as one word of a line."""
+    if kind not in (FILE, FOLDER) or not any(map(str.isspace, word)):
+        return word
+    quote = "'" if '"' in word else '"'
+    return f"{quote}{word}" + (quote if kind == FILE else "")
+
+
+def _in_expression(
+    session: Session, typed: str
+) -> tuple[str, Iterable[tuple[str, str]]]:
+    """Return the name that ends an expression, and names that it may become.
+
+    Attributes are left to IPython, which knows when it is safe to look at them.
+    """
+    found = _LAST_NAME.search(typed)
+    if found is None:
+        return "", ()
+    own = {**dict(_objects(session, "")), **dict(_functions(session))}
+    known = [name for name in dir(builtins) if name[:1] != "_"]
+    return found[0], [*own.items(), *((name, "builtin") for name in known)]
 
 
 def _command(magic: str) -> Command:
@@ -167,7 +208,10 @@ def _of_reader(
             yield from _objects(session, wanted)
         elif group == "function":
             yield from _functions(session)
-        elif group != "file":  # IPython's own matcher knows files
+        elif group == "file":
+            for name in file_names(_value_of(current).lstrip(_QUOTES)):
+                yield name.text, name.help
+        else:
             for name in _names(session, kind):
                 yield name.text, f"{kind}: {name.help}" if name.help else kind
 

@@ -9,11 +9,12 @@ from pilothouse.errors import LineError
 from ._arguments import Argument, Option
 from ._base import subcommand
 from ._engine_base import MODEL, SENSOR, EngineBase
-from ._readers import INTEGER, PATH, choice, text
+from ._readers import INTEGER, PATH, Reader, choice, live_or_text
 from ._show import Page
 
 __all__ = ["EngineViews"]
 
+INSTALLED = Reader(INTEGER.read, "ID", ("installed sensor",))
 POLICY = choice("python3", "python", "R", "java", "c", metavar="TYPE")
 
 
@@ -24,7 +25,7 @@ class EngineViews(EngineBase):
         "sensors",
         Option(("--points",), None, "what can be tapped, instead", False),
         Option(("--install",), SENSOR, "install this sensor, or one on this tap"),
-        Option(("--uninstall",), INTEGER, "remove the sensor of this id"),
+        Option(("--uninstall",), INSTALLED, "remove the sensor of this id"),
         example="sensors",
     )
     def _sensors(self, args: Namespace) -> object:
@@ -41,7 +42,11 @@ class EngineViews(EngineBase):
     @subcommand(
         "policy",
         Argument("mtype", POLICY, "type of models that it is for", "python3"),
-        Option(("--set",), text(), "the new policy: a text, or a name that holds one"),
+        Option(
+            ("--set",),
+            live_or_text("TEXT", "object:str"),
+            "the new policy: a text, or a name that holds one",
+        ),
         Option(("--file",), PATH, "the file of the new policy"),
         Option(("--preinstall",), None, "install what it allows at once", False),
         example="policy python3",
@@ -71,7 +76,7 @@ class EngineViews(EngineBase):
         "restore",
         Argument(
             "snapshot",
-            text("SNAPSHOT"),
+            live_or_text("SNAPSHOT", "snapshot"),
             "its id, or how it begins; else the newest",
             None,
         ),

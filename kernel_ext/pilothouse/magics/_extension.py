@@ -26,8 +26,9 @@ if TYPE_CHECKING:
 __all__ = ["Thin", "load", "unload"]
 
 _PACKAGE = "pilothouse."
-_LINE = re.compile(r"^(?P<lead>\s*(?:[^%'\"#]*=\s*)?)%(?P<name>\w+)\s+(?P<rest>.*)$")
-_CELL = re.compile(r"^(?P<lead>)%%(?P<name>\w+)\s+(?P<rest>.*)$")
+_LEAD = r"^\s*(?:(?:[^%'\"#]|'[^']*'|\"[^\"]*\")*=\s*)?"  # as in d["k"] =
+_LINE = re.compile(_LEAD + r"%(?P<name>\w+)\s+(?P<rest>.*)$")
+_CELL = re.compile(r"^%%(?P<name>\w+)\s+(?P<rest>.*)$")
 _EMPTY_CELL = re.compile(r"%%(\w+)(?!\w*\?)")
 
 

@@ -30,6 +30,8 @@ def fixed_names(session: Session, kind: str) -> Sequence[Name]:
     """Return the names of a kind that are known without a service."""
     if kind == "profile":
         return _profiles(session)
+    if kind == "place":
+        return [Name("local", "the local services"), *_profiles(session)]
     if kind == "stream":
         from pilothouse.fastscore.wire.literals import EXAMPLES
 
@@ -40,6 +42,10 @@ def fixed_names(session: Session, kind: str) -> Sequence[Name]:
         from pilothouse.services.registry import SERVICES
 
         return [Name(name) for name in SERVICES]
+    if kind == "port":
+        from pilothouse.services.registry import SERVICES
+
+        return [Name(f"{name}=", "then its number") for name in SERVICES]
     if kind == "dask":
         return [Name("local", "a Dask cluster on this machine")]
     if kind == "job":

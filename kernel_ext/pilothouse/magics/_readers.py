@@ -200,9 +200,9 @@ def _raw(word: Word, scope: Scope) -> object:
     return value if is_object else word.text
 
 
-INTEGER = Reader(_integer, "N")
-NUMBER = Reader(_number, "NUMBER")
-IDENTIFIER = Reader(_identifier, "NAME")
+INTEGER = Reader(_integer, "N", ("object:int",))
+NUMBER = Reader(_number, "NUMBER", ("object:int", "object:float"))
+IDENTIFIER = Reader(_identifier, "NAME", ("object",))
 PATH = Reader(_path, "FILE", ("file",))
 DATA = Reader(_data, "DATA", ("object",))
 """A name's object, an expression in braces, or JSON."""

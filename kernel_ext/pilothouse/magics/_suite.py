@@ -213,7 +213,7 @@ def _made(
 def _names(connected: Connect) -> Mapping[str, Sequence[Name]]:
     """Ask a suite for all its names; a part that fails leaves the others."""
     found: dict[str, Sequence[Name]] = {}
-    for part in (_fleet_names, _saved_names, _engine_names):
+    for part in _PARTS:
         with suppress(PilothouseError):
             found.update(part(connected))
     return found
@@ -250,3 +250,35 @@ def _engine_names(connected: Connect) -> Mapping[str, Sequence[Name]]:
         "tap": [Name(tap) for tap in engine.tapping_points],
         "slot": [Name(str(n), "output" if n % 2 else "input") for n in slots],
     }
+
+
+def _engine_states(connected: Connect) -> Mapping[str, Sequence[Name]]:
+    engine: Engine = connected.lookup("engine")
+    sensors = engine.active_sensors
+    return {
+        "installed sensor": [Name(str(n), sensors[n].tap) for n in sensors],
+    }
+
+
+def _snapshot_names(connected: Connect) -> Mapping[str, Sequence[Name]]:
+    engine: Engine = connected.lookup("engine")
+    active = engine.active_model
+    if active is None:
+        return {"snapshot": []}
+    manage: ModelManage = connected.lookup("model-manage")
+    newest = manage.models[active.name].snapshots.browse(count=_SHOWN)
+    return {"snapshot": [Name(s.id, f"{s.created_on:%F %T}") for s in newest]}
+
+
+def _section_names(connected: Connect) -> Mapping[str, Sequence[Name]]:
+    return {"section": [Name(str(each)) for each in connected.get_config() or ()]}
+
+
+_PARTS = (
+    _fleet_names,
+    _saved_names,
+    _engine_names,
+    _engine_states,
+    _snapshot_names,
+    _section_names,
+)

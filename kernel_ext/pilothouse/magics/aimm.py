@@ -13,7 +13,16 @@ from pilothouse.errors import LineError
 from . import _aimm
 from ._arguments import Argument, Command, Option
 from ._base import HouseMagics, house_magic, subcommand
-from ._readers import IDENTIFIER, NUMBER, RAW, choice, live, live_or_text, text
+from ._readers import (
+    IDENTIFIER,
+    NUMBER,
+    RAW,
+    Reader,
+    choice,
+    live,
+    live_or_text,
+    text,
+)
 from ._show import Page, Table
 from ._values import VALUE, divided
 
@@ -23,9 +32,10 @@ if TYPE_CHECKING:
 __all__ = ["AimmMagics"]
 
 _INSTANCE = "pilothouse.aimm:ModelInstance"
-PLACE = live("profile", "WHERE")
+PLACE = live("place", "WHERE")
 INSTANCE = live("instance", "ID", _INSTANCE)
 MODEL_TYPE = live_or_text("TYPE", "model type")
+PLUGIN = Reader(IDENTIFIER.read, "NAME", ("plugin",))
 ACTION = live_or_text("ACTION", "action")
 DETACH = Option(("--detach",), None, "return the running action's handle", False)
 
@@ -40,7 +50,7 @@ class AimmMagics(HouseMagics):
             "Make, fit and use model instances that live on an AIMM server.",
             (
                 Argument("what", choice("plugin"), "the cell is a plugin", None),
-                Argument("name", IDENTIFIER, "name of the plugin's module", None),
+                Argument("name", PLUGIN, "name of the plugin's module", None),
             ),
             examples=(
                 "m = %aimm create plugins.SVC gamma=0.001",
@@ -80,7 +90,7 @@ class AimmMagics(HouseMagics):
     @subcommand(
         "connect",
         Argument("where", PLACE, "address, profile, or 'local'", None),
-        Option(("--user",), text("NAME"), "who logs in"),
+        Option(("--user",), text("USER"), "who logs in"),
         Option(("--plain",), None, "send the password itself, not its SHA-256", False),
         Option(("--timeout",), NUMBER, "longest wait for a short answer, in seconds"),
         example="connect",

@@ -19,7 +19,7 @@ from ._arguments import Argument, Command, Option
 from ._base import HouseMagics, house_magic
 from ._model_errors import show_on_cells
 from ._names import Name
-from ._readers import DATA, PATH, choice, live, text
+from ._readers import DATA, PATH, choice, live, live_or_text
 from ._schemata import schemata_of, variable_of
 from ._show import showing
 
@@ -44,13 +44,17 @@ TYPES = (
     "jupyter",
     "sas",
 )
-NAME = Argument("name", text("NAME"), "name of the object, in the suite and here", None)
 TYPE = Argument("mtype", choice(*TYPES, metavar="TYPE"), "its type", "python3")
 ATTACH = Option(("--attach",), PATH, "files to go with it: .zip, .tgz", many=True)
 INSPECT = Option(("--inspect",), None, "show it in an inspector", False)
 SAVE = Option(
     ("--save",), None, "whether to save it to Model Manage", None, negative=True
 )
+
+
+def _named(kind: str) -> Argument:
+    reader = live_or_text("NAME", kind)
+    return Argument("name", reader, "name of the object, in the suite and here", None)
 
 
 @magics_class
@@ -62,7 +66,7 @@ class AssetMagics(HouseMagics):
             "model",
             "Make the model that the cell holds; check, save and deploy it.",
             (
-                NAME,
+                _named("model"),
                 Argument("mtype", choice(*TYPES, metavar="TYPE"), "type", "python3"),
             ),
             (
@@ -114,7 +118,7 @@ class AssetMagics(HouseMagics):
         Command(
             "schema",
             "Make the Avro schema that the cell holds, as JSON or YAML.",
-            (NAME,),
+            (_named("schema"),),
             (SAVE,),
             examples=("%%schema numbers",),
             is_cell=True,
@@ -135,7 +139,7 @@ class AssetMagics(HouseMagics):
         Command(
             "stream",
             "Make the stream that the cell describes, as JSON, YAML or literal.",
-            (NAME,),
+            (_named("stream"),),
             (SAVE,),
             examples=("%%stream numbers-in",),
             is_cell=True,
@@ -156,7 +160,7 @@ class AssetMagics(HouseMagics):
         Command(
             "sensor",
             "Make the sensor whose descriptor the cell holds, as JSON or YAML.",
-            (NAME,),
+            (_named("sensor"),),
             (SAVE,),
             examples=("%%sensor counts",),
             is_cell=True,

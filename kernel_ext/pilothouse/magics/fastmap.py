@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 __all__ = ["FastmapMagics"]
 
-PLACE = live("profile", "WHERE")
+PLACE = live("place", "WHERE")
 RUN = live_or_text("RUN", "run")
 
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["FastScoreMagics"]
 
-PLACE = live("profile", "WHERE", "pilothouse.fastscore.suite:Connect")
+PLACE = live("place", "WHERE", "pilothouse.fastscore.suite:Connect")
 ENGINE = live_or_text("ENGINE", "engine")
 INSTANCE = live_or_text("INSTANCE", "instance")
 LEVELS = (
@@ -61,7 +61,9 @@ class FastScoreMagics(HouseMagics):
         "connect",
         Argument("where", PLACE, "address, profile, 'local' or a Connect", None),
         Option(("--user",), text("USER"), "log in as USER; the password is asked for"),
-        Option(("--ca",), text("FILE"), "file of the certificates to trust"),
+        Option(
+            ("--ca",), live_or_text("FILE", "file"), "file of the certificates to trust"
+        ),
         Option(
             ("--verify",), None, "whether to check certificates", None, negative=True
         ),
@@ -153,7 +155,12 @@ class FastScoreMagics(HouseMagics):
 
     @subcommand(
         "config",
-        Argument("section", text("SECTION"), "one section; all without it", None),
+        Argument(
+            "section",
+            live_or_text("SECTION", "section"),
+            "one section; all without it",
+            None,
+        ),
         Option(("--set",), DATA, "put this configuration in its place"),
         example="config db",
     )

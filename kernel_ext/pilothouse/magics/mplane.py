@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from argparse import Namespace
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from IPython.core.magic import magics_class
@@ -15,6 +16,7 @@ from ._base import HouseMagics, house_magic, subcommand
 from ._errors import make_brief
 from ._help import manual, page
 from ._line import Word
+from ._names import Name
 from ._readers import PATH, Reader, Scope, live_or_text, text
 from ._show import Page, Table
 
@@ -39,13 +41,19 @@ def _pair(word: Word, scope: Scope) -> tuple[str, str]:
     return name, value
 
 
-PLACE = live_or_text("URL", "profile")
+def _words(*_line: object) -> Iterator[Name]:
+    for each in MplaneMagics.commands["mplane"].subcommands.values():
+        yield Name(each.name, each.help)
+
+
+PLACE = live_or_text("URL", "place")
 CAPABILITY = Reader(_TEXT.read, "LABEL", offers=_measurement_offers.capabilities)
 MEASUREMENT = Reader(_TEXT.read, "LABEL", offers=_measurement_offers.measurements)
 NAME = Reader(_TEXT.read, "NAME", offers=_measurement_offers.names)
 DEFAULT = Reader(_TEXT.read, "NAME", offers=_measurement_offers.defaults)
 VALUE = Reader(_TEXT.read, "VALUE", offers=_measurement_offers.values)
 PAIR = Reader(_pair, "NAME=VALUE", offers=_measurement_offers.pairs)
+WORD = Reader(_TEXT.read, "WORD", offers=_words)
 SCOPE = Reader(_as_typed, "SCOPE", offers=_measurement_offers.scopes)
 
 
@@ -290,7 +298,7 @@ class MplaneMagics(HouseMagics):
 
     @subcommand(
         "help",
-        Argument("word", text("WORD"), "which; all without it", None),
+        Argument("word", WORD, "which; all without it", None),
         example="help runcap",
     )
     def _help(self, args: Namespace) -> Page:

@@ -11,7 +11,7 @@ from pilothouse.errors import LineError
 
 from ._arguments import Argument, Command, Option
 from ._base import HouseMagics, house_magic, subcommand
-from ._readers import INTEGER, PATH, live_or_text, text
+from ._readers import INTEGER, PATH, live_or_text
 from ._show import Page, Table
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ __all__ = ["PilotMagics"]
 
 PROFILE = live_or_text("PROFILE", "profile")
 SERVICE = live_or_text("NAME", "service")
+PORT = live_or_text("SERVICE=N", "port")
 DASK = live_or_text("ADDRESS", "dask")
 JOB = live_or_text("JOB", "job")
 
@@ -50,7 +51,7 @@ class PilotMagics(HouseMagics):
         "up",
         Option(("--service",), SERVICE, "only these services", many=True),
         Option(("--data-dir",), PATH, "where they keep their data"),
-        Option(("--port",), text("SERVICE=N"), "a port of your choice", many=True),
+        Option(("--port",), PORT, "a port of your choice", many=True),
         Option(("--workers",), INTEGER, "batches of Fastmap at a time"),
         Option(
             ("--dask",), DASK, "who does them: a scheduler, or 'local' for a new one"
