@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from browser.lab import CHROMIUM_ARGS, REMEDY, NotebookPage, chromium_path, lab_server
+from browser.lab import REMEDY, NotebookPage, a_chromium, chromium_path, lab_server
 
 SCREENSHOTS = Path(__file__).parents[2] / "screenshots"
 
@@ -21,19 +21,12 @@ def pytest_collection_modifyitems(items):
 
 @pytest.fixture(scope="session")
 def chromium():
-    path = chromium_path()
-    if path is None:
+    if chromium_path() is None:
         if os.environ.get("PILOTHOUSE_NO_BROWSER"):
             pytest.skip(f"PILOTHOUSE_NO_BROWSER is set; {REMEDY}")
         pytest.fail(REMEDY)
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=path, headless=True, args=CHROMIUM_ARGS
-        )
+    with a_chromium() as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="session")

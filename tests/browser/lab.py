@@ -52,6 +52,19 @@ def chromium_path():
     )
 
 
+@contextmanager
+def a_chromium():
+    """Run a headless Chromium that finds this machine only; yield the browser."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=chromium_path(), headless=True, args=CHROMIUM_ARGS
+        )
+        yield browser
+        browser.close()
+
+
 def free_port():
     with socket.socket() as sock:
         sock.bind(("127.0.0.1", 0))
@@ -217,6 +230,19 @@ class NotebookPage:
     def run_all(self):
         self.command("notebook:run-all-cells")
         return self
+
+    def is_over(self):
+        """Whether the kernel has nothing left to do, and the last cell has run."""
+        return self.page.evaluate(
+            """() => {
+                 const panel = window.jupyterapp.shell.currentWidget;
+                 const cells = [...panel.context.model.cells].filter(
+                   cell => cell.type === 'code');
+                 const kernel = panel.context.sessionContext.session.kernel;
+                 return kernel.status === 'idle'
+                   && cells.at(-1).executionCount !== null;
+               }"""
+        )
 
     def find(self, selector):
         return self.page.locator(f".jp-OutputArea {selector}")

@@ -21,19 +21,6 @@ def tour(notebook, lab):
     lab.pilothouse("down")
 
 
-def is_over(opened):
-    """Whether the kernel has nothing left to do, and the last cell has run."""
-    return opened.page.evaluate(
-        """() => {
-             const panel = window.jupyterapp.shell.currentWidget;
-             const cells = [...panel.context.model.cells].filter(
-               cell => cell.type === 'code');
-             const kernel = panel.context.sessionContext.session.kernel;
-             return kernel.status === 'idle' && cells.at(-1).executionCount !== null;
-           }"""
-    )
-
-
 def records(opened, name):
     tile = opened.find(f'.ph-tile:has([data-value="{name}"])').text_content()
     return int(re.search(r"([\d,]+) in all", tile).group(1).replace(",", ""))
@@ -49,7 +36,7 @@ def test_the_tour_runs_and_its_views_show_it(tour):
     until(lambda: int(chart.get_attribute("data-seq") or 0) > 0, 60, "its reports")
     tour.find(".ph-chart").scroll_into_view_if_needed()
     tour.shoot("tour-sensor", ".ph-chart")
-    until(lambda: is_over(tour), 180, "the end of the tour")
+    until(lambda: tour.is_over(), 180, "the end of the tour")
 
     until(lambda: monitor.get_attribute("data-state") == "FINISHED")
     monitor.scroll_into_view_if_needed()
