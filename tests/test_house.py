@@ -79,6 +79,12 @@ ARROWS: dict[str, tuple[str, ...]] = {
     "pilothouse.mplane": (*BASE, "pilothouse.transport", "pilothouse.mplane"),
     "pilothouse.mplane.model": ("pilothouse.errors", "pilothouse.mplane.model"),
     "pilothouse.jobs": ("pilothouse.errors",),
+    "pilothouse.flow": ("pilothouse.errors", "pilothouse.flow"),
+    "pilothouse.audit": (
+        *BASE,
+        "pilothouse.services.runtime_files",
+        "pilothouse.audit",
+    ),
     "pilothouse.services": (
         "pilothouse.errors",
         WIRE,
@@ -93,6 +99,8 @@ ARROWS: dict[str, tuple[str, ...]] = {
         *BASE,
         "pilothouse.transport",
         *CLIENTS,
+        "pilothouse.audit",
+        "pilothouse.flow",
         "pilothouse.jobs",
         "pilothouse_widgets",
         "pilothouse.services",
@@ -102,6 +110,7 @@ ARROWS: dict[str, tuple[str, ...]] = {
         *BASE,
         "pilothouse.transport",
         *CLIENTS,
+        "pilothouse.flow",
         "pilothouse_widgets",
     ),
 }

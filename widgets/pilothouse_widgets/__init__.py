@@ -7,11 +7,13 @@
     LiveChart(series, *, title="", unit="", window=60.0, points=10_000)
     LiveTable(columns, rows=(), *, key=None, title="")
     CapabilityBrowser(client, *, run=None, refresh=None, title="Capabilities")
+    Dashboard(house=None, *, services=("fastscore", ...), every=1.0)
     InstanceTable(client=None, *, title="Instances")
     Form(fields, *, title="", submit="", on_submit=None)
     MeasurementView(measurement=None, *, report=None)
     Progress(total=None, *, label="", unit="records", cancel=None)
     RunProgress(job, *, label="", interval=0.25)
+    FlowView(flow, *, interval=0.25)
     close_all()
 
 Every view is complete without a server (``show(...)`` takes one report), needs no
@@ -35,7 +37,9 @@ if TYPE_CHECKING:
     from .capability_browser import CapabilityBrowser
     from .chart import LiveChart, Series
     from .console import PneumoConsole
+    from .dashboard import Dashboard
     from .engine import EngineMonitor
+    from .flow_view import FlowView
     from .form import Field, Form
     from .inspector import ModelInspector
     from .instances import InstanceTable
@@ -48,8 +52,10 @@ if TYPE_CHECKING:
 __all__ = [
     "CapabilityBrowser",
     "Column",
+    "Dashboard",
     "EngineMonitor",
     "Field",
+    "FlowView",
     "Form",
     "InstanceTable",
     "LiveChart",
@@ -67,8 +73,10 @@ __all__ = [
 _HOME = {
     "CapabilityBrowser": "capability_browser",
     "Column": "table",
+    "Dashboard": "dashboard",
     "EngineMonitor": "engine",
     "Field": "form",
+    "FlowView": "flow_view",
     "Form": "form",
     "InstanceTable": "instances",
     "LiveChart": "chart",

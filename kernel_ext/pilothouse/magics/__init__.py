@@ -45,7 +45,7 @@ _ASSETS = "pilothouse.magics.assets:AssetMagics"
 MAGICS: Mapping[str, Declared] = {
     "pilot": Declared(
         "pilothouse.magics.pilot:PilotMagics",
-        "line",
+        "line_cell",
         "the local services, profiles, and what is wrong",
     ),
     "fastscore": Declared(

@@ -118,6 +118,7 @@ class Subcommand:
         options: By flag, without the two that everything has.
         example: One line that works, without the magic's name.
         method: The method that does it.
+        takes_cell: Whether it stands over a cell; the method finds it in ``cell``.
     """
 
     name: str
@@ -126,6 +127,7 @@ class Subcommand:
     options: tuple[Option, ...] = ()
     example: str = ""
     method: str = ""
+    takes_cell: bool = False
 
     @property
     def all_options(self) -> tuple[Option, ...]:
@@ -136,9 +138,14 @@ class Subcommand:
         """Return the option that ``flag`` spells, or ``None``."""
         return next((o for o in self.all_options if flag in o.spellings), None)
 
+    def marked(self, prefix: str) -> str:
+        """Return the magic as it is typed before this word."""
+        is_bare = self.takes_cell and not prefix.startswith("%%")
+        return f"%{prefix}" if is_bare else prefix
+
     def usage(self, prefix: str) -> str:
         """Return the usage line after ``prefix``."""
-        parts = [prefix, self.name, *(a.usage for a in self.arguments)]
+        parts = [self.marked(prefix), self.name, *(a.usage for a in self.arguments)]
         parts += [o.usage for o in self.options]
         return " ".join(part for part in [*parts, "[-o NAME]"] if part)
 

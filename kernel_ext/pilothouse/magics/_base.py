@@ -87,7 +87,9 @@ class HouseMagics(Magics):
                 else manual(command)
             )
         method = parsed.subcommand.method
-        if method and cell and cell.strip():
+        if parsed.subcommand.takes_cell:
+            parsed.arguments.cell = cell
+        elif method and cell and cell.strip():
             raise LineError(f"%%{name} {parsed.subcommand.name} takes no cell")
         if method:
             result = getattr(self, method)(parsed.arguments)
@@ -139,9 +141,12 @@ def house_magic(command: Command) -> Callable[[F], Any]:
 
 
 def subcommand(
-    name: str, *parts: Argument | Option, example: str = ""
+    name: str, *parts: Argument | Option, example: str = "", takes_cell: bool = False
 ) -> Callable[[F], F]:
-    """Return a decorator that makes a method a subcommand of its class's magic."""
+    """Return a decorator that makes a method a subcommand of its class's magic.
+
+    One that takes a cell finds it in ``args.cell``; ``None`` when it stands in a line.
+    """
 
     def decorate(function: F) -> F:
         if not function.__doc__:
@@ -153,6 +158,7 @@ def subcommand(
             tuple(p for p in parts if isinstance(p, Option)),
             example,
             function.__name__,
+            takes_cell,
         )
         function.subcommand = described  # type: ignore[attr-defined]
         return function

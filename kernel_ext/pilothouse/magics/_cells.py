@@ -4,16 +4,34 @@ from __future__ import annotations
 
 import linecache
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 
-__all__ = ["Cell", "Cells"]
+__all__ = ["Cell", "Cells", "below", "lines_before"]
 
 _FRAME = re.compile(
     r'^(?P<indent>\s*)File "(?P<path>(?:<(?:model )?(?P<name>[^"]*)>)?[^"]*)", '
     r"line (?P<line>\d+)(?P<rest>.*)$"
 )
 _NUMBER = re.compile(r"In\[(\d+)\]")
+_BEFORE: ContextVar[int] = ContextVar("pilothouse_lines_before", default=1)
+
+
+def lines_before() -> int:
+    """Return how many lines of its cell stand before the body of a magic."""
+    return _BEFORE.get()
+
+
+@contextmanager
+def below(lines: int) -> Iterator[None]:
+    """Let the body of a magic begin below so many lines, in this thread."""
+    token = _BEFORE.set(lines)
+    try:
+        yield
+    finally:
+        _BEFORE.reset(token)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +78,7 @@ class Cells:
 
     def note(self, name: str, execution: int, source: str) -> Cell:
         """Remember that this cell made ``name``."""
-        self._cells[name] = cell = Cell(execution, source)
+        self._cells[name] = cell = Cell(execution, source, lines_before())
         return cell
 
     def get(self, name: str, source: str | None = None) -> Cell | None:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from pilothouse.errors import PilothouseError
 
 from ._errors import make_brief
+from ._waiting import INSTEAD
 
 if TYPE_CHECKING:
     from ._session import Session
@@ -69,8 +70,11 @@ def follow(
     quiet: bool = False,
     interrupt: Callable[[str], KeyboardInterrupt] = KeyboardInterrupt,
     view: Callable[[], Any] | None = None,
+    patience: float | None = None,
 ) -> Any:  # noqa: ANN401  whatever the work gives
     """Wait for a job, show its progress, and return its result.
+
+    In a step of a plan the plan does that.
 
     Args:
         session: Its options say what is shown, and how long a cancel may take.
@@ -82,17 +86,22 @@ def follow(
         interrupt: Makes what an interrupt raises, of a message.
         view: Makes the widget that shows it, with ``settle()`` for the end; a
             `RunProgress` by default.
+        patience: How long the work may last, in seconds, before it is shown; a
+            moment by default.
 
     Raises:
         KeyboardInterrupt: If interrupted; it says whether the cancel was confirmed.
         PilothouseError: Whatever the work failed with, also when it was cancelled.
     """
+    if (instead := INSTEAD.get()) is not None:
+        return instead.follow(job)
     start = time.monotonic()
+    patience = _PATIENCE if patience is None else patience
     shown = _shown(session, job, label, unit, view, quiet=quiet)
     try:
         while not job.wait(_SLICE):
             _hear_clicks()
-            if time.monotonic() - start > _PATIENCE:
+            if time.monotonic() - start > patience:
                 shown.show()
         result = job.result()
     except KeyboardInterrupt:

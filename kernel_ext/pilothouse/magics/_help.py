@@ -33,7 +33,8 @@ def page(command: Command, subcommand: Subcommand) -> str:
     rows += [(", ".join(o.spellings), _option_help(o)) for o in subcommand.all_options]
     lines += _columns(rows)
     if subcommand.example:
-        lines += ["", f"example: {command.prefix} {subcommand.example}"]
+        prefix = subcommand.marked(command.prefix)
+        lines += ["", f"example: {prefix} {subcommand.example}"]
     return "\n".join(lines)
 
 
@@ -41,7 +42,7 @@ def examples(command: Command) -> list[str]:
     """Return the whole lines that show how the magic is used."""
     lines = list(command.examples)
     lines += [
-        f"{command.prefix} {sub.example}"
+        f"{sub.marked(command.prefix)} {sub.example}"
         for sub in command.subcommands.values()
         if sub.example
     ]

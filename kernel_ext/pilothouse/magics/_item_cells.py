@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 from pilothouse.errors import LineError
 
+from ._cells import lines_before
+
 if TYPE_CHECKING:
     from ._session import Session
 
@@ -33,12 +35,16 @@ def function_of(session: Session, cell: str) -> Callable[[Any], Any]:
     """
     number = session.execution
     source = session.shell.transform_cell(cell)
-    file_name = session.shell.compile.cache(f"\n{source}", number, raw_code=f"\n{cell}")
+    before = lines_before()
+    above = "\n" * before  # the magic's own line, and what stands over it
+    file_name = session.shell.compile.cache(
+        f"{above}{source}", number, raw_code=f"{above}{cell}"
+    )
     try:
         tree = ast.parse(source, file_name)
     except SyntaxError as exc:
         raise LineError(
-            f"Cell In[{number}], line {(exc.lineno or 0) + 1}: {exc.msg}"
+            f"Cell In[{number}], line {(exc.lineno or 0) + before}: {exc.msg}"
         ) from exc
     if not tree.body:
         raise LineError("the cell is empty", hint="its last line is the result")
@@ -46,11 +52,12 @@ def function_of(session: Session, cell: str) -> Callable[[Any], Any]:
     if isinstance(last, ast.Expr):
         tree.body[-1] = ast.copy_location(ast.Return(last.value), last)
     elif not any(isinstance(node, ast.Return) for node in ast.walk(tree)):
+        line = f"line {last.lineno + before} of the cell"
         raise LineError(
-            f"line {last.lineno + 1} of the cell is the last one, and no expression",
+            f"{line} is the last one, and no expression",
             hint="the last line is the result of the function",
         )
-    ast.increment_lineno(tree)  # the magic's own line comes first
+    ast.increment_lineno(tree, before)
     name = f"cell_{number}"
     tree.body = [_definition(name, tree.body)]
     code = compile(ast.fix_missing_locations(tree), file_name, "exec")

@@ -9,17 +9,32 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TypeVar
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 if TYPE_CHECKING:
     from ._session import Session
 
-__all__ = ["show_while"]
+__all__ = ["INSTEAD", "Instead", "show_while"]
 
 T = TypeVar("T")
 _SLICE = 0.05
 _PATIENCE = 0.7
 _PERIOD = 0.25
+
+
+class Instead(Protocol):
+    """Who waits in the place of a magic, and shows that: a step of a plan."""
+
+    def follow(self, job: Any) -> Any:  # noqa: ANN401  a handle, and what it gives
+        """Wait for a handle of remote work and return its result."""
+
+    def say(self, text: str) -> None:
+        """Tell what is done now."""
+
+
+INSTEAD: ContextVar[Instead | None] = ContextVar("pilothouse_instead", default=None)
+"""Who waits for the magics that run in this thread."""
 
 
 def show_while(session: Session, text: str, work: Callable[[], T]) -> T:
@@ -33,6 +48,9 @@ def show_while(session: Session, text: str, work: Callable[[], T]) -> T:
     Raises:
         BaseException: Whatever ``work`` raised, or `KeyboardInterrupt`.
     """
+    if (instead := INSTEAD.get()) is not None:
+        instead.say(text)
+        return work()
     outcome: dict[str, Any] = {}
 
     def run() -> None:
