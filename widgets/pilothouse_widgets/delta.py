@@ -49,16 +49,17 @@ class DeltaView(View):
         with self._lock:
             return {"seq": self._seq, **self.whole()}
 
-    def _send_delta(self, _nothing: None) -> None:
+    def _send_delta(self, _nothing: None) -> float | None:
         with self._lock:
             delta = self.take_delta()
             if not delta:
-                return
+                return None
             self._seq += 1
             delta["seq"] = self._seq
         self.send({"delta": delta})
         if self._sight.is_due():
             self._send_whole()
+        return None
 
     def _send_whole(self) -> None:
         self.send({"whole": self._numbered_whole()})

@@ -230,6 +230,11 @@ class RedeemingClient(BaseClient):
                 f"{link} answers with what is no answer: {exc}", protocol="mPlane"
             ) from exc
 
+    @property
+    def tls(self) -> TlsState:
+        """Its connections, with the certificates that they need."""
+        return self._tls
+
     def close(self) -> None:
         """Redeem nothing more, and close the connections. May be called twice.
 
