@@ -13,6 +13,7 @@
     MeasurementView(measurement=None, *, report=None)
     Progress(total=None, *, label="", unit="records", cancel=None)
     RunProgress(job, *, label="", interval=0.25)
+    FlowView(flow, *, interval=0.25)
     close_all()
 
 Every view is complete without a server (``show(...)`` takes one report), needs no
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from .console import PneumoConsole
     from .dashboard import Dashboard
     from .engine import EngineMonitor
+    from .flow_view import FlowView
     from .form import Field, Form
     from .inspector import ModelInspector
     from .instances import InstanceTable
@@ -53,6 +55,7 @@ __all__ = [
     "Dashboard",
     "EngineMonitor",
     "Field",
+    "FlowView",
     "Form",
     "InstanceTable",
     "LiveChart",
@@ -73,6 +76,7 @@ _HOME = {
     "Dashboard": "dashboard",
     "EngineMonitor": "engine",
     "Field": "form",
+    "FlowView": "flow_view",
     "Form": "form",
     "InstanceTable": "instances",
     "LiveChart": "chart",

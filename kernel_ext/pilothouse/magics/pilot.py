@@ -15,6 +15,7 @@ from ._readers import INTEGER, NUMBER, PATH, live_or_text
 from ._show import Page, Table
 
 if TYPE_CHECKING:
+    from pilothouse.audit import Audit
     from pilothouse.services import Local
 
     from ._report import Report
@@ -26,6 +27,7 @@ SERVICE = live_or_text("NAME", "service")
 PORT = live_or_text("SERVICE=N", "port")
 DASK = live_or_text("ADDRESS", "dask")
 JOB = live_or_text("JOB", "job")
+PLAN = live_or_text("PLAN", "plan")
 
 
 @magics_class
@@ -34,11 +36,16 @@ class PilotMagics(HouseMagics):
 
     @house_magic(
         Command(
-            "pilot", "Start and stop the local services, choose a profile, find faults."
+            "pilot",
+            "Start and stop local services, choose a profile, find faults, run plans.",
+            is_cell=True,
+            is_line_too=True,
         )
     )
-    def pilot(self, args: Namespace) -> Page:
+    def pilot(self, args: Namespace, cell: str | None) -> Page:
         """Show what runs and which profile is in use."""
+        if cell and cell.strip():
+            raise LineError("what is the cell?", hint="%%pilot flow")
         from pilothouse import services
 
         used = self.session.settings.in_use()
@@ -190,6 +197,22 @@ class PilotMagics(HouseMagics):
 
         return Page(stop(self.session, JobBook(), args.job))
 
+    @subcommand(
+        "flow",
+        Argument("plan", PLAN, "what to call the plan", "flow"),
+        Option(("--dry-run",), None, "show the plan, and run nothing", False),
+        Option(("--resume",), None, "go on from what failed, with what is done", False),
+        Option(("--quiet",), None, "show no progress", False),
+        Option(("--detach",), None, "return the running Flow at once", False),
+        example="flow delays -o plan",
+        takes_cell=True,
+    )
+    def _flow(self, args: Namespace) -> object:
+        """Run the steps of the cell as one plan; in a line, the plan of that name."""
+        from ._flow import run
+
+        return run(self.session, args)
+
     @subcommand("doctor", example="doctor")
     def _doctor(self, args: Namespace) -> Report:
         """Check what can be wrong, with one fix for each fault; safe to paste."""
@@ -226,6 +249,19 @@ class PilotMagics(HouseMagics):
             for local in running
         ]
         return Page("\n\n".join(parts))
+
+    @subcommand(
+        "audit",
+        Argument("files", PATH, "notebooks or folders; this notebook", (), many=True),
+        example="audit",
+    )
+    def _audit(self, args: Namespace) -> Audit:
+        """Look for secrets in saved notebooks; shows how one begins, at most."""
+        from pilothouse.audit import Audit, audit
+
+        from ._notebook_file import this_notebook
+
+        return Audit(audit(args.files or [this_notebook(self.session.shell)]))
 
     def _forget(self, urls: set[str]) -> None:
         """Close connections to services that are gone."""
