@@ -7,6 +7,7 @@ from typing import Final
 __all__ = ["Pace"]
 
 _LEAST_SECONDS: Final = 0.4
+_USUAL_SECONDS: Final = 1.0
 _MOST_SECONDS: Final = 2.0
 _GROWTH: Final = 64
 _OVERHEADS: Final = 20.0
@@ -15,7 +16,8 @@ _OVERHEADS: Final = 20.0
 class Pace:
     """Sizes of batches.
 
-    A batch is to take twenty times what it costs to move, within 0.4 to 2 seconds; no
+    A batch takes 0.4 seconds at first, later up to twice the longest so far, but no
+    more than 1 second; and twenty times what it costs to move, up to 2 seconds. No
     batch is much larger than the largest that was measured, as items may differ.
 
     Args:
@@ -26,6 +28,7 @@ class Pace:
     def __init__(self, seconds_each: float | None = None, measured: int = 1) -> None:
         self._each = seconds_each
         self._largest = max(1, measured)
+        self._longest = 0.0
         self._overhead = 0.0
 
     @property
@@ -48,6 +51,7 @@ class Pace:
         else:
             self._each += weight * (each - self._each)
         self._largest = max(self._largest, count)
+        self._longest = max(self._longest, seconds)
         self._overhead += 0.3 * (max(0.0, overhead) - self._overhead)
 
     def size(self, lanes: int, left: int | None) -> int:
@@ -60,9 +64,9 @@ class Pace:
         if self._each is None:
             count = 1
         else:
-            target = min(
-                _MOST_SECONDS, max(_LEAST_SECONDS, _OVERHEADS * self._overhead)
-            )
+            usual = min(_USUAL_SECONDS, 2 * self._longest)
+            costly = min(_MOST_SECONDS, _OVERHEADS * self._overhead)
+            target = max(_LEAST_SECONDS, usual, costly)
             count = int(target / max(self._each, 1e-9))
             count = max(1, min(count, self._largest * _GROWTH))
         if left is not None:

@@ -100,6 +100,13 @@ class Link:
         head = json.loads(bytes(self._exactly(head_length)))
         return head, self._exactly(body_length)
 
+    @property
+    def has_news(self) -> bool:
+        """Whether a frame has begun to come."""
+        poll = select.poll()
+        poll.register(self._socket.fileno(), select.POLLIN)
+        return bool(poll.poll(0))
+
     def send(self, head: Head, body: bytes = b"") -> None:
         """Send one frame."""
         if os.getpid() != self._pid:
@@ -466,7 +473,8 @@ def main(arguments: list[str]) -> None:
     dill = _dill()
     banner = sys.version.replace("\n", "")
     link.send({"k": "hello", "python": banner, "dill": dill.__version__})
-    _warm_up()
+    if not link.has_news:
+        _warm_up()
     Worker(link, Log(log)).serve()
 
 
@@ -608,9 +616,11 @@ def _import_all(names: list[str]) -> list[str]:
 
 def _unmet(requirements: dict[str, str]) -> list[str]:
     """Return what is here in another version, or not at all."""
+    found: list[str] = []
+    if not requirements:
+        return found
     from importlib import metadata
 
-    found = []
     for name, wanted in requirements.items():
         try:
             here = metadata.version(name)

@@ -43,6 +43,7 @@ _BOOT: Final = (
 )
 _TICK_MILLISECONDS: Final = 250
 _HELLO_SECONDS: Final = 60.0
+_EARLY_BYTES: Final = 64 * 1024
 _END_SECONDS: Final = 5.0
 _LOG_KEPT_BYTES: Final = 64 * 1024
 _LOG_MOST_BYTES: Final = 16 * 1024 * 1024
@@ -221,7 +222,9 @@ class WorkerProcess:
         """
         if self._socket is not None:
             with contextlib.suppress(OSError):  # it is gone, which the next call tells
-                self._send({"k": "preload", "modules": list(modules)}, b"")
+                self._send(
+                    json.dumps({"k": "preload", "modules": list(modules)}).encode()
+                )
 
     def run_batch(
         self, batch: bytes, *, timeout: float | None = None, plain: bool = False
@@ -281,11 +284,17 @@ class WorkerProcess:
             return self._end_of(Cause.KILLED)
         deadline = None if timeout is None else time.monotonic() + timeout
         try:
-            if not self._has_said_hello:
+            is_new = not self._has_said_hello
+            text = json.dumps(head).encode()
+            is_early = is_new and len(text) + len(body) <= _EARLY_BYTES
+            if is_early:  # it fits into the socket: the worker finds it there
+                self._send(text, body)
+            if is_new:
                 told, _ = self._receive(time.monotonic() + _HELLO_SECONDS)
                 self.python_version, self.dill_version = told["python"], told["dill"]
                 self._has_said_hello = True
-            self._send(head, body)
+            if not is_early:
+                self._send(text, body)
             return self._receive(deadline)
         except _Late:
             return self._end_of(Cause.TIMEOUT, timeout or _HELLO_SECONDS)
@@ -294,8 +303,7 @@ class WorkerProcess:
         except (ValueError, KeyError, TypeError):
             return self._end_of(Cause.DIED)
 
-    def _send(self, head: Mapping[str, Any], body: bytes) -> None:
-        text = json.dumps(head).encode()
+    def _send(self, text: bytes, body: bytes = b"") -> None:
         assert self._socket is not None
         self._socket.sendall(struct.pack(_LENGTHS, len(text), len(body)) + text)
         self._socket.sendall(body)

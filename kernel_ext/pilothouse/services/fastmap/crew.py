@@ -179,11 +179,22 @@ class Crew:
         return Ran(name, outcome)
 
     async def end(self, run: Run) -> None:
-        """Kill the workers of a run; then start warm ones for the next."""
+        """Kill the workers of a run; then start warm ones for the next.
+
+        Who says `done` with nothing open need not wait for the end of processes.
+        """
         members = [each for each in self._members if each.owner is run]
+        is_busy = any(not each.is_idle for each in members)
+        for member in members:
+            member.is_idle = False
+        if is_busy:
+            await self._replace(members, run.version)
+        elif members:
+            self._later(self._replace(members, run.version))
+
+    async def _replace(self, members: list[_Member], version: PythonVersion) -> None:
         await asyncio.gather(*(self._kill(member) for member in members))
-        if members:
-            self.expect(run.version)
+        self.expect(version)
 
     # -- one worker
 
@@ -282,7 +293,7 @@ class Crew:
 
     async def _kill(self, member: _Member) -> None:
         self._members.discard(member)
-        await self._in_thread(member.process.kill)
+        await asyncio.shield(self._in_thread(member.process.kill))  # also when stopping
 
     # -- how many
 

@@ -8,6 +8,7 @@ pyenv's. Each is asked once what it is; the answer is remembered until its file 
 from __future__ import annotations
 
 import asyncio
+import functools
 import json
 import os
 import shutil
@@ -116,6 +117,7 @@ class Interpreters:
         return self._asked[key]
 
 
+@functools.cache  # each request asks, and reading a version takes most of its time
 def _own() -> Interpreter:
     from importlib.metadata import version
 
