@@ -62,6 +62,7 @@ system:
 	has ping || want="$$want iputils-ping"; \
 	has traceroute || want="$$want traceroute"; \
 	has ip || want="$$want iproute2"; \
+	has npm || want="$$want npm"; \
 	has gcc || want="$$want gcc libc6-dev"; \
 	has javac || want="$$want default-jdk-headless"; \
 	has Rscript || want="$$want r-base-core"; \

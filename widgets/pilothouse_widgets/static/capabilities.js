@@ -1,6 +1,6 @@
 // Capabilities: a list with search, a form for the chosen one, what was run.
 
-import { button, h, icon, say, show } from "./dom.js";
+import { button, h, icon, say, show, uniqueId } from "./dom.js";
 import { count } from "./format.js";
 import { makeRoot } from "./theme.js";
 
@@ -9,12 +9,10 @@ function render({ model, el, signal, host }) {
   return () => browser.close();
 }
 
-let browsers = 0;
-
 class Browser {
   constructor(model, el, signal, host) {
     Object.assign(this, { model, signal, host });
-    this.id = `ph-browser-${(browsers += 1)}`;
+    this.id = uniqueId("browser");
     this.query = "";
     this.options = new Map();
     this.shown = [];

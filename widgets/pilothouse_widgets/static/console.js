@@ -102,7 +102,7 @@ class Console {
     this.chips = h("div", { class: "ph-chips", role: "group", "aria-label": "Kinds of messages" });
     this.chip = {};
     this.list = h("ol", {
-      class: "ph-log", role: "log", "aria-live": "off", "aria-label": "Messages", tabindex: "0",
+      class: "ph-log", "aria-label": "Messages", tabindex: "0",
       onscroll: () => this.#scrolled(), onkeydown: (event) => this.#key(event),
     });
     this.empty = h("p", { class: "ph-empty ph-muted" });

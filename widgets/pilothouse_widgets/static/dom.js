@@ -15,6 +15,11 @@ export function h(tag, attributes = {}, ...children) {
   return element;
 }
 
+/** Return an id of one's own: each widget has its modules to itself, and so its counts. */
+export function uniqueId(kind) {
+  return `ph-${kind}-${Math.random().toString(36).slice(2, 10)}`;
+}
+
 /** Set text only when it differs, so that screen readers are not told twice. */
 export function say(element, text) {
   if (element.textContent !== text) element.textContent = text;

@@ -1,15 +1,13 @@
 // Labelled fields that say what is wrong with them; `form.py` tells the shape of a field.
 
-import { h, icon, say, show } from "./dom.js";
-
-let forms = 0;
+import { h, icon, say, show, uniqueId } from "./dom.js";
 
 /** The fields of one form. `edited(values)` hears of each change, a moment later. */
 export class Fields {
   constructor({ edited, entered }) {
     this.edited = edited;
     this.entered = entered;
-    this.id = `ph-form-${(forms += 1)}`;
+    this.id = uniqueId("form");
     this.all = new Map();
     this.fresh = {}; // typed, not sent yet
     this.flying = {}; // sent, not heard of again

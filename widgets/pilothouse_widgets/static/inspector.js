@@ -1,15 +1,13 @@
 // The model inspector: four tabs.
 
 import { codeView } from "./code.js";
-import { button, h, say, show } from "./dom.js";
+import { button, h, say, show, uniqueId } from "./dom.js";
 import { count, plural, size } from "./format.js";
 import { makeRoot } from "./theme.js";
 
-let inspectors = 0;
-
 function render({ model, el, signal }) {
   const get = (name) => model.get(name);
-  const id = `ph-inspector-${(inspectors += 1)}`;
+  const id = uniqueId("inspector");
   const root = makeRoot(el, { kind: "inspector", label: `Model ${get("name")}`, signal });
   const facts = h("span", { class: "ph-muted" });
   const refresh = button({

@@ -1,7 +1,7 @@
 // A line plot on a canvas: axes, legend, readout, zoom, pause, keyboard, table.
 
 import { byteScale, markWords, roundRange, scaled, ticks } from "./axis.js";
-import { button, h, perFrame, relabel, say, show } from "./dom.js";
+import { button, h, perFrame, relabel, say, show, uniqueId } from "./dom.js";
 import { clock, count, duration, number, quantity } from "./format.js";
 import { dot, drawGrid, linePath, RIGHT, rule, toX, toY, xMarks } from "./paint.js";
 import { tokens } from "./theme.js";
@@ -12,8 +12,6 @@ const TABLE_ROWS = 20;
 const KEYS =
   "Arrow left and right read the points, plus and minus zoom, shift and arrows pan, " +
   "space pauses, escape follows the newest data again.";
-
-let plots = 0;
 
 export class Plot {
   /** `stream` has `.points`; `series` is [{label, unit}]; `axis` "time" or "number". */
@@ -49,7 +47,7 @@ export class Plot {
   // -- elements ---------------------------------------------------------------------
 
   #build(height) {
-    const id = `ph-plot-${(plots += 1)}`;
+    const id = uniqueId("plot");
     this.legend = this.series.map((line, i) => this.#legendEntry(line, i));
     this.pauseButton = button({
       label: "Pause the chart", icon: "pause", kind: "ph-quiet", onclick: () => this.pause(),

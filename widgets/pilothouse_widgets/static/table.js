@@ -1,6 +1,6 @@
 // A live table: rows in sight only, cell deltas, sort, filter, keyboard.
 
-import { button, h, icon, perFrame, say, show } from "./dom.js";
+import { button, h, icon, perFrame, say, show, uniqueId } from "./dom.js";
 import { clock, count, duration, number, plural, size } from "./format.js";
 import { openRows, rowsOf } from "./rows.js";
 import { makeRoot } from "./theme.js";
@@ -214,7 +214,7 @@ class Grid {
   }
 
   #point(cell) {
-    cell.id ||= `ph-cell-${(cells += 1)}`;
+    cell.id ||= uniqueId("cell");
     this.grid.setAttribute("aria-activedescendant", cell.id);
   }
 
@@ -259,8 +259,6 @@ class Grid {
     this.#go(row, [...cell.parentElement.children].indexOf(cell));
   }
 }
-
-let cells = 0;
 
 function text(column, value) {
   if (value === null || value === undefined) return "";
