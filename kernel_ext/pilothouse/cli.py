@@ -5,6 +5,7 @@
     down     end them
     serve    run one service in the foreground, from a YAML file
     lab      JupyterLab on a notebook, services up
+    dashboard   all of it on one page, services up
 
 For people it prints a table, with ``--json`` exactly one line of JSON. An error is one
 line on the error output, exit code 1; wrong words give exit code 2.
@@ -63,6 +64,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_down(commands)
     _add_serve(commands)
     _add_lab(commands)
+    _add_dashboard(commands)
     return parser
 
 
@@ -174,6 +176,30 @@ def _add_lab(commands: _Commands) -> None:
     lab.set_defaults(run=_lab)
 
 
+def _add_dashboard(commands: _Commands) -> None:
+    page = commands.add_parser(
+        "dashboard",
+        help="all of it on one page, services up",
+        description="Start the services (unless they run) and the dashboard as a page "
+        "of its own, by Voila; both end together. Only this machine reaches it, with "
+        "the token of the address that is printed.",
+    )
+    page.add_argument(
+        "--no-browser", action="store_true", help="print the address, open no browser"
+    )
+    page.add_argument(
+        "--port", type=_page_port, metavar="N", help="its port (a free one by default)"
+    )
+    page.add_argument(
+        "--theme",
+        choices=("auto", "light", "dark"),
+        default="auto",
+        help="auto: as the browser prefers (the default)",
+    )
+    _add_data_dir(page, "where the services keep their data")
+    page.set_defaults(run=_dashboard)
+
+
 def _add_data_dir(parser: argparse.ArgumentParser, text: str) -> None:
     parser.add_argument("--data-dir", type=Path, metavar="DIR", help=text)
 
@@ -186,6 +212,12 @@ def _port(word: str) -> tuple[str, int]:
     if not (number.isascii() and number.isdigit() and 0 <= int(number) < 65536):
         raise argparse.ArgumentTypeError(f"no port number: {number!r}")
     return name, int(number)
+
+
+def _page_port(word: str) -> int:
+    if not (word.isascii() and word.isdigit() and 0 < int(word) < 65536):
+        raise argparse.ArgumentTypeError(f"no port number: {word!r}")
+    return int(word)
 
 
 def _workers(word: str) -> int:
@@ -296,6 +328,18 @@ def _lab(args: argparse.Namespace) -> int:
     return run_lab(
         args.notebook,
         words=args.further,
+        data_dir=args.data_dir,
+        open_browser=not args.no_browser,
+        say=lambda line: print(line, flush=True),
+    )
+
+
+def _dashboard(args: argparse.Namespace) -> int:
+    from pilothouse.services.dashboard_page import run_dashboard
+
+    return run_dashboard(
+        port=args.port,
+        theme=args.theme,
         data_dir=args.data_dir,
         open_browser=not args.no_browser,
         say=lambda line: print(line, flush=True),

@@ -4,28 +4,20 @@ from __future__ import annotations
 
 import json
 import os
-import signal
-import subprocess
 import sys
-import threading
-import time
-import webbrowser
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from types import FrameType
 from urllib.parse import quote
 
 from pilothouse.errors import ServiceError
 
+from .pages import has_browser, need, run_page
 from .runtime_files import runtime_dir
 from .spawn import up
 
 __all__ = ["run_lab"]
 
 _TOUR = Path("notebooks") / "01_tour.ipynb"
-_START_SECONDS = 120.0
-_LOOK_SECONDS = 0.1
-_END_SECONDS = 15.0
 
 
 def run_lab(
@@ -52,14 +44,20 @@ def run_lab(
             JupyterLab do not start.
     """
     target = _target(notebook)
-    _need_jupyterlab()
+    need("jupyterlab", "JupyterLab")
     local = up(data_dir=data_dir)
     try:
         for name, endpoint in local.services.items():
             say(
                 f"{name}: {endpoint.url} ({'new' if local.is_new else 'found running'})"
             )
-        return _run(target, words, open_browser and _has_browser(), say)
+        command = _command(target, open_browser and has_browser())
+        return run_page(
+            [*command, *words],
+            lambda pid: _address(pid, target),
+            title="JupyterLab",
+            say=say,
+        )
     finally:
         if local.is_new:
             local.down()
@@ -74,92 +72,23 @@ def _target(notebook: Path | None) -> Path | None:
     return notebook
 
 
-def _need_jupyterlab() -> None:
-    from importlib.util import find_spec
-
-    if find_spec("jupyterlab") is None:
-        raise ServiceError(
-            "JupyterLab is not installed here", hint="pip install 'pilothouse[lab]'"
-        )
-
-
-def _run(
-    target: Path | None,
-    words: Sequence[str],
-    open_browser: bool,
-    say: Callable[[str], None],
-) -> int:
+def _command(target: Path | None, open_browser: bool) -> list[str]:
     command = [sys.executable, "-m", "jupyterlab", "--log-level=WARN"]
     if target is not None:
         command.append(str(target))
     if not open_browser:
         command.append("--no-browser")
-    if os.getuid() == 0:
+    if hasattr(os, "getuid") and os.getuid() == 0:
         command.append("--allow-root")
-    process = subprocess.Popen(
-        [*command, *words], stdin=subprocess.DEVNULL, start_new_session=True
-    )
-    ending = _end_on_signal(process)
+    return command
+
+
+def _address(pid: int, target: Path | None) -> str | None:
+    """Return where the notebook is, once the server has written its runtime file."""
+    path = runtime_dir() / f"jpserver-{pid}.json"
     try:
-        _say_address(process, target, say, ending)
-        code = process.wait()
-    finally:
-        _end(process)
-    return 0 if ending.is_set() else code
-
-
-def _end_on_signal(process: subprocess.Popen[bytes]) -> threading.Event:
-    """Pass Ctrl-C and SIGTERM on as SIGTERM: JupyterLab ends without a question."""
-    ending = threading.Event()
-
-    def end(_number: int, _frame: FrameType | None) -> None:
-        ending.set()
-        process.terminate()
-
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, end)
-    return ending
-
-
-def _say_address(
-    process: subprocess.Popen[bytes],
-    target: Path | None,
-    say: Callable[[str], None],
-    ending: threading.Event,
-) -> None:
-    """Tell the address once the server has written it to its runtime file."""
-    path = runtime_dir() / f"jpserver-{process.pid}.json"
-    deadline = time.monotonic() + _START_SECONDS
-    while process.poll() is None and not ending.wait(_LOOK_SECONDS):
-        try:
-            server = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            if time.monotonic() > deadline:
-                raise ServiceError("JupyterLab did not get ready") from None
-            continue
-        page = "lab" if target is None else f"lab/tree/{quote(target.name)}"
-        say(f"JupyterLab: {server['url']}{page}?token={server.get('token', '')}")
-        say("Ctrl-C ends it.")
-        return
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    if process.poll() is None:
-        process.terminate()
-        try:
-            process.wait(_END_SECONDS)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-
-
-def _has_browser() -> bool:
-    if sys.platform.startswith("linux") and not (
-        os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
-    ):
-        return False
-    try:
-        webbrowser.get()
-    except webbrowser.Error:
-        return False
-    return True
+        server = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    page = "lab" if target is None else f"lab/tree/{quote(target.name)}"
+    return f"{server['url']}{page}?token={server.get('token', '')}"

@@ -1,0 +1,135 @@
+"""A server of pages as a child of this process: started, ended with it, never asked.
+
+Both faces of the house in a browser, ``pilothouse lab`` and ``pilothouse dashboard``,
+are such a child.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+import webbrowser
+from collections.abc import Callable, Mapping, Sequence
+from importlib.util import find_spec
+from types import FrameType
+
+from pilothouse.errors import ServiceError
+
+__all__ = ["has_browser", "need", "run_page"]
+
+_START_SECONDS = 120.0
+_LOOK_SECONDS = 0.1
+_END_SECONDS = 15.0
+
+
+def need(package: str, title: str) -> None:
+    """Make sure that a package of the ``lab`` extra is there.
+
+    Raises:
+        ServiceError: If it is not.
+    """
+    if find_spec(package) is None:
+        raise ServiceError(
+            f"{title} is not installed here", hint="pip install 'pilothouse[lab]'"
+        )
+
+
+def run_page(
+    command: Sequence[str],
+    address: Callable[[int], str | None],
+    *,
+    title: str,
+    say: Callable[[str], None],
+    opened: Callable[[str], object] | None = None,
+    variables: Mapping[str, str] | None = None,
+) -> int:
+    """Run a server until it ends or a signal ends it; return its exit code.
+
+    Args:
+        command: What starts it.
+        address: Given its process id, returns where the page is; ``None`` until it is
+            ready.
+        title: What it is called.
+        say: Takes lines for the user.
+        opened: Called with the address once it is there.
+        variables: More variables of its environment.
+
+    Raises:
+        ServiceError: If it does not get ready.
+    """
+    process = subprocess.Popen(
+        command,
+        stdin=subprocess.DEVNULL,
+        start_new_session=True,
+        env={**os.environ, **(variables or {})},
+    )
+    ending = _end_on_signal(process)
+    try:
+        found = _await(process, address, title, ending)
+        if found:
+            say(f"{title}: {found}")
+            say("Ctrl-C ends it.")
+            if opened is not None:
+                opened(found)
+        code = process.wait()
+    finally:
+        _end(process)
+    return 0 if ending.is_set() else code
+
+
+def has_browser() -> bool:
+    """Return whether a browser can be opened here."""
+    if sys.platform.startswith("linux") and not (
+        os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
+    ):
+        return False
+    try:
+        webbrowser.get()
+    except webbrowser.Error:
+        return False
+    return True
+
+
+def _end_on_signal(process: subprocess.Popen[bytes]) -> threading.Event:
+    """Pass Ctrl-C and SIGTERM on as SIGTERM: servers end without a question."""
+    ending = threading.Event()
+
+    def end(_number: int, _frame: FrameType | None) -> None:
+        ending.set()
+        process.terminate()
+
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), end)
+    return ending
+
+
+def _await(
+    process: subprocess.Popen[bytes],
+    address: Callable[[int], str | None],
+    title: str,
+    ending: threading.Event,
+) -> str:
+    """Return the address once it is there; empty if the server ends before."""
+    deadline = time.monotonic() + _START_SECONDS
+    while process.poll() is None and not ending.wait(_LOOK_SECONDS):
+        found = address(process.pid)
+        if found is not None:
+            return found
+        if time.monotonic() > deadline:
+            raise ServiceError(f"{title} did not get ready")
+    return ""
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    if process.poll() is None:
+        process.terminate()
+        try:
+            process.wait(_END_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
