@@ -1,4 +1,4 @@
-"""A Chromium and a JupyterLab for the whole run, one page for each test."""
+"""A Chromium and a JupyterLab for all tests of the folder, one page for each test."""
 
 import os
 import re
@@ -19,8 +19,9 @@ def pytest_collection_modifyitems(items):
             item.add_marker(pytest.mark.timeout(300))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def chromium():
+    """Not longer: while it is there, the main thread has a running event loop."""
     if chromium_path() is None:
         if os.environ.get("PILOTHOUSE_NO_BROWSER"):
             pytest.skip(f"PILOTHOUSE_NO_BROWSER is set; {REMEDY}")
@@ -29,7 +30,7 @@ def chromium():
         yield browser
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def lab(tmp_path_factory):
     with lab_server(tmp_path_factory.mktemp("lab")) as server:
         yield server

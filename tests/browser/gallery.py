@@ -143,7 +143,9 @@ def run() -> w.RunProgress:
 
 def measurement() -> w.MeasurementView:
     """A measurement that has ended, with two units."""
-    rows = tuple((round(80 + 9 * math.sin(i / 3), 1), int(i % 4 == 3)) for i in range(24))
+    rows = tuple(
+        (round(80 + 9 * math.sin(i / 3), 1), int(i % 4 == 3)) for i in range(24)
+    )
     columns = (
         ColumnReport(name="delay.twoway.icmp.us", unit="µs"),
         ColumnReport(name="packets.lost", unit="packets"),
