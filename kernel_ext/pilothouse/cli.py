@@ -6,9 +6,11 @@
     serve    run one service in the foreground, from a YAML file
     lab      JupyterLab on a notebook, services up
     dashboard   all of it on one page, services up
+    audit    look for secrets in saved notebooks
 
 For people it prints a table, with ``--json`` exactly one line of JSON. An error is one
-line on the error output, exit code 1; wrong words give exit code 2.
+line on the error output, exit code 1; wrong words give exit code 2. ``audit`` has exit
+codes of its own: 0 nothing found, 1 something found, 2 a file that cannot be read.
 """
 
 from __future__ import annotations
@@ -65,6 +67,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_serve(commands)
     _add_lab(commands)
     _add_dashboard(commands)
+    _add_audit(commands)
     return parser
 
 
@@ -198,6 +201,22 @@ def _add_dashboard(commands: _Commands) -> None:
     )
     _add_data_dir(page, "where the services keep their data")
     page.set_defaults(run=_dashboard)
+
+
+def _add_audit(commands: _Commands) -> None:
+    audit = commands.add_parser(
+        "audit",
+        help="look for secrets in saved notebooks",
+        description="Look for tokens, passwords and keys in notebooks: sources, "
+        "outputs, metadata, attachments, the state of widgets; and for the secrets "
+        "that this machine knows. Nothing is sent or written, and no secret is shown. "
+        "Exit code 0: nothing found, 1: something found, 2: a file cannot be read.",
+    )
+    audit.add_argument(
+        "files", nargs="+", type=Path, metavar="FILE", help="a notebook or a folder"
+    )
+    audit.add_argument("--json", action="store_true", help="print one line of JSON")
+    audit.set_defaults(run=_audit)
 
 
 def _add_data_dir(parser: argparse.ArgumentParser, text: str) -> None:
@@ -344,6 +363,17 @@ def _dashboard(args: argparse.Namespace) -> int:
         open_browser=not args.no_browser,
         say=lambda line: print(line, flush=True),
     )
+
+
+def _audit(args: argparse.Namespace) -> int:
+    from pilothouse.audit import Audit, audit
+
+    found = Audit(audit(args.files))
+    if args.json:
+        _print_json(found.to_dict())
+    else:
+        print(found)
+    return found.exit_code
 
 
 def _check_tls(cert: Path | None, key: Path | None) -> None:
