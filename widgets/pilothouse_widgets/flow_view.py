@@ -26,6 +26,7 @@ _COLOURS = {
     "cancelled": "#9a6700",
     "detached": "#9a6700",
 }
+_INSTANT = 0.01
 _CELL = "padding:2px 12px 2px 0;vertical-align:middle"
 
 
@@ -86,11 +87,16 @@ class FlowView(RunProgress):
         )
 
 
+def _spent(seconds: float) -> str:
+    shown = words.duration(max(seconds, _INSTANT))
+    return f"< {shown}" if seconds < _INSTANT else shown
+
+
 def _row_html(row: Mapping[str, Any], span: float) -> str:
     state, colour = row["state"], _COLOURS.get(row["state"], "inherit")
     start = row["start"]
     end = span if row["end"] is None else row["end"]
-    took = "" if start is None else words.duration(end - start)
+    took = "" if start is None else _spent(end - start)
     block = ""
     if start is not None:
         block = (
@@ -99,7 +105,7 @@ def _row_html(row: Mapping[str, Any], span: float) -> str:
             f'background:{colour}"></div>'
         )
     needs = f"needs {', '.join(row['needs'])}" if row["needs"] else ""
-    said = row["text"] or row["title"]
+    said = "; ".join(dict.fromkeys(filter(None, (row["title"], row["text"]))))
     return (
         f'<tr><td style="{_CELL};white-space:nowrap;color:{colour}">'
         f"{SIGNS.get(state, '')} {escape(state)}</td>"

@@ -329,8 +329,13 @@ class Flow:
             if name in self._tasks:
                 self._tasks[name].take(value)
 
-    def _over(self, task: Task) -> None:
-        self._note(task)
+    def _over(self, task: Task, state: StepState, text: str) -> None:
+        """Take the end of a step, on its thread."""
+        with self._changed:
+            if self._tasks.get(task.step.name) is not task:
+                return  # left behind by an earlier run of the plan
+            if task.end(state, text):
+                self._note(task)
         self._advance()
 
     def _advance(self) -> None:
@@ -377,9 +382,8 @@ class Flow:
             text = said.get(task.step.name) or _silent(task, state)
             if task.end(StepState(state), text):
                 self._note(task)
-        told = "; ".join(f"{t.step.name}: {t.text}" for t in tasks)
         self._advance()
-        return f"{self._so_far()}; {told}" if told else self.outcome
+        return self.outcome
 
     def _finish(self) -> None:
         states = [task.state for task in self._tasks.values()]
@@ -393,11 +397,16 @@ class Flow:
     def _so_far(self) -> str:
         now = self.progress
         found = f"{now.done} of {now.total} steps done"
-        if now.state not in ("done", "running"):
-            found = f"{now.state}, {found}"
-        failed = [r for r in now.steps if r.state is StepState.FAILED]
-        told = "; ".join(f"{one.name} failed: {one.text}" for one in failed)
-        return f"{found}; {told}" if told else found
+        if now.state not in ("planned", "running"):
+            found = f"{now.state}: {found}"
+        if now.state == "done":
+            found = f"done: {now.total} {'step' if now.total == 1 else 'steps'}"
+        told = [
+            f"{one.name}: {one.text}" if one.state in _STOPPED else _failed(one)
+            for one in now.steps
+            if one.state in (*_STOPPED, StepState.FAILED)
+        ]
+        return "; ".join([found, *told])
 
     def _report(self, step: Step) -> StepReport:
         task = self._tasks.get(step.name)
@@ -441,6 +450,10 @@ def _asked(
     for thread in threads:
         thread.join(max(0.0, deadline - time.monotonic()))
     return dict(said)
+
+
+def _failed(one: StepReport) -> str:
+    return f"{one.name} failed: {one.text}"
 
 
 def _silent(task: Task, state: str) -> str:

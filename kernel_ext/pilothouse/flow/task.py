@@ -72,10 +72,12 @@ class Task:
     Args:
         step: Which one.
         began: When the plan began, on the steady clock.
-        over: Called on the task's thread when it has ended.
+        over: Called on the task's thread when it has ended, with how and why.
     """
 
-    def __init__(self, step: Step, began: float, over: Callable[[Task], None]) -> None:
+    def __init__(
+        self, step: Step, began: float, over: Callable[[Task, StepState, str], None]
+    ) -> None:
         self.step = step
         self.state = StepState.WAITING
         self.value: Any = None
@@ -91,6 +93,7 @@ class Task:
         self._is_asked = False
         self._is_left = False
         self._in_function = False
+        self._answered = threading.Event()
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
 
@@ -139,12 +142,14 @@ class Task:
             self._handle, self.text = handle, ""
             asked = self._is_asked
         if asked:
-            self.text = str(handle.cancel() or "")
+            self._ask(handle)
         try:
             while not handle.wait(_SLICE):
                 if self._is_left:
                     raise _LeftError
             if self._is_asked:
+                while not (self._is_left or self._answered.wait(_SLICE)):
+                    continue  # the peer has its say
                 raise _StoppedError
             return handle.result()
         finally:
@@ -173,8 +178,7 @@ class Task:
                     state, text = StepState.CANCELLED, self.text or "stopped"
         except _StoppedError:  # asked in the very moment of its end
             state, text = StepState.CANCELLED, "stopped"
-        self.end(state, text)
-        self._over(self)
+        self._over(self, state, text)
 
     def _call(self, values: list[Any]) -> Any:  # noqa: ANN401
         try:
@@ -199,9 +203,13 @@ class Task:
             handle = self._handle
             if handle is None and self._in_function and self._thread is not None:
                 _raise_in(self._thread, _StoppedError)
-        if handle is None:
-            return ""
-        self.text = str(handle.cancel() or "")
+        return "" if handle is None else self._ask(handle)
+
+    def _ask(self, handle: Handle) -> str:
+        try:
+            self.text = str(handle.cancel() or "")
+        finally:
+            self._answered.set()
         return self.text
 
     def detach(self) -> str:

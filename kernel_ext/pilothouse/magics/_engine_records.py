@@ -10,7 +10,6 @@ from ._arguments import Argument, Option
 from ._base import subcommand
 from ._engine_base import SLOT, STREAM, EngineBase, slot_argument
 from ._readers import DATA, INTEGER, NUMBER, RAW
-from ._show import showing
 
 __all__ = ["EngineRecords"]
 
@@ -59,25 +58,11 @@ class EngineRecords(EngineBase):
     )
     def _score(self, args: Namespace) -> object:
         """Send rows through the model and return what comes out, in order."""
-        from pilothouse.fastscore.score import RejectedWarning, ScoreInterrupt
+        from ._score_jobs import follow_score, submit
 
-        from ._following import follow
-
-        engine = self._engine(args)
-        job = engine.submit(args.data, input_slot=args.slot, output_slot=args.out_slot)
-        if args.detach:
-            return job
-        try:
-            with showing(RejectedWarning):
-                return follow(
-                    self.session,
-                    job,
-                    label=f"scoring on {engine.name}",
-                    out=args.out,
-                    interrupt=lambda text: ScoreInterrupt(text, job),
-                )
-        finally:
-            job.join(2.0)
+        slots = (args.slot, args.out_slot)
+        job = submit(self.session, self._engine(args), args.data, slots)
+        return job if args.detach else follow_score(self.session, job, args.out)
 
     @subcommand(
         "sample",

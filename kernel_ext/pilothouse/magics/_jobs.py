@@ -41,6 +41,7 @@ __all__ = [
 
 KINDS: dict[str, str] = {
     "aimm": "pilothouse.magics._aimm:KIND",
+    "fastscore": "pilothouse.magics._score_jobs:KIND",
     "fastmap": "pilothouse.magics._fastmap_jobs:KIND",
     "mplane": "pilothouse.magics._measurement_jobs:KIND",
 }

@@ -31,6 +31,7 @@ __all__ = [
     "Choice",
     "connect",
     "engine",
+    "engine_at",
     "keep",
     "log_in",
     "model_manage",
@@ -103,6 +104,35 @@ def engine(session: Session, wanted: object = None) -> Engine:
     if not isinstance(found, Engine):
         raise LineError(f"{wanted!r} is no engine but {found.api}")
     return found
+
+
+def engine_at(session: Session, url: str, name: str) -> Engine:
+    """Return an engine of the suite at an address: ours, or one more connection.
+
+    Raises:
+        FastScoreError: If the suite does not answer, or has no such engine.
+    """
+    kept: Connect | None = session.kept(SERVICE)
+    if kept is None or kept.proxy_prefix.rstrip("/") != url.rstrip("/"):
+        kept = session.kept(f"{SERVICE} {url}")
+    if kept is None:
+        choice = Choice(where=url)
+        place, token = _place(session, choice)
+        kept = _made(session, choice, place, token or _local_token(url))
+        session.keep(f"{SERVICE} {url}", kept)
+    found: Engine = kept.get(name)
+    return found
+
+
+def _local_token(url: str) -> Secret | None:
+    """Return what the local services want to see, if they are at an address."""
+    from pilothouse import services
+
+    for local in services.status():
+        endpoint = local.services.get(SERVICE)
+        if endpoint is not None and endpoint.url.rstrip("/") == url.rstrip("/"):
+            return Secret(endpoint.token) if endpoint.token else None
+    return None
 
 
 def pick(collection: Any, name: str) -> Any:  # noqa: ANN401  one of four kinds

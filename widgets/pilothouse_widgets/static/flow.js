@@ -6,6 +6,7 @@ import { duration } from "./format.js";
 import { makeGantt } from "./gantt.js";
 import { makeRoot } from "./theme.js";
 
+const INSTANT = 0.01; // seconds: what took less is told as that
 const SIGNS = { waiting: "·", running: "", done: "✓", failed: "×", cancelled: "■", detached: "↗", skipped: "–" };
 
 function render({ model, el, signal }) {
@@ -31,6 +32,7 @@ function render({ model, el, signal }) {
       }
       rows[i].draw(step, get("now"));
     });
+    root.classList.toggle("ph-flow-bad", steps.some((step) => step.state === "failed"));
     show(list, steps.length > 0);
     gantt.draw(steps, get("now"), rows.map((row) => row.track));
   };
@@ -48,7 +50,8 @@ function makeRow(index, changed) {
   const name = h("span", { class: "ph-step-name" });
   const does = h("span", { class: "ph-step-does" });
   const block = h("div", { class: "ph-step-block" }, h("div", { class: "ph-step-part" }));
-  const track = h("div", { class: "ph-step-track", "aria-hidden": "true" }, block);
+  const waits = h("span", { class: "ph-step-waits" });
+  const track = h("div", { class: "ph-step-track", "aria-hidden": "true" }, block, waits);
   const took = h("span", { class: "ph-step-took ph-muted" });
   const what = h("span", { class: "ph-step-what" }, name, does);
   const element = h("div", { class: "ph-step", role: "listitem", tabindex: index ? "-1" : "0" }, state, what, track, took);
@@ -67,12 +70,14 @@ function makeRow(index, changed) {
     does.title = [step.title, step.text, needs, step.line ? `line ${step.line}` : ""].filter(Boolean).join("\n");
     const begun = step.start !== null;
     const end = step.end ?? now;
-    const spent = begun ? duration(Math.max(end - step.start, 0)) : "";
+    const seconds = begun ? Math.max(end - step.start, 0) : 0;
+    const spent = !begun ? "" : seconds < INSTANT ? `< ${duration(INSTANT)}` : duration(seconds);
     say(took, spent);
+    say(waits, step.state === "waiting" && step.needs.length ? `after ${step.needs.join(", ")}` : "");
     show(block, begun);
     const span = Math.max(now, 0.001);
     block.style.left = begun ? `${(step.start / span) * 100}%` : "";
-    block.style.width = begun ? `${(Math.max(end - step.start, 0) / span) * 100}%` : "";
+    block.style.width = begun ? `${(seconds / span) * 100}%` : "";
     const part = step.state === "running" && step.fraction !== null ? step.fraction : 1;
     block.firstChild.style.width = `${part * 100}%`;
     block.classList.toggle("ph-step-unknown", step.state === "running" && step.fraction === null);

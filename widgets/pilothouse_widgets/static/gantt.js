@@ -30,7 +30,7 @@ function drawTicks(ticks, span) {
   while (ticks.children.length > count) ticks.lastChild.remove();
   [...ticks.children].forEach((tick, i) => {
     tick.style.left = `${((i * every) / span) * 100}%`;
-    say(tick, i ? duration(i * every) : "0");
+    say(tick, !i ? "0" : every < 1 ? `${(i * every).toFixed(1)} s` : duration(i * every));
   });
 }
 
