@@ -27,6 +27,7 @@ PACKAGES = {
     "pilothouse_widgets": ROOT / "widgets" / "pilothouse_widgets",
 }
 FOLDERS = ("kernel_ext", "widgets", "notebooks", "tests", "binder")
+PAGE = "pilothouse/services/share/06_dashboard.ipynb"
 MADE_BY_RUNNING = {"__pycache__", ".ipynb_checkpoints", ".pytest_cache"}
 SECRET = re.compile(
     rb"-----BEGIN [A-Z ]*PRIVATE KEY-----\s+[A-Za-z0-9+/=]{32}"
@@ -86,9 +87,18 @@ def test_the_wheel_built_from_the_sdist_is_what_the_checkout_has(wheel):
     expected: Files = {}
     for name, folder in PACKAGES.items():
         expected |= sources(folder, name)
+    expected |= {PAGE: (ROOT / "notebooks" / "06_dashboard.ipynb").read_bytes()}
 
     assert packages == set(expected)
     assert [name for name in packages if wheel[name] != expected[name]] == []
+
+
+def test_voila_finds_the_template_of_the_page(wheel):
+    template = PACKAGES["pilothouse"] / "services" / "share" / "voila"
+
+    found = {name.partition(".data/")[2]: data for name, data in beside(wheel).items()}
+
+    assert found == sources(template, "data/share/jupyter/voila")
 
 
 def test_the_wheel_has_types_views_registries_and_harnesses(wheel):
