@@ -14,15 +14,20 @@ PIP_INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check -
 # JupyterLab asks for its news at the first start, and would call out for them.
 QUIET_LAB = @$(BIN)/jupyter labextension disable @jupyterlab/apputils-extension:announcements 2>/dev/null
 
-.PHONY: demo test bench lint clean system
+.PHONY: demo test tests bench lint clean system peers
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.installed-demo
 	$(BIN)/pilothouse lab notebooks/01_tour.ipynb
 
-test: $(STAMP) system lint
-	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --ignore tests/browser
-	$(BIN)/python -m pytest tests/browser
+# What has to be installed is, side by side; then lint and tests, whatever the other says.
+# Two cores are not busy with two workers: tests wait a lot.
+test:
+	@$(MAKE) -j 3 $(STAMP) system peers
+	@$(MAKE) -j 2 -k lint tests
+
+tests: $(STAMP)
+	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 
 lint: $(STAMP)
 	$(BIN)/ruff format --check .
@@ -52,6 +57,10 @@ $(STAMP): pyproject.toml constraints.txt | $(VENV)/bin/python
 	$(PIP_INSTALL) -e '.[test]'
 	$(QUIET_LAB)
 	@touch $@ $(VENV)/.installed-demo
+
+# Environments of the peers that the tests run against; a test says what is wrong here.
+peers:
+	-@$(PYTHON) tests/interop/environments.py >/dev/null
 
 # What no Python package brings along: a browser, the tools of the probes, and the
 # languages of other model types.

@@ -171,7 +171,29 @@ def pytest_configure(config):
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+BROWSER = Path(__file__).with_name("browser")
+
+
 def pytest_collection_modifyitems(items):
-    """Browser tests come last: playwright's event loop stays in the main thread."""
-    browser = Path(__file__).with_name("browser")
-    items.sort(key=lambda item: browser in item.path.parents)
+    """What takes long begins first, so that no worker is alone with it at the end."""
+    long = {
+        item.path
+        for item in items
+        if item.get_closest_marker("slow") or item.get_closest_marker("interop")
+    }
+    items.sort(
+        key=lambda item: (BROWSER not in item.path.parents, item.path not in long)
+    )
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """A file is for one worker, and so are all files that share a Chromium."""
+    from xdist.scheduler import LoadFileScheduling
+
+    class Scheduling(LoadFileScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            file = super()._split_scope(nodeid)
+            return "tests/browser" if file.startswith("tests/browser/") else file
+
+    return Scheduling(config, log)

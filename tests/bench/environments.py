@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from interop.environments import BuildError, Environment
 
-BENTOML = Environment("bench-bentoml", ("bentoml==1.4.39",))
-MLSERVER = Environment("bench-mlserver", ("mlserver==1.7.1",))
-RAY = Environment("bench-ray", ("ray[serve]==2.60.0",))
-DASK = Environment("bench-dask", ("dask[distributed]==2026.8.0",))
-IPYPARALLEL = Environment("bench-ipyparallel", ("ipyparallel==9.2.0",))
-JOBLIB = Environment("bench-joblib", ("joblib==1.6.0",))
+BENTOML = Environment("bench-bentoml", ("bentoml==1.4.39",), compiled=True)
+MLSERVER = Environment("bench-mlserver", ("mlserver==1.7.1",), compiled=True)
+RAY = Environment("bench-ray", ("ray[serve]==2.60.0",), compiled=True)
+DASK = Environment("bench-dask", ("dask[distributed]==2026.8.0",), compiled=True)
+IPYPARALLEL = Environment("bench-ipyparallel", ("ipyparallel==9.2.0",), compiled=True)
+JOBLIB = Environment("bench-joblib", ("joblib==1.6.0",), compiled=True)
 SPARKMAGIC = Environment(
     "bench-sparkmagic",
     (
@@ -26,6 +26,7 @@ SPARKMAGIC = Environment(
     ),
     # Its Kerberos library asks for a compiled one, which plain loading never touches.
     alone=("sparkmagic==0.23.0", "requests-kerberos==0.15.0"),
+    compiled=True,
 )
 
 

@@ -6,8 +6,9 @@ process that wants it meanwhile waits at a lock. Packages come from whatever ind
 ``pip`` is configured for on the machine.
 
 From a shell: ``python tests/interop/environments.py fastscore`` makes one and prints
-the path of its interpreter. An environment of another Python than the one that runs
-this needs an interpreter of that version on the machine.
+the path of its interpreter; without a name it makes all that the tests ask for, or
+says why it cannot. An environment of another Python than the one that runs this needs
+an interpreter of that version on the machine.
 """
 
 from __future__ import annotations
@@ -45,12 +46,15 @@ class Environment:
         pins: What to install, each as ``package==version``.
         alone: What to install after that without what it asks for.
         version: The Python it wants, as ``3.8``; empty for the one that runs this.
+        compiled: Whether all modules are compiled at once, for who measures a start;
+            most of them are never imported.
     """
 
     name: str
     pins: tuple[str, ...]
     alone: tuple[str, ...] = ()
     version: str = ""
+    compiled: bool = False
 
     @property
     def folder(self) -> Path:
@@ -92,10 +96,12 @@ class Environment:
     def _build(self) -> None:
         shutil.rmtree(self.folder, ignore_errors=True)
         _run([interpreter(self.version), "-m", "venv", str(self.folder)])
-        pip = [str(self.python), "-m", "pip", "install", "--quiet"]
-        _run([*pip, "--disable-pip-version-check", *self.pins])
+        pip = [str(self.python), "-m", "pip", "--disable-pip-version-check"]
+        compiling = "--compile" if self.compiled else "--no-compile"
+        install = [*pip, "install", "--quiet", compiling]
+        _run([*install, *self.pins])
         if self.alone:
-            _run([*pip, "--disable-pip-version-check", "--no-deps", *self.alone])
+            _run([*install, "--no-deps", *self.alone])
         (self.folder / _MARKER).write_text(self._content, "utf-8")
 
 
@@ -205,13 +211,20 @@ def _run(command: list[str]) -> None:
 
 
 def main() -> None:
-    """Make the environments named on the command line."""
+    """Make the environments named on the command line; without a name, all."""
     maps = (FASTMAP, FASTMAP_38, WORKER_38)
-    probes = (MPLANE, MPLANE_38, MPLANE_MODEL)
+    probes = (MPLANE, MPLANE_MODEL)
     instances = (AIMM, AIMM_UNPINNED)
-    known = {one.name: one for one in (FASTSCORE, *maps, *probes, *instances)}
-    for name in sys.argv[1:]:
-        sys.stdout.write(f"{known[name].ready()}\n")
+    asked_for = (FASTSCORE, *maps, *probes, *instances)
+    known = {one.name: one for one in (*asked_for, MPLANE_38)}
+    status = 0
+    for name in sys.argv[1:] or [one.name for one in asked_for]:
+        try:
+            sys.stdout.write(f"{known[name].ready()}\n")
+        except BuildError as error:
+            sys.stderr.write(f"{name}: {error}\n")
+            status = 1
+    sys.exit(status)
 
 
 if __name__ == "__main__":

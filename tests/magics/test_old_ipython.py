@@ -35,7 +35,8 @@ def old_python():
     stamp = PLACE / "made-for"
     if not stamp.is_file() or stamp.read_text() != wanted:
         subprocess.run([sys.executable, "-m", "venv", PLACE], check=True, timeout=300)
-        command = [PYTHON, "-m", "pip", "install", "-q", "-e", ROOT, *PACKAGES]
+        install = [PYTHON, "-m", "pip", "install", "-q", "--no-compile"]
+        command = [*install, "-e", ROOT, *PACKAGES]
         subprocess.run(command, check=True, timeout=1200)
         stamp.write_text(wanted)
     return PYTHON
