@@ -20,6 +20,8 @@ REMEDY = (
     "elsewhere set PILOTHOUSE_CHROMIUM to the path of a Chromium or Chrome"
 )
 
+PATIENCE_MS = 90_000
+
 CHROMIUM_ARGS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -187,6 +189,7 @@ class NotebookPage:
         self.screenshots = screenshots
         self.outside = []
         self.errors = []
+        page.set_default_timeout(PATIENCE_MS)
         page.on("request", self._asked)
         page.on("console", self._said)
         page.on("pageerror", lambda error: self._note(str(error)))

@@ -24,7 +24,7 @@ def gallery(notebook):
     """All views in the output of one cell, so that none is folded away."""
     opened = notebook(SHOW, height=7000).run_all()
     for kind in VIEWS:
-        opened.find(f".ph-{kind}").first.wait_for(timeout=60_000)
+        opened.find(f".ph-{kind}").first.wait_for()
     until(lambda: opened.find(".ph-lane").count() == 4, 30, "the lanes of the run")
     until(lambda: opened.find(".ph-lines li").count() > 9, 30, "the model's source")
     opened.find(".ph-browser [data-field]").first.wait_for()
@@ -65,7 +65,7 @@ def test_an_offence_is_found(notebook):
         "import pilothouse_widgets as w\nw.LiveChart(['a'], title='Rates')"
     ).run_all()
     title = opened.find(".ph-chart .ph-title")
-    title.wait_for(timeout=60_000)
+    title.wait_for()
 
     title.evaluate("e => { e.style.color = '#c8c8c8'; }")
     opened.find(".ph-tools button").first.evaluate(

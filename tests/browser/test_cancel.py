@@ -25,7 +25,7 @@ def test_a_click_cancels_a_score_whose_cell_waits(notebook, session_cell, front_
         opened.open_in_notebook_7()
     opened.run_all()
     cancel = opened.find('.ph-run button:has-text("Cancel")')
-    cancel.wait_for(timeout=60_000)
+    cancel.wait_for()
     prompt = opened.page.locator(".jp-InputPrompt").nth(2)
     assert prompt.inner_text() == "[*]:"
 

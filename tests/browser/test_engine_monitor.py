@@ -77,7 +77,7 @@ def test_it_moves_while_a_cell_is_busy(notebook, session_cell, remote, busy):
     opened.signal("busy")
 
     first = int(plot.get_attribute("data-seq") or 0)
-    until(lambda: int(plot.get_attribute("data-seq") or 0) >= first + 4, 30)
+    until(lambda: int(plot.get_attribute("data-seq") or 0) >= first + 4)
     assert kernel_is_busy(opened)
     (opened.lab.root / "busy").unlink()
     until(lambda: not kernel_is_busy(opened), 60)
@@ -177,7 +177,7 @@ engine = connect.get("engine-1")
     fresh_suite.host.stop()
 
     root = opened.find(".ph-engine")
-    until(lambda: root.get_attribute("data-link") == "lost", 30)
+    until(lambda: root.get_attribute("data-link") == "lost")
     assert "Connection lost, trying again." in root.inner_text()
     opened.shoot("engine-lost", ".ph-engine")
 
@@ -195,7 +195,7 @@ def test_after_a_reload_it_is_live_again(notebook, session_cell, remote):
 
 def test_closing_leaves_a_readable_notebook(notebook, session_cell, remote):
     opened = notebook(session_cell, SHOW, "monitor.close()").run_all()
-    opened.find(".jp-RenderedHTML").wait_for(timeout=60_000)
+    opened.find(".jp-RenderedHTML").wait_for()
 
     output = opened.save().cells[1].outputs[0]
     assert output.data["text/plain"].startswith("engine-1: ")

@@ -34,7 +34,7 @@ def test_a_map_shows_lanes_and_a_click_cancels_it(notebook, connect, front_end):
         opened.open_in_notebook_7()
     opened.run_all()
     view = opened.find(".ph-run")
-    view.wait_for(timeout=60_000)
+    view.wait_for()
     until(lambda: opened.find(".ph-lane").count() == 2, 30, "two lanes")
     until(lambda: opened.find(".ph-lane-block").count() >= 4, 30, "batches")
     assert "left" in view.inner_text()
@@ -62,7 +62,7 @@ def test_a_failed_map_folds_the_far_traceback_as_text(notebook, connect):
         connect, SLOW.format(bad=9), "%fastmap slow {range(40)}"
     ).run_all()
     fold = opened.find(".jp-RenderedHTML details").first
-    fold.wait_for(timeout=60_000)
+    fold.wait_for()
 
     fold.locator("summary").click()
 

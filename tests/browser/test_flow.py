@@ -36,7 +36,7 @@ def connect(fastmap_service):
 def test_a_plan_shows_its_steps_and_a_click_cancels_it(notebook, connect):
     opened = notebook(connect, SLOW, PLAN, "sorted(plan.results)").run_all()
     view = opened.find(".ph-flow")
-    view.wait_for(timeout=60_000)
+    view.wait_for()
     rows = opened.find(".ph-step")
 
     def state(name):

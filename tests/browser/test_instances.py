@@ -82,8 +82,8 @@ def test_it_moves_and_cancels_while_a_cell_is_busy(notebook, connect, tmp_path):
         "action.wait(60)\nprint(action.outcome)",
     ).run_all()
     lab = row(opened, "lab")
-    lab.wait_for(timeout=60_000)
-    until(lambda: lab.get_attribute("data-progress") == "executing", 20)
+    lab.wait_for()
+    until(lambda: lab.get_attribute("data-progress") == "executing")
     assert "1 of 2" in lab.inner_text()
     bar = lab.get_by_role("progressbar")
     until(lambda: bar.get_attribute("aria-valuenow") == "50")
@@ -124,6 +124,6 @@ def test_delete_asks_first_and_a_snapshot_stays(notebook, connect):
 
     opened.signal("shut")
     static = opened.find(".jp-RenderedHTML:has-text('static snapshot')")
-    static.wait_for(timeout=20_000)
+    static.wait_for()
     assert "plugins.NearestMean" in static.inner_text()
     (opened.lab.root / "shut").unlink()

@@ -58,7 +58,7 @@ def error(opened, name):
 @pytest.fixture
 def browser(notebook, client_cell):
     opened = notebook(client_cell, BROWSE).run_all()
-    opened.find(".ph-browser .ph-form").wait_for(timeout=60_000)
+    opened.find(".ph-browser .ph-form").wait_for()
     return opened
 
 
@@ -123,9 +123,9 @@ def test_a_form_is_filled_and_sent_by_keyboard_and_its_measurement_watched(brows
     page.keyboard.press("Enter")
 
     view = browser.find(".ph-measurement")
-    view.wait_for(timeout=20_000)
-    until(lambda: view.get_attribute("data-state") == "running", 20)
-    until(lambda: int(view.get_attribute("data-rows")) >= 3, 20)
+    view.wait_for()
+    until(lambda: view.get_attribute("data-state") == "running")
+    until(lambda: int(view.get_attribute("data-rows")) >= 3)
     plots = view.locator(".ph-plot")
     assert plots.count() == 2
     until(lambda: int(plots.first.get_attribute("data-points").split()[0]) >= 3)
@@ -136,7 +136,7 @@ def test_a_form_is_filled_and_sent_by_keyboard_and_its_measurement_watched(brows
 
     view.locator('[data-act="stop"]').click()
 
-    until(lambda: view.get_attribute("data-state") == "interrupted", 20)
+    until(lambda: view.get_attribute("data-state") == "interrupted")
     until(lambda: "the component confirmed" in view.inner_text())
     assert not view.locator('[data-act="stop"]').is_visible()
 
@@ -152,13 +152,13 @@ def test_a_view_moves_while_a_cell_is_busy_and_stop_does_not_wait_for_it(
         "import time\nwhile not m.is_over:\n    time.sleep(0.05)\nprint(m.outcome)",
     ).run_all()
     view = opened.find(".ph-measurement")
-    view.wait_for(timeout=60_000)
-    until(lambda: int(view.get_attribute("data-rows")) >= 3, 20)
+    view.wait_for()
+    until(lambda: int(view.get_attribute("data-rows")) >= 3)
 
     view.locator('[data-act="stop"]').click()
 
     said = opened.find("pre:has-text('interrupted: the component confirmed')")
-    said.wait_for(timeout=20_000)
+    said.wait_for()
     until(lambda: view.get_attribute("data-state") == "interrupted")
 
 
@@ -172,11 +172,11 @@ def test_a_lost_component_is_shown_and_rows_stay(notebook, client_cell):
         "    time.sleep(0.05)\nserved.close()",
     ).run_all()
     view = opened.find(".ph-measurement")
-    view.wait_for(timeout=60_000)
-    until(lambda: int(view.get_attribute("data-rows")) >= 2, 20)
+    view.wait_for()
+    until(lambda: int(view.get_attribute("data-rows")) >= 2)
     opened.signal("lose")
 
-    until(lambda: view.get_attribute("data-state") != "running", 30)
+    until(lambda: view.get_attribute("data-state") != "running")
     assert int(view.get_attribute("data-rows")) >= 2
     (opened.lab.root / "lose").unlink()
 
@@ -196,7 +196,7 @@ def test_it_works_in_notebook_7(notebook, client_cell, lab):
     opened = notebook(client_cell, BROWSE)
     opened.open_in_notebook_7()
     opened.run_all()
-    opened.find(".ph-browser .ph-form").wait_for(timeout=60_000)
+    opened.find(".ph-browser .ph-form").wait_for()
     choose(opened, "steps")
     field(opened, "destination.port").fill("100")
     until(lambda: error(opened, "destination.port").is_visible())

@@ -15,7 +15,7 @@ def chip(opened, kind):
 
 def test_the_console_filters_and_unfolds_errors(notebook, session_cell, suite):
     opened = notebook(session_cell, CONSOLE, 'engine.input(b"-1\\n", 0)').run_all()
-    opened.find('.ph-log-line[data-type="model-error"]').wait_for(timeout=60_000)
+    opened.find('.ph-log-line[data-type="model-error"]').wait_for()
 
     error = opened.find('.ph-log-line[data-type="model-error"]').last
     assert "line 11, in action" in error.inner_text()
@@ -44,7 +44,7 @@ def test_a_paused_console_stands_still(notebook, session_cell, suite):
         "import pathlib, time\nwhile not pathlib.Path('more').exists():\n"
         "    time.sleep(0.05)\nengine.pause()",
     ).run_all()
-    opened.find('.ph-log-line:has-text("state RUNNING")').first.wait_for(timeout=60_000)
+    opened.find('.ph-log-line:has-text("state RUNNING")').first.wait_for()
     opened.find('.ph-console button:has-text("Pause")').click()
     opened.signal("more")
 
@@ -104,7 +104,7 @@ def test_a_changed_cell_is_seen(notebook):
 def test_the_inspector_has_tabs_for_the_keyboard(notebook, session_cell, suite):
     opened = notebook(session_cell, "w.ModelInspector(model)").run_all()
     first = opened.find("[role=tab]").first
-    first.wait_for(timeout=60_000)
+    first.wait_for()
     until(lambda: "def action(x):" in opened.find(".ph-lines").first.inner_text())
     opened.shoot("inspector", ".ph-inspector")
 
@@ -142,7 +142,7 @@ def test_a_finished_progress_is_static_and_a_running_one_can_be_cancelled(notebo
         "q = w.Progress(100, label='Scoring', cancel=lambda: asked.append(1))\n"
         "q.set(30)\nq",
     ).run_all()
-    opened.find(".jp-RenderedHTML").wait_for(timeout=60_000)
+    opened.find(".jp-RenderedHTML").wait_for()
     assert (
         "Upload: done, 10 of 10 records" in opened.find(".jp-RenderedHTML").inner_text()
     )
