@@ -79,7 +79,7 @@ def nbval():
             cwd=path.parent,
             capture_output=True,
             text=True,
-            timeout=280,
+            timeout=580,
         )
         return ran.returncode, ran.stdout + ran.stderr
 

@@ -13,7 +13,8 @@ import pytest
 NOTEBOOKS = sorted((Path(__file__).parents[2] / "notebooks").glob("*.ipynb"))
 
 pytestmark = [
-    pytest.mark.timeout(300),
+    pytest.mark.slow,
+    pytest.mark.timeout(600),
     pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem),
 ]
 
