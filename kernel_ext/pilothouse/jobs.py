@@ -5,6 +5,8 @@ such job has a small file of its own, so that a later kernel finds it again:
 
     <state folder>/jobs/<kind>-<id>.json =
         {"id", "kind", "url", "label", "created", "details"}
+    <state folder>/jobs/<kind>-<id>.kept =
+        what has come back of it, where its service gives that only once
 
 Files are written whole or not at all, are readable by their owner only, and never hold
 a secret: who takes a job up again needs the credentials of its service as ever. A file
@@ -34,6 +36,7 @@ MAX_DAYS: Final = 30
 """Records that are older are dropped when a new one is written."""
 
 _NAME = re.compile(r"[0-9A-Za-z][0-9A-Za-z_.-]{0,127}\Z")
+_KEPT = ".kept"
 _SECRET = re.compile(r"pass(word|wd|phrase)|secret|credential|authorization", re.I)
 _USERINFO = re.compile(r"^[a-z+]+://[^/@]*@", re.IGNORECASE)
 _LOCK = threading.Lock()
@@ -173,11 +176,15 @@ class JobBook:
             self._write(changed)
         return changed
 
+    def kept(self, record: JobRecord) -> Path:
+        """Return the file for what comes back of a job; it goes with the record."""
+        return self._path(record).with_suffix(_KEPT)
+
     def forget(self, job_id: str) -> None:
         """Cross a job out, by its id or by ``kind-id``, if it is there."""
         for path in self._paths():
             if path.stem == job_id or path.stem.partition("-")[2] == job_id:
-                path.unlink(missing_ok=True)
+                _remove(path)
 
     def get(self, job_id: str) -> JobRecord:
         """Return a job by its id, or by ``kind-id``, or by how its id begins.
@@ -246,7 +253,11 @@ class JobBook:
         limit = dt.datetime.now(dt.UTC) - dt.timedelta(days=MAX_DAYS)
         for record in self.records():
             if record.created < limit:
-                self._path(record).unlink(missing_ok=True)
+                _remove(self._path(record))
+        for path in self.folder.glob(f"*-*{_KEPT}"):  # of a record that is gone
+            if not path.with_suffix(".json").exists():
+                with suppress(OSError):
+                    path.unlink()
         for path in self.folder.glob(".*-*.json.*"):  # of a kernel killed in a write
             with suppress(OSError):
                 if path.stat().st_mtime < limit.timestamp():
@@ -266,3 +277,9 @@ class JobBook:
                 return
             fcntl.flock(file, fcntl.LOCK_EX)
             yield
+
+
+def _remove(path: Path) -> None:
+    path.unlink(missing_ok=True)
+    with suppress(OSError):  # it is open where files in use cannot be removed
+        path.with_suffix(_KEPT).unlink(missing_ok=True)

@@ -20,6 +20,8 @@ from .policy import Policy
 from .wire.messages import ActiveModel, VerifyInfo
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from .attachment import Attachment
     from .connect import Connect
     from .model import Model
@@ -177,6 +179,18 @@ class Engine(EngineControl, EngineStreams, EngineRecords):
         from .score import score
 
         return score(self, data, **options)
+
+    def resume(self, journal: Path, **options: Any) -> ScoreJob:  # noqa: ANN401
+        """Go on with a job of a process that ended; see `pilothouse.fastscore.score`.
+
+        Args:
+            journal: What that job was told to write.
+            options: As `pilothouse.fastscore.score.resume` takes them.
+        """
+        from .score import resume
+
+        self.last_job = resume(self, journal, **options)
+        return self.last_job
 
     def submit(self, data: Scorable, **options: Any) -> ScoreJob:  # noqa: ANN401
         """Begin to score, and return the job at once; options as `score`."""

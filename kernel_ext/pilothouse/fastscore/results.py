@@ -16,7 +16,7 @@ from typing import Any
 from .wire.avro import Schema
 from .wire.avro_types import Primitive, Record, Union
 
-__all__ = ["Rejected", "RejectedWarning", "is_frame", "tell", "typed"]
+__all__ = ["Rejected", "RejectedWarning", "is_frame", "tell", "tell_unsent", "typed"]
 
 VALUE = "value"
 
@@ -86,6 +86,17 @@ def tell(result: Any, rejected: Sequence[Rejected], count: int, given: int) -> A
         f"{count} of {given} records rejected{first}", RejectedWarning, stacklevel=4
     )
     return result
+
+
+def tell_unsent(sent: int, total: int | None) -> None:
+    """Warn that the rest of the records never reached the engine."""
+    of = "" if total is None else f" of {total:,}"
+    warnings.warn(
+        f"{sent:,}{of} records were sent before the process that had them ended; these "
+        "are their outputs",
+        RejectedWarning,
+        stacklevel=4,
+    )
 
 
 def _is_flat(schema: Schema) -> bool:

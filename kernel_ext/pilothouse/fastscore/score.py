@@ -8,16 +8,19 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .errors import FastScoreTimeoutError, FastScoreUsageError
 from .records import Scorable, count_of
 from .results import Rejected, RejectedWarning
 from .score_calls import CallFlow
-from .score_flow import maker
-from .score_job import ScoreInterrupt, ScoreJob
+from .score_flow import ChunkFlow
+from .score_job import Flow, ScoreInterrupt, ScoreJob
+from .score_journal import Journal
 from .score_plan import plan
 from .score_progress import Progress
+from .score_resume import heading_of, resume
 from .score_watch import Watch
 
 if TYPE_CHECKING:
@@ -30,6 +33,7 @@ __all__ = [
     "Scorable",
     "ScoreInterrupt",
     "ScoreJob",
+    "resume",
     "score",
     "submit",
 ]
@@ -49,6 +53,7 @@ def submit(
     as_frame: bool | None = None,
     keep: bool = True,
     watch: bool = True,
+    journal: Path | None = None,
 ) -> ScoreJob:
     """Begin to score, and return the job at once.
 
@@ -66,9 +71,13 @@ def submit(
         keep: Keep the outputs; False: only iterating the job gives them, and the engine
             waits for that, so that memory stays bounded.
         watch: Learn through sensors and Pneumo which outputs are rejected, and why.
+        journal: A new file to write down what is sent and what comes back, so that
+            `resume` goes on if this process ends. The caller removes it. Where each
+            record is a call of its own, nothing goes on, and none is written.
 
     Raises:
         FastScoreError: If the engine is not running, or a slot has no REST stream.
+        OSError: If the journal cannot be written.
     """
     if chunk_bytes < 1:
         raise FastScoreUsageError(f"chunk_bytes must be at least 1, got {chunk_bytes}")
@@ -86,11 +95,19 @@ def submit(
             hint="engine.last_job.wait(), or cancel() it",
         )
     watcher = Watch(engine, found) if watch and not found.is_roundtrip else None
+
+    def flow(job: ScoreJob) -> Flow:
+        if found.is_roundtrip:
+            return CallFlow(job)
+        if journal is None or not found.can_be_resumed:
+            return ChunkFlow(job, chunk_bytes)
+        return ChunkFlow(job, chunk_bytes, Journal(journal, heading_of(job, as_frame)))
+
     job = ScoreJob(
         engine,
         data,
         found,
-        CallFlow if found.is_roundtrip else maker(chunk_bytes),
+        flow,
         as_frame=as_frame,
         keep=keep,
         watch=watcher,

@@ -11,11 +11,12 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from .errors import FastScoreError, FastScoreUsageError
+from .gateway import json_of
 
 if TYPE_CHECKING:
     from .engine import Engine
 
-__all__ = ["Claim", "is_idle", "mixed"]
+__all__ = ["Claim", "is_idle", "last_claim", "mixed"]
 
 _REPEAT_SECONDS = 1.0
 _PATIENCE_SECONDS = 6.0
@@ -36,18 +37,25 @@ class Claim:
     def __init__(self, engine: Engine, slot: int, job: str) -> None:
         self._engine = engine
         self._slot = slot
+        self._job = job
         self._route = engine.route(f"1/job/output/{slot}/claim?job={job}")
         self._is_held = False
         self._due = 0.0
 
-    def take(self) -> None:
+    def take(self, after: str = "") -> None:
         """Get the slot; wait a while for one whose job is just ending.
+
+        Args:
+            after: The job that this one goes on for: it loses the slot at once.
 
         Raises:
             FastScoreUsageError: If another job has it.
         """
+        more = f"&after={after}" if after else ""
         deadline = time.monotonic() + _PATIENCE_SECONDS
-        while (status := self._send("PUT")) == _HELD and time.monotonic() < deadline:
+        while (status := self._send("PUT", more)) == _HELD:
+            if after or time.monotonic() >= deadline:
+                break
             time.sleep(0.05)
         self._settle(status)
 
@@ -59,6 +67,36 @@ class Claim:
         """
         if self._is_held and time.monotonic() >= self._due:
             self._settle(self._send("PUT"))
+
+    @property
+    def is_held(self) -> bool:
+        """Whether the engine has given the slot to this job."""
+        return self._is_held
+
+    def drop(self, slot: int, seconds: float) -> int:
+        """Let the engine forget what waits at an input slot, if it can.
+
+        Args:
+            slot: The input slot.
+            seconds: Longest wait for its answer.
+
+        Returns:
+            How many records it has forgotten.
+        """
+        if not self._is_held:
+            return 0
+        what = f"Unable to drop what waits at slot {slot}"
+        try:
+            answer = self._engine.gateway.call(
+                what,
+                "DELETE",
+                self._engine.route(f"1/job/input/{slot}?job={self._job}"),
+                timeout=max(0.1, seconds),
+                repeat=False,
+            )
+            return int(json_of(what, answer)["dropped"])
+        except (FastScoreError, LookupError, TypeError, ValueError):
+            return 0
 
     def give_back(self) -> None:
         """Let others have the slot."""
@@ -74,13 +112,35 @@ class Claim:
         self._is_held = status == 204
         self._due = time.monotonic() + _REPEAT_SECONDS
 
-    def _send(self, method: str) -> int:
+    def _send(self, method: str, more: str = "") -> int:
         return self._engine.gateway.call(
             f"Unable to claim slot {self._slot}",
             method,
-            self._route,
+            self._route + more,
             accept=_UNKNOWN | {_HELD},
         ).status
+
+
+def last_claim(engine: Engine, slot: int) -> tuple[str, bool] | None:
+    """Return who claimed a slot last, and whether it has it still.
+
+    Returns:
+        ``None`` from an engine that knows no claims; an empty name if nobody did since
+        the engine was reset.
+
+    Raises:
+        FastScoreError: If it does not answer.
+    """
+    what = f"Unable to ask who takes slot {slot}"
+    answer = engine.gateway.call(
+        what, "GET", engine.route(f"1/job/output/{slot}/claim"), accept=_UNKNOWN
+    )
+    if answer.status == 403:  # there is no such stream any more
+        return "", False
+    if not answer.ok:
+        return None
+    found = json_of(what, answer)
+    return str(found.get("job", "")), found.get("is_live") is True
 
 
 def mixed(engine: Engine, slot: int) -> FastScoreUsageError:

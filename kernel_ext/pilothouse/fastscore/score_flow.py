@@ -13,33 +13,35 @@ from __future__ import annotations
 
 import threading
 import time
-import uuid
-from collections.abc import Callable, Sequence, Sized
-from random import SystemRandom
+from collections.abc import Sequence, Sized
 from typing import TYPE_CHECKING, Any
 
-from .errors import FastScoreError, FastScoreRefusedError, refused
+from .errors import (
+    FastScoreError,
+    FastScoreRefusedError,
+    FastScoreUsageError,
+    refused,
+)
 from .failures import failure_of
 from .pulling import pulled
 from .records import ChunkSize, chunks
 from .runtime.codec import Reject
-from .score_claim import Claim, is_idle, mixed
+from .score_claim import Claim, is_idle, last_claim, mixed
 from .wire import mime
 from .wire.controls import Control, ControlRecord
 from .wire.messages import EngineState
 
 if TYPE_CHECKING:
     from .score_job import ScoreJob
+    from .score_journal import Journal
 
-__all__ = [
-    "ChunkFlow",
-    "maker",
-]
+__all__ = ["ChunkFlow", "outputs_in"]
 
 _CHUNKS_IN_A_LARGE_ONE = 8
 """Large records go in larger bodies: their number should not become small."""
 _POST_SECONDS = 3600.0
 """The engine holds a body until there is room for it: as long as a model is slow."""
+_DROP_SECONDS = 0.5
 _QUIET_SECONDS = 5.0
 """How long nothing comes, with nothing left to send, before the engine is asked."""
 
@@ -50,18 +52,23 @@ class ChunkFlow:
     Args:
         job: The job.
         chunk_bytes: Size of the bodies that are sent.
+        journal: Where to write down what was sent and what came.
     """
 
-    def __init__(self, job: ScoreJob, chunk_bytes: int) -> None:
+    def __init__(
+        self, job: ScoreJob, chunk_bytes: int, journal: Journal | None = None
+    ) -> None:
         self._job = job
         self._chunk_bytes = chunk_bytes
+        self._journal = journal
         self._stop = threading.Event()
         self._all_back = False
         self._send_failure: BaseException | None = None
         self.model_failure: FastScoreError | None = None
-        self._pigs = SystemRandom().sample(range(1, 1 << 30), 2)
+        self._pigs = job.marks
         self._pigs_seen = 0
-        self._claim = Claim(job.engine, job.plan.outlet.slot, uuid.uuid4().hex)
+        self._claim = Claim(job.engine, job.plan.outlet.slot, job.id)
+        self._got = 0
         self._quiet_since = 0.0
         self._was_idle = False
         peer = job.engine.gateway.peer
@@ -87,8 +94,10 @@ class ChunkFlow:
         """Send no more; True if all outputs of what was sent have come in time."""
         deadline = time.monotonic() + seconds
         self._stop.set()
+        self._drop(seconds / 4)  # it also makes room, if the sender waits for that
         sender, reader = self._threads
-        sender.join(seconds / 2)
+        if sender.ident is not None:
+            sender.join(seconds / 2)
         if sender.is_alive():
             return False
         reader.join(max(0.0, deadline - time.monotonic()))
@@ -103,27 +112,43 @@ class ChunkFlow:
     def join(self, seconds: float) -> None:
         """Wait for the threads."""
         for thread in self._threads:
-            thread.join(seconds)
+            if thread.ident is not None:
+                thread.join(seconds)
+
+    def _drop(self, seconds: float) -> None:
+        """Let the engine forget what it has not begun."""
+        self._job.dropped += self._claim.drop(self._job.plan.inlet.slot, seconds)
 
     # -- sending ----------------------------------------------------------------------
 
     def _send(self) -> None:
-        inlet = self._job.plan.inlet
         try:
-            self._post(inlet.head + inlet.control(Control.PIG, self._pigs[0]), 0)
-            try:
-                self._send_records()
-            except FastScoreError:
-                raise
-            except Exception as exc:  # of whoever makes the records
-                self._send_failure = exc
-            if self._job.plan.is_recordset:
-                self._post(inlet.control(Control.SET, 0), 0)
-            self._post(inlet.control(Control.PIG, self._pigs[1]), 0)
+            self._send_beginning()
+            if self._stop.is_set():
+                self._drop(_DROP_SECONDS)
+            self._send_end()
         except Exception as exc:
             self._send_failure = exc
         finally:
             self._send_peer.close()
+
+    def _send_beginning(self) -> None:
+        inlet = self._job.plan.inlet
+        self._post(inlet.head + inlet.control(Control.PIG, self._pigs[0]), 0)
+        try:
+            self._send_records()
+        except FastScoreError:
+            raise
+        except Exception as exc:  # of whoever makes the records
+            self._send_failure = exc
+
+    def _send_end(self) -> None:
+        inlet = self._job.plan.inlet
+        if self._job.plan.is_recordset:
+            self._post(inlet.control(Control.SET, 0), 0)
+        self._post(inlet.control(Control.PIG, self._pigs[1]), 0)
+        if self._journal is not None:
+            self._journal.all_sent()
 
     def _send_records(self) -> None:
         job, inlet = self._job, self._job.plan.inlet
@@ -163,6 +188,8 @@ class ChunkFlow:
         job = self._job
         slot = job.plan.inlet.slot
         job.in_doubt = count
+        if self._journal is not None and count:
+            self._journal.sending(count)
         answer = self._send_peer.call(
             "POST",
             job.engine.route(f"1/job/input/{slot}"),
@@ -173,6 +200,8 @@ class ChunkFlow:
         job.in_doubt = 0
         if not answer.ok:
             raise refused(f"Unable to write to slot {slot}", answer)
+        if self._journal is not None and count:
+            self._journal.sent(count)
         job.accepted(count)
 
     def _check(self, chunk: list[Any], offset: int, bad: Sequence[Reject]) -> None:
@@ -196,6 +225,7 @@ class ChunkFlow:
     def _read(self) -> None:
         job = self._job
         try:
+            self._prepare()
             while not self._all_back and job.state == "running":
                 self._read_once()
             self._settle()
@@ -205,6 +235,9 @@ class ChunkFlow:
             elif self._send_failure is not None:
                 job.fail(self._send_failure)
             elif not self._stop.is_set():
+                if self._journal is not None:
+                    self._journal.done()
+                    self._journal.close()
                 job.done()
         except Exception as exc:
             job.fail(exc)
@@ -215,17 +248,28 @@ class ChunkFlow:
                 job.watch.close()
             self._read_peer.close()
             self._send_peer.abort()
+            if self._journal is not None:
+                self._journal.close()
+
+    def _prepare(self) -> None:
+        """Do what has to be done before the first answer is asked for."""
 
     def _read_once(self) -> None:
         job = self._job
         slot = job.plan.outlet.slot
-        self._claim.keep()
+        self._keep_claim()
+        place = self._got
+        query = f"?job={job.base}&at={place}" if self._claim.is_held else ""
         answer = self._read_peer.call(
-            "GET", job.engine.route(f"1/job/output/{slot}"), repeat=False
+            "GET", job.engine.route(f"1/job/output/{slot}{query}"), repeat=False
         )
         if answer.status == 200:
             self._quiet_since, self._was_idle = 0.0, False
-            self._sort(job.plan.outlet.read(answer.body))
+            self._got += len(answer.body)
+            items = job.plan.outlet.read(answer.body)
+            if self._journal is not None:
+                self._journal.came(answer.body, outputs_in(items), place)
+            self._sort(items)
         elif answer.status == 202:
             if not self._threads[0].is_alive():
                 self._nothing_came()
@@ -239,6 +283,25 @@ class ChunkFlow:
                     "last record was scored"
                 )
             )
+
+    def _keep_claim(self) -> None:
+        """Repeat the claim.
+
+        Raises:
+            FastScoreError: If another job has the slot now.
+        """
+        job = self._job
+        try:
+            self._claim.keep()
+        except FastScoreUsageError as exc:
+            last = last_claim(job.engine, job.plan.outlet.slot)
+            if last is None or last[0].partition(".")[0] != job.base:
+                raise
+            job.is_elsewhere = True
+            raise FastScoreRefusedError(
+                f"another kernel has taken up this score on {job.engine.name}",
+                hint="its result is there",
+            ) from exc
 
     def _nothing_came(self) -> None:
         """Look whether outputs can still come, all records having been sent."""
@@ -312,6 +375,6 @@ class ChunkFlow:
         return failure
 
 
-def maker(chunk_bytes: int) -> Callable[[ScoreJob], ChunkFlow]:
-    """Return what makes the flow of a job."""
-    return lambda job: ChunkFlow(job, chunk_bytes)
+def outputs_in(items: list[Any]) -> int:
+    """Return how many of the items of an answer are outputs."""
+    return len(items) - sum(type(item) is ControlRecord for item in items)

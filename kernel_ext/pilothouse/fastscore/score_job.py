@@ -5,14 +5,16 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
+import uuid
 from collections.abc import Callable, Generator, Iterator
+from random import SystemRandom
 from typing import TYPE_CHECKING, Any, Protocol
 
-from pilothouse.errors import PilothouseError
+from pilothouse.errors import PilothouseError, TransportError
 
 from .errors import FastScoreRefusedError, FastScoreTimeoutError, of_branch
 from .records import Scorable, count_of
-from .results import Rejected, is_frame, tell, typed
+from .results import Rejected, is_frame, tell, tell_unsent, typed
 from .score_plan import Plan
 from .score_progress import Progress
 from .score_watch import MAX_KEPT, Watch
@@ -70,8 +72,13 @@ class ScoreJob:
             it, so that memory stays bounded.
         watch: What tells about rejected records, if anything does.
         progress: Called with the `Progress`, at most ten times a second.
+        job_id: As the attribute ``id``; a new one by default.
+        marks: As the attribute ``marks``; two new ones by default.
 
     Attributes:
+        id: Tells it apart from all others: 32 characters; one that goes on for another
+            process has eight more behind a dot.
+        marks: Numbers of the marks before and behind its records.
         state: ``"running"``, ``"done"``, ``"failed"``, ``"cancelled"``, ``"detached"``.
         outcome: What became of it, in a sentence; empty while it runs.
         rejected: The first 10,000 records and outputs that did not pass.
@@ -80,6 +87,10 @@ class ScoreJob:
         sent: Records that the engine has accepted.
         in_doubt: Records of calls on their way; after a cut, of those cut off.
         received: Outputs that came back.
+        dropped: Records that the engine has dropped unscored when it was cancelled.
+        unsent: Records that were never sent, since the process that had them ended;
+            None if nobody can tell how many.
+        is_elsewhere: Whether it failed since another process takes its outputs.
     """
 
     def __init__(
@@ -93,7 +104,11 @@ class ScoreJob:
         keep: bool = True,
         watch: Watch | None = None,
         progress: Callable[[Progress], object] | None = None,
+        job_id: str = "",
+        marks: tuple[int, int] | None = None,
     ) -> None:
+        self.id = job_id or uuid.uuid4().hex
+        self.marks = marks or _two_marks()
         self.engine = engine
         self.plan = plan
         self.data: Scorable = data
@@ -102,7 +117,9 @@ class ScoreJob:
         self.outcome = ""
         self.rejected: list[Rejected] = []
         self.leftover = 0
-        self.sent = self.in_doubt = self.received = self.refused = 0
+        self.sent = self.in_doubt = self.received = self.refused = self.dropped = 0
+        self.unsent: int | None = 0
+        self.is_elsewhere = False
         self.watch = watch
         self.failure: BaseException | None = None
         self._as_frame = True if as_frame is None and is_frame(data) else as_frame
@@ -126,6 +143,23 @@ class ScoreJob:
 
     def _repr_html_(self) -> str:
         return self.progress._repr_html_()
+
+    @property
+    def gives_frame(self) -> bool:
+        """Whether its outputs come as a DataFrame, whatever their schema."""
+        return self._as_frame is True
+
+    @property
+    def base(self) -> str:
+        """What its id has in common with that of the process that began."""
+        return self.id.partition(".")[0]
+
+    @property
+    def can_be_taken_up(self) -> bool:
+        """Whether there may be more of it at the engine than this handle has got."""
+        if self.state == "failed":
+            return self.is_elsewhere or isinstance(self.failure, TransportError)
+        return self.state in ("running", "detached")
 
     # -- the four verbs ---------------------------------------------------------------
 
@@ -158,6 +192,8 @@ class ScoreJob:
             return result
         self._warned = True
         given = self.total if self.total is not None else self.sent
+        if self.unsent != 0:
+            tell_unsent(self.sent, self.total)
         return tell(result, self.rejected, self.progress.rejected, given)
 
     def cancel(self) -> str:
@@ -316,7 +352,8 @@ class ScoreJob:
         text = f"cancelled: {self.sent:,}{of} records were sent"
         if self.in_doubt:
             text += f" ({self.in_doubt:,} more may have been)"
-        text += f", {self.received:,} outputs came back; "
+        text += f", {self.received:,} outputs came back"
+        text += f", {self.dropped:,} were dropped unscored; " if self.dropped else "; "
         if confirmed:
             return text + f"{self.engine.name} has confirmed that nothing is left"
         return text + (
@@ -332,3 +369,8 @@ class ScoreJob:
             return
         self._told_at = now
         self._on_progress(self.progress)
+
+
+def _two_marks() -> tuple[int, int]:
+    first, last = SystemRandom().sample(range(1, 1 << 30), 2)
+    return first, last

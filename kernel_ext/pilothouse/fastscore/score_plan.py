@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -24,7 +24,7 @@ from .wire.transports import Rest
 if TYPE_CHECKING:
     from .engine import Engine
 
-__all__ = ["Inlet", "Outlet", "Plan", "plan"]
+__all__ = ["Inlet", "Outlet", "Plan", "plan", "restored"]
 
 
 class Inlet:
@@ -134,12 +134,21 @@ class Plan:
         outlet: Of the output slot.
         output_schema: What results are typed by.
         is_recordset: Whether the input slot takes record sets.
+        descriptors: Of the streams at the two slots, as JSON.
+        schemas: Of the model at the two slots, as JSON; ``None`` for none.
     """
 
     inlet: Inlet
     outlet: Outlet
     output_schema: AvroSchema | None
     is_recordset: bool
+    descriptors: tuple[dict[str, Any], dict[str, Any]]
+    schemas: tuple[Any, Any]
+
+    @property
+    def can_be_resumed(self) -> bool:
+        """Whether somebody else may send the end: it needs nothing of the beginning."""
+        return not self.is_roundtrip and not self.inlet.head
 
     @property
     def is_roundtrip(self) -> bool:
@@ -185,21 +194,50 @@ def plan(
         if slot not in slots:
             used = ", ".join(map(str, slots))
             raise FastScoreUsageError(f"the model does not use slot {slot}, but {used}")
-    in_schema = _schema(slots[input_slot]["schema"])
-    out_schema = _schema(slots[output_slot]["schema"])
+    both = (input_slot, output_slot)
+    found = restored(
+        both,
+        (streams[input_slot]["descriptor"], streams[output_slot]["descriptor"]),
+        (slots[input_slot]["schema"], slots[output_slot]["schema"]),
+        is_recordset=bool(slots[input_slot]["recordsets"]),
+    )
+    return found if schema is None else replace(found, output_schema=_given(schema))
+
+
+def restored(
+    slots: tuple[int, int],
+    descriptors: tuple[dict[str, Any], dict[str, Any]],
+    schemas: tuple[Any, Any],
+    *,
+    is_recordset: bool,
+) -> Plan:
+    """Return a plan, asking nobody.
+
+    Args:
+        slots: Where records go in, and where outputs come out.
+        descriptors: Of the streams there.
+        schemas: Of the model there.
+        is_recordset: Whether the input slot takes record sets.
+
+    Raises:
+        FastScoreError: If a stream is no REST stream, or cannot be understood.
+    """
+    in_schema, out_schema = map(_schema, schemas)
     try:
         return Plan(
-            inlet=Inlet(input_slot, _rest(streams, input_slot), in_schema),
-            outlet=Outlet(output_slot, _rest(streams, output_slot), out_schema),
-            output_schema=out_schema if schema is None else _given(schema),
-            is_recordset=bool(slots[input_slot]["recordsets"]),
+            inlet=Inlet(slots[0], _rest(descriptors[0], slots[0]), in_schema),
+            outlet=Outlet(slots[1], _rest(descriptors[1], slots[1]), out_schema),
+            output_schema=out_schema,
+            is_recordset=is_recordset,
+            descriptors=descriptors,
+            schemas=schemas,
         )
     except ProtocolError as exc:
         raise FastScoreProtocolError("Unable to score", exc) from exc
 
 
-def _rest(streams: Any, slot: int) -> StreamDescriptor:  # noqa: ANN401
-    descriptor = parse_descriptor(streams[slot]["descriptor"])
+def _rest(external: dict[str, Any], slot: int) -> StreamDescriptor:
+    descriptor = parse_descriptor(external)
     if not isinstance(descriptor.transport, Rest):
         raise FastScoreUsageError(
             f"the stream at slot {slot} is {descriptor.transport.word}, not REST",

@@ -70,14 +70,20 @@ def _job_routes(engine: Engine) -> list[Route]:
               {204: "Unloaded", 400: "Not now", 404: "No model"}),
         Route("POST", "/1/job/input/{slot}", take, "Give input.", none, (), _BYTES),
         Route("POST", "/1/job/input", take, "Give input to slot 0.", none, (), _BYTES),
-        Route("GET", "/1/job/output/{slot}", give, "Fetch output.", data, (), "",
-              _BYTES),
+        Route("DELETE", "/1/job/input/{slot}", bound(engine, _drop_input),
+              "Forget input that waits.",
+              {200: "{dropped}", 403: "No REST stream", 409: "The job has no claim"},
+              (Param("job"),), "", _JSON),
+        Route("GET", "/1/job/output/{slot}", give, "Fetch output.", data,
+              (Param("job"), Param("at", "integer")), "", _BYTES),
         Route("GET", "/1/job/output", give, "Fetch output of slot 1.", data, (), "",
               _BYTES),
         Route("PUT", "/1/job/output/{slot}/claim", bound(engine, _claim),
               "Claim the outputs of a slot for one job.",
               {204: "Claimed", 403: "No REST stream", 409: "Another job has them"},
-              (Param("job"),)),
+              (Param("job"), Param("after"))),
+        Route("GET", "/1/job/output/{slot}/claim", bound(engine, _last_claim),
+              "Who claimed the outputs last.", {200: "{job, is_live}"}, (), "", _JSON),
         Route("DELETE", "/1/job/output/{slot}/claim", bound(engine, _release),
               "Give a claim back.", {204: "Given back"}, (Param("job"),)),
         Route("DELETE", "/1/job", bound(engine, _reset), "Reset.", {204: "Reset"}),
@@ -154,7 +160,8 @@ async def _input(engine: Engine, request: Request) -> web.StreamResponse:
 async def _output(engine: Engine, request: Request) -> web.StreamResponse:
     outlet = engine.flow.rest_outlet(slot_of(request, default=1))
     try:
-        data = await outlet.get(HOLD_SECONDS)
+        job = request.query.get("job", "")[:MAX_JOB_CHARACTERS]
+        data = await outlet.get(HOLD_SECONDS, job, _place(request))
     except EOFError:
         return empty_answer()
     if data is None:
@@ -162,10 +169,27 @@ async def _output(engine: Engine, request: Request) -> web.StreamResponse:
     return web.Response(body=data, content_type=_BYTES)
 
 
+def _place(request: Request) -> int:
+    return query_int(request, "at", default=0, maximum=2**62) or 0
+
+
+async def _drop_input(engine: Engine, request: Request) -> web.StreamResponse:
+    dropped = engine.flow.drop_input(slot_of(request), _job_of(request))
+    return json_answer({"dropped": dropped})
+
+
+async def _last_claim(engine: Engine, request: Request) -> web.StreamResponse:
+    slot = slot_of(request)
+    engine.flow.rest_outlet(slot)
+    job, is_live = engine.flow.claims.last(slot)
+    return json_answer({"job": job, "is_live": is_live})
+
+
 async def _claim(engine: Engine, request: Request) -> web.StreamResponse:
     slot = slot_of(request)
     engine.flow.rest_outlet(slot)
-    engine.flow.claims.claim(slot, _job_of(request))
+    after = request.query.get("after", "")
+    engine.flow.claims.claim(slot, _job_of(request), after)
     return empty_answer()
 
 

@@ -208,6 +208,20 @@ class Flow:
             raise NotNowError(403, f"the input of slot {slot} has ended")
         self.pipeline.pump()
 
+    def drop_input(self, slot: int, job: str) -> int:
+        """Forget the records that wait at a slot, and return how many.
+
+        Raises:
+            NotNowError: If the slot has no REST stream, or the job has no claim.
+        """
+        self.plumbing.inlet(slot)
+        if not self.claims.has_any(job):
+            raise NotNowError(409, "only a job that claims outputs may drop input")
+        dropped = self.pipeline.intakes[slot].drop()
+        self.plumbing.check_room()
+        self.pipeline.pump()
+        return dropped
+
     def rest_outlet(self, slot: int) -> RestOutlet:
         """Return where clients fetch the output of a slot.
 

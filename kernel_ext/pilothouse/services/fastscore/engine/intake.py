@@ -110,6 +110,19 @@ class Intake:
             self._entries = deque(e for e in self._entries if not isinstance(e[0], End))
             self._marks -= 1 if not other.is_ended else 0
 
+    def drop(self) -> int:
+        """Forget the records that wait, and return how many; a pig stays, and the end.
+
+        What was handed out already is done all the same.
+        """
+        dropped = self.records
+        kept = [e for e in self._entries if e[0] is END or _is_pig(e[0])]
+        self._entries = deque(kept)
+        self._marks = len(kept)
+        self.size = self.records = 0
+        self._has_open_set = False
+        return dropped
+
     def close(self) -> None:
         """Add the end."""
         if not self.is_closed:
@@ -224,3 +237,7 @@ class Intake:
         self.size -= len(data)
         self.records -= count
         return batch
+
+
+def _is_pig(entry: Entry | End) -> bool:
+    return isinstance(entry, ControlRecord) and entry.control is Control.PIG
