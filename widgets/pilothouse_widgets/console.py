@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 import traitlets
@@ -37,6 +37,7 @@ class PneumoConsole(DeltaView):
             ``"warning"``; the view's own filter can widen it.
         text: Show lines with this text at first.
         limit: Most messages kept.
+        earlier: Messages to begin with, from before what the suite still has.
 
     Raises:
         ValueError: If the level is unknown.
@@ -60,6 +61,7 @@ class PneumoConsole(DeltaView):
         level: str | None = None,
         text: str = "",
         limit: int = 2000,
+        earlier: Sequence[PneumoMsg] = (),
     ) -> None:
         numbers = {name: number for number, name in LEVELS.items()}
         if level is not None and level not in numbers:
@@ -78,6 +80,10 @@ class PneumoConsole(DeltaView):
             link="live" if connect is None else "connecting",
         )
         self._links = self._subscribe(self._show_link)
+        self._known: set[tuple[object, ...]] = set()
+        for message in earlier:
+            self.show(message)
+        self._known = {_mark(line) for line in self._lines}
         if connect is not None:
             self._watch = PneumoWatch(
                 connect.pneumo,
@@ -89,8 +95,10 @@ class PneumoConsole(DeltaView):
             )
 
     def show(self, message: PneumoMsg) -> None:
-        """Add a message, from any thread."""
+        """Add a message, from any thread; one of those to begin with only once."""
         line = line_of(message)
+        if _mark(line) in self._known:
+            return
         with self._lock:
             line["id"] = self._next_id
             self._next_id += 1
@@ -153,6 +161,10 @@ class PneumoConsole(DeltaView):
             snapshot.table(["time", "source", "type", "message"], rows, more=more)
             + details
         )
+
+
+def _mark(line: Mapping[str, Any]) -> tuple[object, ...]:
+    return line["at"], line["src"], line["type"], line["text"]
 
 
 def _newer(lines: Sequence[dict[str, Any]], first: int) -> list[dict[str, Any]]:

@@ -47,7 +47,8 @@ class Dashboard(DeltaView):
 
     Args:
         house: What to show: the local services that ``pilothouse.up()`` returned, a
-            `House`, or ``None`` for the places of the profile in use.
+            `House`, ``None`` for the places of the profile in use, or a `Board` that
+            somebody else fills.
         services: Only these; all four by default.
         every: Seconds between two questions to a service.
 
@@ -81,20 +82,20 @@ class Dashboard(DeltaView):
             )
         if not every > 0:
             raise ValueError(f"every must be above 0, not {every!r}")
-        self.board = Board()
-        self._house = _house_of(house)
+        self.board = house if isinstance(house, Board) else Board()
+        self._house = Profiles() if isinstance(house, Board) else _house_of(house)
         self._every = every
         self._full: View | None = None
         self._heard_at: float | None = None
         self._made_at = time.monotonic()
         self._sent_at = 0.0
-        self._has_answers = False
         self._readers: dict[str, Reader] = {
             made.service: made(self._house, self.board, self._pace)
             for made in _READERS
-            if made.service in services
+            if made.service in services and not isinstance(house, Board)
         }
-        super().__init__(title="pilothouse", services=list(self._readers))
+        shown = [name for name in SERVICES if name in services]
+        super().__init__(title="pilothouse", services=shown)
         for reader in self._readers.values():
             reader.start()
         self._changed()  # from here on the beat keeps itself
@@ -122,16 +123,7 @@ class Dashboard(DeltaView):
         for reader in self._readers.values():
             reader.show(now)
         super()._send_delta(None)
-        self._snapshot_once()
         return _BEAT_SECONDS
-
-    def _snapshot_once(self) -> None:
-        """Put the first answers beside the live page, for who reopens the notebook."""
-        if self._has_answers or any(
-            reader.state == "asking" for reader in self._readers.values()
-        ):
-            return
-        self._has_answers = True
 
     def _is_seen(self) -> bool:
         """Whether a page looks at this; none has told for long when it was closed."""

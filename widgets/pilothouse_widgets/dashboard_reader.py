@@ -169,7 +169,9 @@ class Reader:
         if self._state != "up":
             came = "is up" if self._state == "asking" else "is back"
             self._tell(f"{self.title} {came}", _NOTICE)
-        self._state, self._failures, self._failed = "up", 0, ""
+        self._state, self._failures = "up", 0
+        if self._failed == self._place.url:
+            self._failed = ""
         self._row(
             state="up", why="", hint="", ms=round(seconds * 1e3, 2), at=now,
             version=version, url=self._place.url, origin=self._place.origin,

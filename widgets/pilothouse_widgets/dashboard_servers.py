@@ -47,11 +47,11 @@ class ServerReader(Reader):
         self._ends = Transitions()
 
     def ask(self, client: Client) -> tuple[float, str]:
-        """Return how long an echo takes, and what the server is."""
+        """Return how long an echo takes; the server tells no version."""
         if str(client.connection) != "ready":
             raise ConnectionLostError(f"{client.url} is lost", protocol="AIMM")
         seconds = client.ping()
-        return seconds, "local extensions" if client.extensions else ""
+        return seconds, ""
 
     def read(self, client: Client) -> None:
         """Keep the state that was told last."""

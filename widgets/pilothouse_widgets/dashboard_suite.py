@@ -25,6 +25,7 @@ _REPORT_SECONDS: Final = 1.0
 _MOST_WATCHED: Final = 12
 _MOST_CHARS: Final = 300
 _END_SECONDS: Final = 2.0
+_ERROR: Final = 8
 
 
 class SuiteReader(Reader):
@@ -41,7 +42,7 @@ class SuiteReader(Reader):
         self._fresh: set[str] = set()
         self._others = 0
         self._pneumo: PneumoWatch | None = None
-        self._told: deque[tuple[object, ...]] = deque(maxlen=400)
+        self._told: deque[PneumoMsg] = deque(maxlen=400)
         self._fleet_at = 0.0
         self._has_read = False
 
@@ -105,6 +106,11 @@ class SuiteReader(Reader):
         for name in fresh & set(rows):
             self.board.note("engines", name, rows[name]["rate"])
 
+    @property
+    def told(self) -> list[PneumoMsg]:
+        """What Pneumo told of late, without the reports of sensors."""
+        return list(self._told)
+
     def _reported(self, name: str, report: EngineReport) -> None:
         with self._lock:
             before = self._reports.get(name)
@@ -117,10 +123,10 @@ class SuiteReader(Reader):
         if message.type == "sensor-report":
             return
         line = line_of(message)
-        mark = (line["at"], line["src"], line["text"])
-        if (line["type"] == "health" and line["level"] > 8) or mark in self._told:
+        is_fine = line["type"] == "health" and line["level"] > _ERROR
+        if is_fine or message in self._told:
             return
-        self._told.append(mark)
+        self._told.append(message)
         self.board.tell(
             line["src"],
             line["text"][:_MOST_CHARS],

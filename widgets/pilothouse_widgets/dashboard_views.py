@@ -76,7 +76,9 @@ def _engine(key: str, _house: House, readers: Mapping[str, Reader]) -> View:
 def _console(_key: str, _house: House, readers: Mapping[str, Reader]) -> View:
     from .console import PneumoConsole
 
-    return PneumoConsole(_client(readers, "fastscore"))
+    connect = _client(readers, "fastscore")
+    reader: Any = readers["fastscore"]
+    return PneumoConsole(connect, earlier=reader.told)
 
 
 def _instances(_key: str, _house: House, readers: Mapping[str, Reader]) -> View:
@@ -91,8 +93,9 @@ def _run(key: str, house: House, readers: Mapping[str, Reader]) -> View:
     own = next((run for run in house.runs() if run.run_id == key), None)
     if own is not None:
         return RunProgress(own, label=own.label or own.name, unit="items")
+    config = _client(readers, "fastmap")
     reader: Any = readers["fastmap"]
-    far = RemoteRun(_client(readers, "fastmap"), reader, key)
+    far = RemoteRun(config, reader, key)
     return RunProgress(far, label=far.label, unit="items", interval=1.0)
 
 

@@ -1,7 +1,8 @@
 """Where the services of ``%pilot dashboard`` are, and what the notebook has sent off.
 
 What the notebook is connected to comes first, then the profile's place, then local
-services; an address that does not answer stands back for one that another names.
+services. Local services that were started again have other addresses: a connection to
+the earlier ones stands back for them, and no other does.
 """
 
 from __future__ import annotations
@@ -11,11 +12,13 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
 
 from pilothouse.errors import LineError, PilothouseError
 from pilothouse.jobs import JobBook
 
 from . import _aimm, _component, _fastmap, _suite
+from ._report import LOOPBACK
 
 if TYPE_CHECKING:
     from pilothouse.fastmap import Run
@@ -42,29 +45,32 @@ class SessionHouse:
 
     def __init__(self, session: Session) -> None:
         self._session = session
+        self._were_local: set[str] = set()
 
     def place(self, service: str, failed: str = "") -> Place | None:
-        """Return where a service is; one that has failed only when it is the only one.
+        """Return where a service is.
 
         Raises:
             SettingsError: If the profiles cannot be read.
         """
         from pilothouse_widgets.dashboard_places import place_of_profile
 
-        asked = (
-            lambda: _kept(self._session, service),
-            lambda: place_of_profile(self._session.settings, service),
-            lambda: _local(self._session, service),
-        )
-        failing = None
-        for ask in asked:
-            found = ask()
-            if found is None:
-                continue
-            if not failed or found.url.rstrip("/") != failed.rstrip("/"):
-                return found
-            failing = failing or found
-        return failing
+        kept = _kept(self._session, service)
+        local = _local(self._session, service)
+        if local is not None:
+            self._were_local.add(_root(local.url))
+        if kept is not None and not (local and self._is_earlier(kept, local, failed)):
+            return kept
+        return place_of_profile(self._session.settings, service) or local
+
+    def _is_earlier(self, kept: Place, local: Place, failed: str) -> bool:
+        """Tell whether a connection is to local services that have gone."""
+        root = _root(kept.url)
+        if root == _root(local.url):
+            return False
+        if kept.url == failed and urlsplit(kept.url).hostname in LOOPBACK:
+            self._were_local.add(root)
+        return root in self._were_local
 
     def runs(self) -> Sequence[Run]:
         """Return the Fastmap runs of the notebook."""
@@ -197,6 +203,11 @@ def _local(session: Session, service: str) -> Place | None:
 
         return Place(url=endpoint.url, origin=_LOCAL, make=make, is_shared=True)
     return None
+
+
+def _root(url: str) -> str:
+    """Return an address without what a client adds to it."""
+    return url.rstrip("/").removesuffix("/ws")
 
 
 def _seconds(at: dt.datetime | None) -> float | None:

@@ -6,7 +6,7 @@ import { Events } from "./events.js";
 import { clock, duration, plural } from "./format.js";
 import { openRows, rowsOf } from "./rows.js";
 import { makeRoot } from "./theme.js";
-import { Rows, Tile, engineRow, instanceRow, measurementRow, runRow, serviceCard } from "./tiles.js";
+import { Rows, Tile, ago, engineRow, instanceRow, measurementRow, runRow, serviceCard } from "./tiles.js";
 
 const HERE_MS = 15_000;
 const SLOW_MS = 1500;
@@ -67,7 +67,7 @@ class Page {
     const open = (kind, title) => (key) => (from) => this.#open(kind, key, title?.(key) ?? key, from);
     const act = (text, kind, title) => button({ text, kind: "ph-quiet ph-tile-action", onclick: (event) => this.#open(kind, "", title, event.currentTarget) });
     const labelled = (section) => (key) => this.board.sections[section]?.rows[key]?.label ?? key;
-    this.cards = h("ul", { class: "ph-cards" });
+    this.cards = h("ul", { class: "ph-cards", style: `--ph-count: ${this.model.get("services").length}` });
     this.services = new Rows(this.cards, (key) => serviceCard((from) => this.#openService(key, from)));
     const made = {
       engines: new Tile({
@@ -224,7 +224,8 @@ class Page {
     const asking = !known && (service.state === "asking" || service.state === "up");
     const total = name === "instances" ? head.total ?? rows.length : rows.length + (head.more ?? 0);
     this.tile[name].draw(rows, {
-      words: WORDS[name](rows, head, total),
+      words: [WORDS[name](rows, head, total), gone && rows.length && service.at
+        ? `as of ${ago(Math.max(context.time - service.at, 0))}` : ""].filter(Boolean).join(" · "),
       empty: gone && !known ? NOWHERE[service.state] ?? NOWHERE.down : EMPTY[name](head),
       asking,
       stale: gone && rows.length > 0 && (name === "engines" || name === "instances"),
@@ -238,7 +239,15 @@ class Page {
     const asking = !all.length || all.some((row) => row.state === "asking");
     const silence = this.board.silence();
     const silent = silence > SILENT;
-    say(this.sum, asking && !up ? "looking for services" : `${up} of ${plural(all.length, "service")} up`);
+    const counted = [
+      asking && !up ? "looking for services" : `${up} of ${plural(all.length, "service")} up`,
+      services.fastscore?.state === "up"
+        && some(this.board.rows("engines").filter((row) => row.state === "RUNNING").length, "engine", "running"),
+      services.aimm?.state === "up" && some(this.board.head("instances").running, "action", "at work"),
+      some(this.board.head("runs").running, "run", "under way"),
+      some(this.board.head("measurements").running, "measurement", "under way"),
+    ];
+    say(this.sum, counted.filter(Boolean).join(" · "));
     this.live.dataset.tone = silent ? "warn" : "ok";
     say(this.live.lastChild, silent
       ? `last seen ${this.board.now ? clock(this.board.now) : "never"}${Number.isFinite(silence) ? `, ${duration(Math.floor(silence))} ago` : ""}`
@@ -260,6 +269,10 @@ class Page {
   }
 }
 
+function some(number, noun, doing) {
+  return number ? `${plural(number, noun)} ${doing}` : "";
+}
+
 const NOWHERE = {
   none: ["No place is known. ", "%pilot up", " starts local services."],
   down: ["The service does not answer; it is tried again."],
@@ -279,7 +292,7 @@ const EMPTY = {
 
 const WORDS = {
   engines: (rows, _head, total) => (rows.length
-    ? [`${rows.filter((row) => row.state === "RUNNING").length} of ${total} running`].join() : ""),
+    ? `${rows.filter((row) => row.state === "RUNNING").length} of ${total} running` : ""),
   instances: (_rows, { running, failed }, total) => (total
     ? [`${total}`, running ? `${running} at work` : "", failed ? `${failed} failed` : ""].filter(Boolean).join(" · ") : ""),
   runs: (_rows, { running }, total) => (total ? `${running ?? 0} of ${total} under way` : ""),

@@ -1,7 +1,7 @@
 // The events of a dashboard: the newest first, by severity and text.
 
 import { h, icon, say, show } from "./dom.js";
-import { clock, count } from "./format.js";
+import { clock, count, plural } from "./format.js";
 
 const LEVELS = [[64, "all events"], [32, "notices and worse"], [16, "warnings and worse"], [8, "errors only"]];
 const SHOWN = 100;
@@ -23,13 +23,16 @@ export class Events {
       onkeydown: (event) => event.stopPropagation(),
     });
     this.words = h("span", { class: "ph-tile-words" });
-    this.list = h("ol", { class: "ph-event-list", role: "log", "aria-live": "off", "aria-label": "Events, the newest first", tabindex: "0" });
+    this.list = h("ol");
+    this.log = h("div", {
+      class: "ph-event-list", role: "log", "aria-live": "off", "aria-label": "Events, the newest first", tabindex: "0",
+    }, this.list);
     this.none = h("p", { class: "ph-tile-none" });
     this.el = h("section", { class: "ph-panel-tile ph-at-events", "aria-label": "Events", "data-tile": "events" },
       h("header", { class: "ph-tile-head" }, h("h4", { text: "Events" }), this.words,
         h("span", { class: "ph-event-filters" }, this.levels,
           h("span", { class: "ph-search" }, icon("search"), this.search), action)),
-      this.list, this.none);
+      this.log, this.none);
   }
 
   draw(events) {
@@ -56,9 +59,9 @@ export class Events {
       if (this.list.children[i] !== item) this.list.insertBefore(item, this.list.children[i] ?? null);
     });
     const errors = events.filter((event) => event.level <= 8).length;
-    say(this.words, errors ? `${count(errors)} of ${count(events.length)} are errors` : count(events.length));
+    say(this.words, [count(events.length), errors ? plural(errors, "error") : ""].filter(Boolean).join(" · "));
     show(this.none, shown.length === 0);
-    show(this.list, shown.length > 0);
+    show(this.log, shown.length > 0);
     say(this.none, events.length ? "No event passes the filter." : "Nothing has happened yet.");
   }
 

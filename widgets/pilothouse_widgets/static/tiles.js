@@ -1,12 +1,12 @@
 // The tiles of a dashboard: what each kind of row says at a glance.
 
-import { h, say, show } from "./dom.js";
+import { h, say, show, uniqueId } from "./dom.js";
 import { count, duration, number, plural, quantity } from "./format.js";
 import { makeSpark } from "./spark.js";
 
 const ENGINE = { RUNNING: "ok", PAUSED: "warn", INIT: "idle", FINISHING: "done", FINISHED: "done", ERROR: "bad" };
 const SERVICE = { up: "ok", down: "bad", refused: "warn", none: "idle", asking: "idle" };
-const WORDS = { up: "up", down: "no answer", refused: "refused", none: "not known", asking: "asking" };
+const WORDS = { up: "up", down: "down", refused: "refused", none: "not known", asking: "asking" };
 const WORK = {
   running: "run", scheduled: "idle", sent: "idle", done: "ok", finished: "ok", complete: "ok", failed: "bad",
   lost: "bad", cancelled: "warn", interrupted: "warn", detached: "warn",
@@ -87,9 +87,14 @@ export function serviceCard(open) {
 function whereOf(row, up, age) {
   if (row.state === "none") return "no place known: %pilot up";
   if (row.state === "asking") return hostOf(row.url) || "looking for it";
-  if (up) return [hostOf(row.url), row.version && `v${row.version}`.replace("vlocal", "local"), row.origin].filter(Boolean).join(" · ");
-  const seen = age === null ? "never answered" : `answered ${duration(Math.round(age))} ago`;
-  return row.state === "refused" ? `${row.why}` : `${seen}, trying again`;
+  if (up) return [hostOf(row.url), row.version].filter(Boolean).join(" · ");
+  if (row.state === "refused") return row.why;
+  return age === null ? "no answer yet, retrying" : `seen ${ago(age)}, retrying`;
+}
+
+/** An age in whole seconds. */
+export function ago(seconds) {
+  return `${seconds < 60 ? `${Math.floor(seconds)} s` : duration(Math.floor(seconds))} ago`;
 }
 
 function hostOf(url) {
@@ -112,7 +117,8 @@ export function engineRow(open) {
     who.state.draw(lost ? "bad" : ENGINE[row.state] ?? "idle", known ? row.state.toLowerCase() : lost ? "no answer" : "asking");
     say(who.more, !known ? "" : row.error || (row.model
       ? [row.model, row.mtype, plural(row.jets, "jet")].filter(Boolean).join(" · ")
-      : `no model: %%model NAME --deploy ${row.name}`));
+      : `%%model NAME --deploy ${row.name}`));
+    who.more.classList.toggle("ph-mono", known && !row.error && !row.model);
     who.more.classList.toggle("ph-bad", Boolean(row.error));
     spark.draw(board.trail("engines", row.key));
     say(rate.value, known ? `${number(row.rate)} rec/s` : "–");
@@ -160,7 +166,7 @@ export function runRow(open) {
     const failed = row.failed ? `${count(row.failed)} failed` : "";
     const items = row.total ? `${count(row.done)} of ${plural(row.total, "item")}` : plural(row.done, "item");
     const workers = row.busy && row.workers ? plural(row.workers, "worker") : "";
-    say(who.more, [items, failed, workers, row.mine ? "" : row.text].filter(Boolean).join(" · "));
+    say(who.more, [items, failed, workers, row.text].filter(Boolean).join(" · "));
     button.dataset.tone = row.busy ? "run" : WORK[row.state] ?? "";
     show(track.el, row.busy || fraction !== null);
     track.draw(row.state === "done" ? 1 : fraction, row.busy);
@@ -242,7 +248,7 @@ export class Rows {
 export class Tile {
   constructor({ name, title, make, empty, action, shown = 6 }) {
     Object.assign(this, { name, shown, empty });
-    this.id = `ph-tile-${name}-${Math.random().toString(36).slice(2, 8)}`;
+    this.id = uniqueId("tile");
     this.words = h("span", { class: "ph-tile-words" });
     this.list = h("ul", { class: "ph-rows-list" });
     this.rows = new Rows(this.list, make);
