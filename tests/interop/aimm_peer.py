@@ -104,7 +104,7 @@ def running(command, url, folder):
                     return False
                 return True
 
-            until(listens, 40, "the server")
+            until(listens, 90, "the server")
             yield process
         finally:
             process.terminate()

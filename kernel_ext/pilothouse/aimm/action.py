@@ -13,13 +13,13 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Generator, Iterator
-from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
 
 from pilothouse.errors import AnswerTimeoutError
 
+from .answer import Answer
 from .errors import PROTOCOL
 from .state import ActionEntry
 
@@ -61,7 +61,7 @@ class Action:
         call: str,
         *,
         model: int | None,
-        answer: Future[Any],
+        answer: Answer,
         decode: Callable[[Any], Any],
         number: Callable[[], int | None],
         entry: Callable[[], ActionEntry | None],
@@ -235,7 +235,7 @@ class Action:
         kind = getattr(self._error, "kind", "")
         return "cancelled" if kind == "CancelledError" else "failed"
 
-    def _finish(self, answer: Future[Any]) -> None:
+    def _finish(self, answer: Answer) -> None:
         try:
             self._value = self._decode(answer.result())
             self.outcome = f"{self.call} is complete"

@@ -16,27 +16,32 @@ import hashlib
 import logging
 import threading
 import time
-from collections.abc import Callable, Mapping
-from concurrent.futures import Future
-from contextlib import suppress
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from pilothouse import errors
 from pilothouse.aimm import juggler
+from pilothouse.aimm.json_text import size_of
 from pilothouse.secrets import Secret
 from pilothouse.transport.endpoint import Endpoint
 from pilothouse.transport.websocket import FOREVER, Socket, SocketState
 
+from .answer import Answer
 from .errors import PROTOCOL, StillRunningError, refusal
 from .extensions import ACTIONS, HEADER, LARGE_PAYLOAD, OURS, SEGMENTS
+from .outbox import Entry, Outbox
 from .state import State, StateReader
+from .values.refusal import CannotTravelError
 
 __all__ = ["Pending", "Session", "SessionState"]
 
 _LOG = logging.getLogger(__name__)
+_NO_LOCK: Final = nullcontext()
 _GUESS_AFTER: Final = 1.0
 _NOTICE_SECONDS: Final = 0.1
+_LONG_FRAME: Final = 4096
 
 
 class SessionState(enum.StrEnum):
@@ -60,9 +65,18 @@ class Pending:
     """
 
     name: str
-    answer: Future[Any] = field(default_factory=Future)
+    answer: Answer = field(default_factory=Answer)
     action_id: int | None = None
     run: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """A request as it was asked for, to be made anew on another connection."""
+
+    pending: Pending
+    data: Any
+    name: str
 
 
 class Session:
@@ -108,6 +122,8 @@ class Session:
         self._wants_login = True
         self._pending: dict[int, Pending] = {}
         self._orphans: list[Pending] = []
+        self._unsent: list[_Asked] = []
+        self._outbox = Outbox(self._flush)
         self._changed = threading.Condition()
         self._machine_lock = threading.Lock()
         self._frame_lock = threading.Lock()
@@ -222,6 +238,8 @@ class Session:
         with self._changed:
             self._wants_login = True
             self._failure = None
+            if self.state is SessionState.READY:
+                self.state = SessionState.CONNECTING
         self._send_login()
         self._await_login()
 
@@ -256,8 +274,10 @@ class Session:
         with self._changed:
             self._wants_login = False
         self._end_patience()
+        self._flush()
         if self._socket is not None:
             self._socket.close()
+        self._outbox.close()
         self._set_state(SessionState.CLOSED)
         self._fail_pending("the session was closed", keep=False)
 
@@ -286,11 +306,15 @@ class Session:
 
     def _await_login(self) -> None:
         with self._changed:
+            over = (SessionState.READY, SessionState.CLOSED)
             arrived = self._changed.wait_for(
-                lambda: self._failure is not None or self.state is SessionState.READY,
-                self._timeout,
+                lambda: self._failure is not None or self.state in over, self._timeout
             )
             failure = self._failure
+            if self.state is SessionState.CLOSED and failure is None:
+                failure = errors.ConnectionLostError(
+                    "the session is closed", protocol=PROTOCOL
+                )
         if failure is not None:
             self.close()
             raise failure
@@ -303,10 +327,12 @@ class Session:
             )
 
     def _await_ready(self) -> None:
+        if self.state is SessionState.READY:
+            return
         over = (SessionState.READY, SessionState.CLOSED)
         with self._changed:
             self._changed.wait_for(lambda: self.state in over, self._timeout)
-            if self.state is SessionState.READY:
+            if self.state.value == SessionState.READY:
                 return
             failure, state = self._failure, self.state
         if failure is not None:
@@ -318,35 +344,69 @@ class Session:
         )
         raise errors.ConnectionLostError(why, protocol=PROTOCOL)
 
-    def _send(self, pending: Pending, data: Any, name: str = "") -> int:  # noqa: ANN401
+    def _send(self, pending: Pending, data: Any, name: str = "") -> None:  # noqa: ANN401
         """Send a request; its segments leave together, on one connection."""
+        machine = self._machine
+        if machine is None:
+            raise self._no_connection()
+        number, frames = machine.made(name or pending.name, data)
+        self._check_size(frames)
+        with self._machine_lock:
+            if machine is not self._machine:
+                raise self._no_connection()
+            others = bool(self._pending)
+            self._pending[number] = pending
+        if self._outbox.is_close() and others and len(frames) == 1:
+            again = _Asked(pending, data, name)
+            if self._outbox.put(Entry(number, frames[0], again)):
+                return
         with self._message_lock:
-            with self._machine_lock:
-                machine = self._machine
-                if machine is None:
-                    raise errors.ConnectionLostError(
-                        f"no connection to {self._endpoint.authority} now",
-                        protocol=PROTOCOL,
-                    )
-                number = machine.request(name or pending.name, data)
-                frames = machine.take_outgoing()
-                self._pending[number] = pending
+            self._send_gathered(machine)
             try:
-                for frame in frames:
-                    self._send_frame(machine, frame)
+                self._send_frames(machine, frames)
             except errors.PilothouseError:
                 self._pending.pop(number, None)
                 raise
-        return number
 
-    def _send_frame(self, machine: juggler.ClientConnection, frame: str) -> None:
-        with self._frame_lock:
-            if machine is not self._machine or self._socket is None:
-                raise errors.ConnectionLostError(
-                    f"the connection to {self._endpoint.authority} broke",
-                    protocol=PROTOCOL,
-                )
-            self._socket.send_text(frame)
+    def _send_frames(
+        self, machine: juggler.ClientConnection, frames: Sequence[bytes]
+    ) -> None:
+        """Send frames; between long ones others may send theirs, as pongs."""
+        long = len(frames) > 1 and len(frames[0]) > _LONG_FRAME
+        for some in [[one] for one in frames] if long else [frames]:
+            with self._frame_lock:
+                if machine is not self._machine or self._socket is None:
+                    raise errors.ConnectionLostError(
+                        f"the connection to {self._endpoint.authority} broke",
+                        protocol=PROTOCOL,
+                    )
+                self._socket.send_utf8(some)
+
+    def _flush(self) -> None:
+        """Send what was gathered; what a connection that breaks did not take stays."""
+        with self._message_lock, suppress(errors.PilothouseError):
+            machine = self._machine
+            if machine is not None:
+                self._send_gathered(machine)
+
+    def _send_gathered(self, machine: juggler.ClientConnection) -> None:
+        entries = self._outbox.take()
+        if entries:
+            self._send_frames(machine, [entry.frame for entry in entries])
+
+    def _check_size(self, frames: Sequence[bytes]) -> None:
+        """Refuse what one of our servers would end the connection for."""
+        size = size_of(frames)
+        if self.extensions and size > juggler.MAX_TEXT:
+            raise CannotTravelError(
+                f"a request of {size:,} bytes; the server takes {juggler.MAX_TEXT:,}",
+                hint="in parts, or as data access that the server reads itself",
+            )
+
+    def _no_connection(self) -> errors.ConnectionLostError:
+        return errors.ConnectionLostError(
+            f"no connection to {self._endpoint.authority} now", protocol=PROTOCOL
+        )
 
     def _send_login(self) -> None:
         password = self._password.reveal()
@@ -367,7 +427,7 @@ class Session:
             url,
             headers={HEADER: juggler.Wire.SEGMENTED.value},
             verify=self._verify,
-            on_text=self._take_frame,
+            on_utf8=self._take_frame,
             on_state=self._take_socket_state,
             on_open=self._begin,
             ping_interval=30.0,
@@ -395,11 +455,13 @@ class Session:
             self._send_login()
         else:
             self._set_state(SessionState.READY)
+            self._fail_pending("nobody is logged in any more", keep=False)
 
     def _take_socket_state(self, state: SocketState) -> None:
         if state is SocketState.LOST:
             with self._frame_lock, self._machine_lock:
                 self._machine = None
+                self._keep_unsent()
             self._set_state(SessionState.LOST)
             self._lost.set()
             self._fail_pending(self._why_lost(), keep=True)
@@ -407,30 +469,36 @@ class Session:
         elif state is SocketState.CLOSED:
             with self._frame_lock, self._machine_lock:
                 self._machine = None
+                self._keep_unsent()
             if self._failure is None and self._socket is not None:
                 self._failure = self._socket.error
             self._set_state(SessionState.CLOSED)
             self._fail_pending(self._why_lost(), keep=False)
 
+    def _keep_unsent(self) -> None:
+        """Keep what has not left for the next connection."""
+        for entry in self._outbox.take():
+            if self._pending.pop(entry.number, None) is not None:
+                self._unsent.append(entry.again)
+
     def _why_lost(self) -> str:
         error = None if self._socket is None else self._socket.error
         return "the connection ended" if error is None else error.message
 
-    def _take_frame(self, frame: str) -> None:
+    def _take_frame(self, frame: memoryview) -> None:
+        machine = self._machine
+        if machine is None:
+            return
         try:
-            with self._machine_lock:
-                machine = self._machine
-                if machine is None:
-                    return
+            with self._machine_lock if machine.wire is None else _NO_LOCK:
                 knew = machine.wire
                 events = machine.receive(frame, time.monotonic())
-                frames = machine.take_outgoing()
         except errors.ProtocolError as exc:
             self._give_up(exc)
             return
-        for pong in frames:
+        for pong in machine.take_outgoing() if machine.outgoing else ():
             with suppress(errors.TransportError):
-                self._send_frame(machine, pong)
+                self._send_frames(machine, [pong])
         if knew is None and machine.wire is not None:
             self._know_wire(machine.wire)
         for event in events:
@@ -472,7 +540,7 @@ class Session:
             except Exception:
                 _LOG.exception("a callback for the AIMM state failed")
 
-    def _take_login(self, answer: Future[Any]) -> None:
+    def _take_login(self, answer: Answer) -> None:
         exc = answer.exception()
         if isinstance(exc, errors.TransportError):
             return  # the connection broke; the next one logs in again
@@ -505,6 +573,12 @@ class Session:
         """Ask again for what was under way when the last connection broke."""
         with self._changed:
             orphans, self._orphans = self._orphans, []
+            unsent, self._unsent = self._unsent, []
+        for asked in unsent:
+            try:
+                self._send(asked.pending, asked.data, asked.name)
+            except errors.PilothouseError as exc:
+                _fail(asked.pending, exc)
         for pending in orphans:
             if pending.run != self.run or ACTIONS not in self.extensions:
                 _fail(
@@ -527,7 +601,11 @@ class Session:
             pending, self._pending = list(self._pending.values()), {}
             if not keep:
                 pending += self._orphans
-                self._orphans = []
+                unsent, self._orphans, self._unsent = self._unsent, [], []
+            else:
+                unsent = []
+        for asked in unsent:
+            _fail(asked.pending, self._no_connection())
         for one in pending:
             if one.name == "login":
                 _fail(one, errors.ConnectionLostError(why, protocol=PROTOCOL))
@@ -575,8 +653,6 @@ class Session:
 
 
 def _resolve(pending: Pending, response: juggler.Response) -> None:
-    if pending.answer.done():
-        return
     if not response.success:
         pending.answer.set_exception(refusal(pending.name, response.data))
     else:
@@ -584,5 +660,4 @@ def _resolve(pending: Pending, response: juggler.Response) -> None:
 
 
 def _fail(pending: Pending, exc: BaseException) -> None:
-    if not pending.answer.done():
-        pending.answer.set_exception(exc)
+    pending.answer.set_exception(exc)

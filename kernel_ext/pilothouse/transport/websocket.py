@@ -11,25 +11,23 @@ from __future__ import annotations
 
 import enum
 import logging
-import os
 import select
 import socket
 import ssl
-import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal, Self, cast
 
 import websocket
-from websocket import ABNF, frame_buffer
 
 from pilothouse import errors
 
 from .endpoint import Endpoint
+from .frames import BINARY, CLOSE, MORE, PING, TEXT, FrameReader, masked
 from .retries import Retries
 
 __all__ = ["FOREVER", "Socket", "SocketState", "translate"]
@@ -38,7 +36,6 @@ FOREVER = Retries(attempts=1 << 62, base=0.25, ceiling=15.0, total=float("inf"))
 """Try to connect again until closed."""
 
 _LOG = logging.getLogger(__name__)
-_TEXT, _BINARY, _CONT = ABNF.OPCODE_TEXT, ABNF.OPCODE_BINARY, ABNF.OPCODE_CONT
 
 
 class SocketState(enum.StrEnum):
@@ -50,71 +47,6 @@ class SocketState(enum.StrEnum):
     CLOSED = "closed"
 
 
-class _Frames(frame_buffer):
-    """A frame reader that reads ahead, and refuses a frame by the length it names."""
-
-    limit = 1 << 26
-    _ahead = b""
-    _at = 0
-
-    @property
-    def has_ahead(self) -> bool:
-        """Whether bytes were read that belong to no frame yet."""
-        return self._at < len(self._ahead)
-
-    def recv_strict(self, bufsize: int) -> bytes:
-        end = self._at + bufsize
-        if end > len(self._ahead):
-            self._read(bufsize)
-            end = bufsize
-        piece = self._ahead[end - bufsize : end]
-        self._at = end
-        return piece
-
-    def _read(self, wanted: int) -> None:
-        """Have at least so many bytes from here on."""
-        parts = [self._ahead[self._at :]]
-        size = len(parts[0])
-        while size < wanted:
-            part = self.recv(max(_READ_BYTES, min(wanted - size, _MAX_READ_BYTES)))
-            parts.append(part)
-            size += len(part)
-        self._ahead, self._at = b"".join(parts), 0
-
-    def recv_length(self) -> None:
-        super().recv_length()
-        if (self.length or 0) > self.limit:
-            raise websocket.WebSocketPayloadException(
-                f"a message of {self.length} bytes; at most {self.limit} are taken"
-            )
-
-
-class _Frame(ABNF):
-    """A frame that numpy masks, where that is loaded.
-
-    The library's own way takes as long as all the rest of sending a large text.
-    """
-
-    def _get_masked(self, mask_key: str | bytes) -> bytes:
-        numpy = sys.modules.get("numpy")
-        data = self.data
-        if numpy is None or isinstance(mask_key, str) or isinstance(data, str):
-            return super()._get_masked(mask_key)
-        if len(data) < _LONG_BYTES:
-            return super()._get_masked(mask_key)
-        out = bytearray(4 + len(data))
-        out[:4] = mask_key
-        whole = len(data) & ~3
-        numpy.bitwise_xor(
-            numpy.frombuffer(data, "u4", whole // 4),
-            numpy.frombuffer(mask_key, "u4"),
-            out=numpy.frombuffer(out, "u4", whole // 4, 4),
-        )
-        for at in range(whole, len(data)):
-            out[4 + at] = data[at] ^ mask_key[at & 3]
-        return cast("bytes", out)  # the library puts it behind the header, no more
-
-
 class Socket:
     """A websocket connection that stays.
 
@@ -124,6 +56,8 @@ class Socket:
         origin: For the handshake; None: the URL's own.
         verify: As `Endpoint.verify`.
         on_text: Called on the reading thread with each text, instead of the queue.
+        on_utf8: Likewise, with the text as it came in; the bytes are overwritten once
+            it returns.
         on_state: Called with each new state, on the thread that brought it.
         on_open: Called after each connection made, before anything is read from it.
         max_queue: Most texts that wait for `recv`.
@@ -156,6 +90,7 @@ class Socket:
         origin: str | None = None,
         verify: bool | str | None = None,
         on_text: Callable[[str], object] | None = None,
+        on_utf8: Callable[[memoryview], object] | None = None,
         on_state: Callable[[SocketState], object] | None = None,
         on_open: Callable[[Socket], object] | None = None,
         max_queue: int = 10_000,
@@ -175,6 +110,7 @@ class Socket:
         self._verify = endpoint.verify(verify)
         self._headers = headers
         self._on_text = on_text
+        self._on_utf8 = on_utf8
         self._on_state = on_state
         self._on_open = on_open
         self._max_queue = max_queue
@@ -197,6 +133,7 @@ class Socket:
         # OpenSSL allows no read beside a write on one connection; sockets do.
         self._read_lock = self._send_lock if endpoint.is_secure else threading.RLock()
         self._wire: Any = None
+        self._frames: FrameReader
         self._thread: threading.Thread | None = None
 
     def __repr__(self) -> str:
@@ -230,7 +167,15 @@ class Socket:
         Raises:
             ConnectionLostError: If there is no connection now, or it broke.
         """
-        self._send(text.encode(), _TEXT)
+        self._send([text.encode()], TEXT)
+
+    def send_utf8(self, texts: Iterable[bytes]) -> None:
+        """Send texts that are UTF-8 already, together.
+
+        Raises:
+            ConnectionLostError: If there is no connection now, or it broke.
+        """
+        self._send(texts, TEXT)
 
     def send_binary(self, data: bytes) -> None:
         """Send bytes.
@@ -238,7 +183,7 @@ class Socket:
         Raises:
             ConnectionLostError: If there is no connection now, or it broke.
         """
-        self._send(data, _BINARY)
+        self._send([data], BINARY)
 
     def recv(self, timeout: float | None = None) -> str:
         """Return the next text, waiting for it, also across a lost connection.
@@ -311,16 +256,19 @@ class Socket:
             self._drop_wire()
             self._set_state(SocketState.CLOSED)
 
-    def _send(self, data: bytes, opcode: int) -> None:
+    def _send(self, messages: Iterable[bytes], opcode: int) -> None:
         with self._send_lock:
             wire = self._wire
-            if wire is None or self.state is not SocketState.CONNECTED:
+            sock = None if wire is None else wire.sock
+            if sock is None or self.state is not SocketState.CONNECTED:
                 raise errors.ConnectionLostError(
                     f"no connection to {self._endpoint.authority} now ({self.state})",
                     protocol=self._protocol,
                 )
             try:
-                wire.send_frame(_Frame(1, 0, 0, 0, opcode, 1, data))
+                for part in masked(messages, opcode):
+                    while part:
+                        part = part[sock.send(part) :]
             except _FAILURES as exc:
                 _cut(wire)
                 raise self._translate(exc) from exc
@@ -328,13 +276,8 @@ class Socket:
     def _connect(self) -> None:
         headers = self._headers() if callable(self._headers) else self._headers
         wire = websocket.WebSocket(
-            sslopt=_ssl_options(self._verify),
-            enable_multithread=True,
-            skip_utf8_validation=True,  # in Python there, and slow; done by decode here
+            sslopt=_ssl_options(self._verify), enable_multithread=True
         )
-        cast("Any", wire).set_mask_key(_mask_key)
-        wire.frame_buffer = _Frames(wire._recv, True)
-        wire.frame_buffer.limit = self._max_message_bytes
         try:
             cast("Any", wire).connect(
                 self._url,
@@ -347,6 +290,7 @@ class Socket:
         except _FAILURES as exc:
             raise self._translate(exc, connecting=True) from exc
         self._wire = wire
+        self._frames = FrameReader(cast("Any", wire.sock), self._max_message_bytes)
         self.answer_headers = dict(wire.getheaders() or {})
         self.connections += 1
         self._set_state(SocketState.CONNECTED)
@@ -393,31 +337,34 @@ class Socket:
     def _read(self) -> None:
         """Read until the peer ends the connection; raise when it breaks."""
         parts: list[bytes] = []
-        kind, size = _TEXT, 0
+        kind, size = TEXT, 0
         while True:
             self._await_data()
             with self._read_lock:
-                frame = self._wire.recv_frame()
-            if frame.opcode == ABNF.OPCODE_CLOSE:
+                opcode, is_last, payload = self._frames.read()
+            if opcode == CLOSE:
                 with suppress(*_FAILURES), self._send_lock:
                     self._wire.send_close()
                 raise websocket.WebSocketConnectionClosedException("closed by the peer")
-            if frame.opcode == ABNF.OPCODE_PING:
+            if opcode == PING:
                 with self._send_lock:
-                    self._wire.pong(frame.data)
-            if frame.opcode not in {_TEXT, _BINARY, _CONT}:
+                    self._wire.pong(bytes(payload))
+            if opcode not in {TEXT, BINARY, MORE}:
                 continue
-            if frame.opcode != _CONT:
-                parts, kind, size = [], frame.opcode, 0
-            parts.append(frame.data)
-            size += len(frame.data)
+            if opcode == TEXT and is_last:
+                self._deliver(payload)
+                continue
+            if opcode != MORE:
+                parts, kind, size = [], opcode, 0
+            parts.append(bytes(payload))
+            size += len(payload)
             if size > self._max_message_bytes:
                 raise websocket.WebSocketPayloadException(
                     f"a message of more than {self._max_message_bytes} bytes"
                 )
-            if frame.fin:
-                if kind == _TEXT:
-                    self._deliver(b"".join(parts).decode())
+            if is_last:
+                if kind == TEXT:
+                    self._deliver(memoryview(b"".join(parts)))
                 parts, size = [], 0
 
     def _await_data(self) -> None:
@@ -425,7 +372,7 @@ class Socket:
         sock = self._wire.sock
         if sock is None:
             raise websocket.WebSocketConnectionClosedException("closed")
-        if self._wire.frame_buffer.has_ahead:
+        if self._frames.has_ahead:
             return
         if isinstance(sock, ssl.SSLSocket) and sock.pending():
             return
@@ -438,12 +385,17 @@ class Socket:
         if not poll.poll(self._answer_timeout * 1000):
             raise websocket.WebSocketTimeoutException("no sign of life")
 
-    def _deliver(self, text: str) -> None:
-        if self._on_text is None:
-            self.put(text)
-            return
+    def _deliver(self, utf8: memoryview) -> None:
+        if self._on_utf8 is None:
+            text = str(utf8, "utf-8")
+            if self._on_text is None:
+                self.put(text)
+                return
         try:
-            self._on_text(text)
+            if self._on_utf8 is not None:
+                self._on_utf8(utf8)
+            elif self._on_text is not None:
+                self._on_text(text)
         except Exception:
             _LOG.exception("a callback for websocket messages failed")
 
@@ -489,22 +441,6 @@ class Socket:
             protocol=self._protocol,
             connecting=connecting,
         )
-
-
-_LONG_BYTES = 4096
-_READ_BYTES = 1 << 16
-_MAX_READ_BYTES = 1 << 20
-_KEYS = deque[bytes]()
-
-
-def _mask_key(size: int) -> bytes:
-    """Return unpredictable bytes for a mask; the system is asked for many at a time."""
-    try:
-        return _KEYS.popleft()
-    except IndexError:
-        drawn = os.urandom(size * 256)
-        _KEYS.extend(drawn[i : i + size] for i in range(size, len(drawn), size))
-        return drawn[:size]
 
 
 _FAILURES = (websocket.WebSocketException, OSError, ValueError)

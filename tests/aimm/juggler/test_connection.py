@@ -96,7 +96,7 @@ def test_a_ping_between_the_segments_is_answered_at_once():
 
     assert server.receive(first, 0.0) == []
     assert server.receive("2hello", 0.0) == []
-    assert server.take_outgoing() == ["3hello"]
+    assert server.take_outgoing() == [b"3hello"]
     events = [event for frame in rest for event in server.receive(frame, 0.0)]
     assert [event.data for event in events] == ["x" * 30]
 
@@ -161,7 +161,7 @@ def test_a_silent_peer_is_asked_then_given_up():
     assert client.tick(29.0) == 30.0
     assert client.take_outgoing() == []
     assert client.tick(30.0) == 60.0
-    assert client.take_outgoing() == ["2"]
+    assert client.take_outgoing() == [b"2"]
     assert client.tick(59.0) == 60.0
     with pytest.raises(ConnectionLostError, match="60 s"):
         client.tick(60.0)

@@ -92,6 +92,14 @@ def _do(how, until):
             sys.exit(4)
         case "killed":
             os.kill(os.getpid(), signal.SIGKILL)
+        case "fork":  # both go on, and both come back
+            os.fork()
+        case "fork and exit":
+            if os.fork():
+                os._exit(3)
+            while not pathlib.Path(until).exists():
+                time.sleep(0.01)
+            os._exit(0)
         case "raise":
             raise RuntimeError("the fit went wrong")
         case "empty":

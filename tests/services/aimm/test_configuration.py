@@ -1,6 +1,7 @@
 """The file of a server: the real one's as it is, and what may be wrong with it."""
 
 import copy
+import json
 
 import pytest
 import yaml
@@ -51,6 +52,23 @@ def test_a_password_does_not_show(tmp_path):
     assert "0" * 64 not in repr(read(tmp_path, REAL))
 
 
+def test_a_file_that_is_no_yaml_is_told_without_its_lines(tmp_path):
+    path = tmp_path / "aimm.yaml"
+    path.write_text(f'users:\n  - {{password: "{"0" * 64}\n    username: u}}\nx: [')
+
+    with pytest.raises(SettingsError, match=r"cannot read .* in line \d") as failure:
+        read_configuration(path)
+
+    assert "0" * 64 not in str(failure.value)
+
+
+def test_a_file_may_be_json_with_tabs(tmp_path):
+    path = tmp_path / "aimm.json"
+    path.write_text(json.dumps(REAL, indent="\t"))
+
+    assert read_configuration(path).name == "example"
+
+
 @pytest.mark.parametrize(
     ("change", "text"),
     [
@@ -63,6 +81,22 @@ def test_a_password_does_not_show(tmp_path):
         (
             lambda c: c["engine"].update(sigterm_timeout=True),
             "engine.sigterm_timeout is a number from 0 up, not True",
+        ),
+        (
+            lambda c: c["engine"].update(max_children=float("inf")),
+            "engine.max_children is a number from 1 up, not inf",
+        ),
+        (
+            lambda c: c["engine"].update(sigterm_timeout=float("nan")),
+            "engine.sigterm_timeout is a number from 0 up, not nan",
+        ),
+        (
+            lambda c: c["control"][0]["server"].update(shutdown_timeout="soon"),
+            r"control\[0\].server.shutdown_timeout is a number from 0 up",
+        ),
+        (
+            lambda c: c["control"][0]["server"].update(autoflush_delay="soon"),
+            r"control\[0\].server.autoflush_delay is a number from 0 up",
         ),
         (
             lambda c: c["backend"].update(module="aimm.server.backend.event"),

@@ -1,5 +1,6 @@
 """What the REPL control answers on the wire, to peers that are not ours."""
 
+import hashlib
 import json
 
 import pytest
@@ -329,6 +330,41 @@ def test_a_frame_that_breaks_the_protocol_ends_that_connection_alone(
             assert message["type"] == "state"
         other.request(1, "", "here")
         assert other.answer(1)[0]["data"] == "here"
+
+
+def test_a_stranger_sends_no_large_message(raw):
+    """Before a login a mebibyte is enough for everybody."""
+    with raw() as peer:
+        try:
+            for _ in range(40):
+                peer.ws.send("1" + "x" * 65_536)
+            while (message := peer.read()) is not None:
+                assert message["type"] == "state"
+        except OSError:
+            pass  # it has closed while more was coming
+
+
+def test_a_large_message_may_follow_the_login_at_once(raw, aimm_server):
+    with raw() as peer:
+        hashed = hashlib.sha256(aimm_server.password.encode()).hexdigest()
+        data = {"username": aimm_server.username, "password": hashed}
+        peer.request(0, "login", data)
+        text = json.dumps({"type": "request", "id": 1, "name": "", "data": "x" * 2**21})
+        for start in range(0, len(text), 2**20):
+            peer.ws.send("1" + text[start : start + 2**20])
+        peer.ws.send("0")
+
+        assert len(peer.answer(1)[0]["data"]) == 2**21
+
+
+def test_letters_without_an_escape_reach_the_plugin(raw, aimm_server):
+    with raw() as peer:
+        number = made(peer, aimm_server)
+        data = call("echo", "é\u2028\U0001f600", instance_id=number)
+        message = {"type": "request", "id": 2, "name": "predict", "data": data}
+        peer.ws.send("0" + json.dumps(message, ensure_ascii=False))
+
+        assert peer.answer(2)[0]["data"] == "é\u2028\U0001f600"
 
 
 def test_a_binary_message_ends_the_connection(raw):

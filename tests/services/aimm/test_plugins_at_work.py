@@ -49,6 +49,30 @@ def test_a_plugin_that_goes_wrong_fails_its_own_action(client, lab, how, text):
     assert (entry.progress, bool(entry.error)) == ("failed", True)
 
 
+def test_a_plugin_that_leaves_a_copy_of_its_process_fails_at_once(lab, tmp_path):
+    """The copy has the pipes too, and lives on: nobody waits for it."""
+    with pytest.raises(aimm.ActionError, match="exited with code 3"):
+        lab.submit_fit("fork and exit", str(tmp_path / "never")).result(30)
+
+    assert lab.predict() == 0
+
+
+def test_of_a_plugin_that_forks_and_comes_back_twice_one_counts(lab):
+    for _ in range(3):
+        lab.fit("fork")
+
+    assert lab.predict() == 3
+    until(lambda: not _copies(), 30, "the end of the copies")
+
+
+def _copies():
+    """Processes that a server's children have forked."""
+    mine = psutil.Process().children()
+    servers = [one for one in mine if "services.aimm.child" in " ".join(one.cmdline())]
+    copies = [copy for child in servers for copy in child.children()]
+    return [one for one in copies if one.status() != psutil.STATUS_ZOMBIE]
+
+
 def test_what_is_not_there_is_told_with_what_is(lab):
     with pytest.raises(NotFoundError) as failure:
         lab.fit("", aimm.DataAccess("nowhere"))
@@ -148,7 +172,7 @@ def test_actions_on_several_instances_run_side_by_side(client, tmp_path):
     until(lambda: all(handle.state == "executing" for handle in handles))
     seen.touch()
 
-    assert all(handle.result(10) for handle in handles)
+    assert all(handle.result(60) for handle in handles)
 
 
 def test_a_running_action_is_cancelled_and_its_instance_is_as_before(lab, tmp_path):
@@ -158,7 +182,7 @@ def test_a_running_action_is_cancelled_and_its_instance_is_as_before(lab, tmp_pa
     assert handle.cancel() == "fit is cancelled, the server confirmed it"
 
     with pytest.raises(aimm.ActionError, match="cancelled"):
-        handle.result(5)
+        handle.result(60)
     assert lab.last_action.progress == "cancelled"
     assert lab.predict() == 0
 
@@ -171,7 +195,7 @@ def test_an_action_that_waits_for_its_instance_is_cancelled_too(lab, tmp_path):
     assert "confirmed" in second.cancel()
     (tmp_path / "seen").touch()
 
-    first.result(10)
+    first.result(60)
     assert lab.predict() == 1
 
 
@@ -212,7 +236,7 @@ def test_old_actions_leave_the_state(client, lab):
 
 def test_cancelling_what_is_over_says_so(lab):
     handle = lab.submit_fit()
-    handle.result(10)
+    handle.result(60)
 
     assert handle.cancel() == "fit was over already"
 

@@ -6,7 +6,7 @@
     connection    both ends of one connection as machines: frames in, events out
 
 No socket, thread or clock lives here: frames and times come in as arguments. What may
-be imported: `pilothouse.errors`.
+be imported: `pilothouse.errors` and `pilothouse.aimm.json_text`.
 """
 
 from __future__ import annotations
@@ -19,12 +19,13 @@ from .connection import (
     StateChanged,
 )
 from .messages import JSON, Notify, Raw, Request, Response, State, Wire
-from .segments import MAX_PAYLOAD, Joiner, split
+from .segments import MAX_PAYLOAD, MAX_TEXT, Joiner, split
 from .state import patched
 
 __all__ = [
     "JSON",
     "MAX_PAYLOAD",
+    "MAX_TEXT",
     "ClientConnection",
     "Event",
     "Joiner",

@@ -18,6 +18,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, TypedDict, Unpack
 
+from pilothouse.aimm.json_text import Piece
 from pilothouse.errors import ConnectionLostError, ProtocolError
 
 from .messages import (
@@ -96,12 +97,14 @@ class JugglerConnection(abc.ABC):
         ping_delay: Seconds of silence before a ping; None: never ping.
         ping_timeout: Seconds that the peer then has.
         max_payload: Characters of payload in one segment.
-        max_text: Most characters of one message that is taken.
+        max_text: Most bytes of one message that is taken.
 
     Attributes:
         wire: Which wire is spoken, or None as long as nothing tells.
         max_payload: Characters of payload in one segment that is sent.
         outgoing: Frames to be sent, in this order; the caller takes them out.
+
+    Frames are UTF-8 as they travel; a text is taken for its UTF-8.
     """
 
     def __init__(
@@ -115,24 +118,34 @@ class JugglerConnection(abc.ABC):
         max_text: int = MAX_TEXT,
     ) -> None:
         self.wire = wire
-        self.outgoing: list[str] = []
+        self.outgoing: list[bytes] = []
         self._joiner = Joiner(max_text)
         self.max_payload = max_payload
-        self._max_text = max_text
         self._ping_delay = ping_delay
         self._ping_timeout = ping_timeout
         self._heard = now
         self._asked: float | None = None
 
-    def receive(self, frame: str, now: float) -> list[Event]:
-        """Take a websocket text; return what it says.
+    @property
+    def max_text(self) -> int:
+        """Most bytes of one message that is taken; may be set anew."""
+        return self._joiner.limit
+
+    @max_text.setter
+    def max_text(self, limit: int) -> None:
+        self._joiner.limit = limit
+
+    def receive(self, frame: Piece | str, now: float) -> list[Event]:
+        """Take a websocket text; return what it says. The frame may be used again.
 
         Raises:
             ProtocolError: If it breaks the protocol; the connection is over.
         """
         self._heard, self._asked = now, None
+        if isinstance(frame, str):
+            frame = frame.encode("utf-8", "surrogatepass")
         if self.wire is None:
-            self.wire = Wire.of_first_frame(frame)
+            self.wire = Wire.of_first_frame(bytes(frame))
         if self.wire is Wire.SYMMETRIC:
             raise ProtocolError(
                 "the peer speaks juggler 0.5 (AIMM 1.0), which has no common message "
@@ -141,14 +154,9 @@ class JugglerConnection(abc.ABC):
                 hint="aimm 1.1 or newer on that side",
             )
         if self.wire is Wire.BARE:
-            if len(frame) > self._max_text:
-                raise ProtocolError(
-                    f"a message of {len(frame)} characters; at most {self._max_text} "
-                    "are taken",
-                    protocol="AIMM",
-                )
-            return [self._read(frame)]
-        return self._segment(frame[:1], frame[1:])
+            text = self._joiner.add(LAST, frame)  # one whole text, under its limit
+            return [] if text is None else [self._read(text)]
+        return self._segment(bytes(frame[:1]), memoryview(frame)[1:])
 
     def tick(self, now: float) -> float | None:
         """Ask a silent peer for a sign; return when to come again, or None: never.
@@ -171,13 +179,13 @@ class JugglerConnection(abc.ABC):
         self.outgoing.append(ping())
         return now + self._ping_timeout
 
-    def take_outgoing(self) -> list[str]:
+    def take_outgoing(self) -> list[bytes]:
         """Return the frames to be sent, and forget them."""
         frames, self.outgoing = self.outgoing, []
         return frames
 
-    def _segment(self, kind: str, payload: str) -> list[Event]:
-        if kind in {LAST, MORE}:
+    def _segment(self, kind: bytes, payload: memoryview) -> list[Event]:
+        if kind in (LAST, MORE):
             text = self._joiner.add(kind, payload)
             return [] if text is None else [self._read(text)]
         if kind == PING:
@@ -189,15 +197,17 @@ class JugglerConnection(abc.ABC):
         return []
 
     @abc.abstractmethod
-    def _read(self, text: str) -> Event:
+    def _read(self, text: bytes | bytearray) -> Event:
         """Return what a whole text says."""
 
-    def _send(self, message: Request | Response | State | Notify) -> None:
-        text = message.to_text()
+    def _frames(self, message: Request | Response | State | Notify) -> list[bytes]:
+        pieces = message.to_pieces()
         if self.wire is Wire.BARE:
-            self.outgoing.append(text)
-        else:
-            self.outgoing.extend(split(text, self.max_payload))
+            return [b"".join(pieces)]
+        return list(split(pieces, self.max_payload))
+
+    def _send(self, message: Request | Response | State | Notify) -> None:
+        self.outgoing.extend(self._frames(message))
 
 
 class ClientConnection(JugglerConnection):
@@ -223,11 +233,21 @@ class ClientConnection(JugglerConnection):
             ValueError: If ``data`` is no JSON.
             TypeError: Likewise.
         """
-        number = next(self._numbers)
-        self._send(Request(id=number, name=name, data=data))
+        number, frames = self.made(name, data)
+        self.outgoing.extend(frames)
         return number
 
-    def _read(self, text: str) -> Event:
+    def made(self, name: str, data: JSON = None) -> tuple[int, list[bytes]]:
+        """Return the id of a new request, and its frames; any thread may call it.
+
+        Raises:
+            ValueError: If ``data`` is no JSON.
+            TypeError: Likewise.
+        """
+        number = next(self._numbers)
+        return number, self._frames(Request(id=number, name=name, data=data))
+
+    def _read(self, text: bytes | bytearray) -> Event:
         message = read_server_message(text)
         if not isinstance(message, State):
             return message
@@ -254,5 +274,5 @@ class ServerConnection(JugglerConnection):
         """Put a word that nobody has asked for into ``outgoing``."""
         self._send(Notify(name=name, data=data))
 
-    def _read(self, text: str) -> Event:
+    def _read(self, text: bytes | bytearray) -> Event:
         return read_request(text)

@@ -16,12 +16,11 @@ are they read and written here.
 from __future__ import annotations
 
 import enum
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
-from pilothouse.aimm.json_text import to_text
+from pilothouse.aimm.json_text import Piece, from_bytes, to_pieces
 from pilothouse.errors import ProtocolError
 
 __all__ = [
@@ -35,6 +34,9 @@ __all__ = [
     "read_request",
     "read_server_message",
 ]
+
+_CALLS: Final = (b'{"type":"request",', b'{"type":"response",')
+"""How our own end begins what may hold long texts of base64."""
 
 JSON = Any
 """Whatever JSON can say: None, bool, int, float, str, list, dict with str keys."""
@@ -54,15 +56,15 @@ class Wire(enum.StrEnum):
     SYMMETRIC = "0.5"
 
     @classmethod
-    def of_first_frame(cls, frame: str) -> Wire:
+    def of_first_frame(cls, frame: bytes) -> Wire:
         """Tell from the first frame of a peer which wire it speaks.
 
         Raises:
             ProtocolError: If no juggler begins so.
         """
-        if frame[:1] in {"0", "1", "2", "3"}:
+        if frame[:1] in {b"0", b"1", b"2", b"3"}:
             return cls.SEGMENTED
-        if frame[:1] == "{":
+        if frame[:1] == b"{":
             word = _object(frame).get("type")
             if word in {"DATA", "MESSAGE", "PING", "PONG"}:
                 return cls.SYMMETRIC
@@ -74,7 +76,7 @@ class Wire(enum.StrEnum):
 class Raw:
     """JSON that is text already, and goes into a message as it stands."""
 
-    text: str
+    text: Piece
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,16 +88,17 @@ class Request:
         name: The action; an empty name echoes ``data``.
         data: Its arguments.
         text: The whole text that it was read from; empty when it was made here.
+            Long texts of base64 in ``data`` are parts of it.
     """
 
     id: JSON
     name: str
     data: JSON = None
-    text: str = field(default="", compare=False, repr=False)
+    text: bytes | bytearray = field(default=b"", compare=False, repr=False)
 
-    def to_text(self) -> str:
-        """Return the JSON text."""
-        return _text(
+    def to_pieces(self) -> list[Piece]:
+        """Return the JSON text in pieces."""
+        return to_pieces(
             {"type": "request", "id": self.id, "name": self.name, "data": self.data}
         )
 
@@ -114,12 +117,12 @@ class Response:
     success: bool
     data: JSON = None
 
-    def to_text(self) -> str:
-        """Return the JSON text."""
+    def to_pieces(self) -> list[Piece]:
+        """Return the JSON text in pieces."""
         if isinstance(self.data, Raw):
-            empty = Response(id=self.id, success=self.success).to_text()
-            return f"{empty.removesuffix('null}')}{self.data.text}}}"
-        return _text(
+            (empty,) = Response(id=self.id, success=self.success).to_pieces()
+            return [bytes(empty).removesuffix(b"null}"), self.data.text, b"}"]
+        return to_pieces(
             {
                 "type": "response",
                 "id": self.id,
@@ -139,9 +142,9 @@ class State:
 
     diff: Sequence[JSON]
 
-    def to_text(self) -> str:
-        """Return the JSON text."""
-        return _text({"type": "state", "diff": list(self.diff)})
+    def to_pieces(self) -> list[Piece]:
+        """Return the JSON text in pieces."""
+        return to_pieces({"type": "state", "diff": list(self.diff)})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,12 +154,12 @@ class Notify:
     name: str
     data: JSON = None
 
-    def to_text(self) -> str:
-        """Return the JSON text."""
-        return _text({"type": "notify", "name": self.name, "data": self.data})
+    def to_pieces(self) -> list[Piece]:
+        """Return the JSON text in pieces."""
+        return to_pieces({"type": "notify", "name": self.name, "data": self.data})
 
 
-def read_request(text: str) -> Request:
+def read_request(text: bytes | bytearray) -> Request:
     """Read what a client sends.
 
     Raises:
@@ -172,7 +175,7 @@ def read_request(text: str) -> Request:
     )
 
 
-def read_server_message(text: str) -> Response | State | Notify:
+def read_server_message(text: bytes | bytearray) -> Response | State | Notify:
     """Read what a server sends.
 
     Raises:
@@ -199,9 +202,9 @@ def read_server_message(text: str) -> Response | State | Notify:
             raise _wrong(f"a server sends no {word!r}", text)
 
 
-def _object(text: str) -> dict[str, JSON]:
+def _object(text: bytes | bytearray) -> dict[str, JSON]:
     try:
-        found = json.loads(text)
+        found = from_bytes(text, lift=text.startswith(_CALLS))
     except (ValueError, RecursionError) as exc:
         raise _wrong(f"no JSON: {exc}", text) from None
     if not isinstance(found, dict):
@@ -209,10 +212,6 @@ def _object(text: str) -> dict[str, JSON]:
     return found
 
 
-def _text(message: dict[str, JSON]) -> str:
-    return to_text(message)
-
-
-def _wrong(what: str, text: str) -> ProtocolError:
+def _wrong(what: str, text: bytes | bytearray) -> ProtocolError:
     # The text itself stays unsaid: a login request holds a password.
-    return ProtocolError(f"{what} (in {len(text)} characters)", protocol="AIMM")
+    return ProtocolError(f"{what} (in {len(text)} bytes)", protocol="AIMM")

@@ -130,7 +130,7 @@ def encode_bytes(array: Array) -> dict[str, Any]:
     return {
         **found,
         "dtype": described,
-        "b64": Base64(pybase64.b64encode_as_string(data)),
+        "b64": Base64(pybase64.b64encode(data)),
     }
 
 
@@ -162,7 +162,9 @@ def _decode_bytes(obj: dict[str, Any]) -> Array:
         array[:] = items
         return array.reshape(shape)
     try:
-        data = pybase64.b64decode_as_bytearray(obj["b64"], validate=True)
+        text = obj["b64"]
+        text = text.data if isinstance(text, Base64) else text
+        data = pybase64.b64decode_as_bytearray(text, validate=True)
     except (KeyError, TypeError, ValueError) as exc:
         raise ProtocolError(f"the bytes of an array are no base64: {exc}") from None
     if len(data) != dtype.itemsize * math.prod(shape):

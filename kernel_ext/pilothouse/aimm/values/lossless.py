@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from pilothouse.aimm.json_text import Base64
 from pilothouse.errors import ProtocolError
 
 from .data_access import DataAccess, read_data_access
@@ -106,6 +107,8 @@ def _numpy(value: Any) -> Any:  # noqa: ANN401  an array or a scalar to any JSON
 def _decode(obj: Any, depth: int) -> Any:  # noqa: ANN401
     if is_scalar(obj):
         return obj
+    if isinstance(obj, Base64):
+        return str(obj)  # a long text of the user's own, under the same key
     if depth > MAX_DEPTH:
         raise ProtocolError(f"a value nests deeper than {MAX_DEPTH} levels")
     if isinstance(obj, list):

@@ -8,7 +8,6 @@ running plugin see an exception; the end of the pipe ends the process, whatever 
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import queue
 import signal
@@ -16,21 +15,31 @@ import sys
 import threading
 import traceback
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, Any, Final
 
 from pilothouse.aimm import plugins
-from pilothouse.aimm.json_text import to_text
+from pilothouse.aimm.json_text import from_bytes, size_of, to_pieces
+from pilothouse.aimm.juggler import MAX_TEXT
 from pilothouse.aimm.plugins import REGISTRY, Kind
-from pilothouse.aimm.values import Codec, DataAccess, Lossless, Plain, decode_call
+from pilothouse.aimm.values import (
+    CannotTravelError,
+    Codec,
+    DataAccess,
+    Lossless,
+    Plain,
+    decode_call,
+)
 
 from .aliases import alias_real_package
-from .frames import KEPT_INSTANCES, Frame, read_frame, to_bytes
+from .frames import KEPT_INSTANCES, Blob, Frame, read_frame, to_bytes
+from .reports import Reports
 
-__all__ = ["as_json", "failure", "load", "main"]
+__all__ = ["failure", "load", "main"]
 
-_MAX_TEXT: Final = 4000
+_MAX_WORDS: Final = 4000
+_ROOM_BYTES: Final = 4096
 _MAX_TRACEBACK: Final = 20_000
 
 
@@ -44,10 +53,13 @@ class _Pipe:
     def __init__(self, stream: IO[bytes]) -> None:
         self._stream = stream
         self._lock = threading.Lock()
+        self.is_ours = True
 
-    def say(self, header: dict[str, Any], *blobs: bytes) -> None:
+    def say(self, header: dict[str, Any], *blobs: Blob) -> None:
+        if not self.is_ours:
+            return
         with self._lock:
-            for piece in to_bytes(Frame(header, blobs)):
+            for piece in to_bytes(header, *blobs):
                 self._stream.write(piece)
             self._stream.flush()
 
@@ -57,6 +69,7 @@ class _Jobs:
 
     def __init__(self, pipe: _Pipe) -> None:
         self._pipe = pipe
+        self._reports = Reports(pipe.say)
         self._instances: OrderedDict[str, Any] = OrderedDict()
         self.is_busy = False
 
@@ -69,6 +82,9 @@ class _Jobs:
                 done, *blobs = self._run(header, list(frame.blobs))
             finally:
                 self.is_busy = False
+                if not self._pipe.is_ours:
+                    os._exit(0)  # a copy that the plugin has forked and let go
+                self._reports.finish()
         except _Cancelled:
             # The process has seen an exception in the middle of anything: it ends.
             self._pipe.say({"job": job, "cancelled": True})
@@ -85,11 +101,11 @@ class _Jobs:
         if header["call"] == "check":
             plugins.exec_deserialize(model_type, blobs[0])
             return {"changed": False, "digest": ""}, b"null"
-        data = json.loads(blobs[0].decode("ascii"))["data"]
+        data = from_bytes(blobs[0], lift=isinstance(codec, Lossless))["data"]
         args, kwargs = decode_call(codec, data.get("args"), data.get("kwargs"))
         args, kwargs = self._accessed(header["job"], args, kwargs)
         self._pipe.say({"job": header["job"], "progress": "executing"})
-        report = self._reporter(header["job"], None)
+        report = self._reports.reporter(header["job"], None)
         if header["call"] == "create_instance":
             instance = plugins.exec_instantiate(model_type, report, *args, **kwargs)
             return self._instance(model_type, instance, "", b"null")
@@ -102,8 +118,13 @@ class _Jobs:
         instance, prediction = plugins.exec_predict(
             model_type, instance, report, *args, **kwargs
         )
-        text = to_text(codec.encode(prediction)).encode("ascii")
-        return self._instance(model_type, instance, before, text, key)
+        pieces = to_pieces(codec.encode(prediction))
+        if size_of(pieces) > MAX_TEXT - _ROOM_BYTES:
+            raise CannotTravelError(
+                f"a result of {size_of(pieces):,} bytes; {MAX_TEXT:,} may travel",
+                hint="a part of it, or fewer digits",
+            )
+        return self._instance(model_type, instance, before, pieces, key)
 
     def _taken(
         self, key: str, model_type: str, header: dict[str, Any], blobs: list[bytes]
@@ -118,7 +139,7 @@ class _Jobs:
         model_type: str,
         instance: Any,  # noqa: ANN401
         before: str,
-        result: bytes,
+        result: Blob,
         key: str = "",
     ) -> tuple[Any, ...]:
         data = plugins.exec_serialize(model_type, instance)
@@ -154,34 +175,8 @@ class _Jobs:
         kwargs = {
             name: self._data(job, place, part) for name, part in value.kwargs.items()
         }
-        report = self._reporter(job, place)
+        report = self._reports.reporter(job, place)
         return plugins.exec_data_access(value.name, report, *args, **kwargs)
-
-    def _reporter(self, job: int, place: str | None) -> Callable[[Any], None]:
-        def report(state: Any) -> None:  # noqa: ANN401  any JSON, it is hoped
-            self._pipe.say({"job": job, "report": as_json(state), "place": place})
-
-        return report
-
-
-def as_json(state: Any) -> Any:  # noqa: ANN401  anything to any JSON
-    """Return what a plugin reports, or its ``repr`` when that is no JSON."""
-    try:
-        json.dumps(state, allow_nan=False)
-    except (TypeError, ValueError, RecursionError):
-        if isinstance(state, Mapping) and all(isinstance(key, str) for key in state):
-            return {key: as_json(value) for key, value in state.items()}
-        return _number(state)
-    return state
-
-
-def _number(state: Any) -> Any:  # noqa: ANN401
-    item = getattr(state, "item", None)
-    if callable(item) and getattr(state, "shape", None) == ():
-        found = item()
-        if isinstance(found, int | float | str):
-            return found
-    return repr(state)[:_MAX_TEXT]
 
 
 def failure(exc: BaseException) -> dict[str, str]:
@@ -194,14 +189,17 @@ def failure(exc: BaseException) -> dict[str, str]:
     ]
     lines = traceback.format_list(frames) + traceback.format_exception_only(exc)
     message = getattr(exc, "message", None)
-    text = message if isinstance(message, str) else str(exc)
+    try:
+        text = message if isinstance(message, str) else str(exc)
+    except Exception:  # the plugin's own __str__
+        text = ""
     if isinstance(exc, SystemExit):
         text = f"the plugin wanted to exit with {exc.code!r}"
     return {
         "type": type(exc).__name__,
-        "message": (text or type(exc).__name__)[:_MAX_TEXT],
+        "message": (text or type(exc).__name__)[:_MAX_WORDS],
         "traceback": "".join(lines)[-_MAX_TRACEBACK:],
-        "hint": str(getattr(exc, "hint", "") or "")[:_MAX_TEXT],
+        "hint": str(getattr(exc, "hint", "") or "")[:_MAX_WORDS],
     }
 
 
@@ -228,7 +226,7 @@ def load(wanted: Mapping[str, Any]) -> dict[str, list[str]]:
 def main() -> None:
     """Serve until the pipe ends."""
     inlet, outlet = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
-    null = os.open(os.devnull, os.O_RDONLY)
+    null = os.open(os.devnull, os.O_RDWR)
     os.dup2(null, 0)
     os.dup2(2, 1)
     pipe = _Pipe(outlet)
@@ -239,6 +237,16 @@ def main() -> None:
             os._exit(0)
         raise _Cancelled
 
+    def part() -> None:
+        """Let a copy of this process alone: what it says is not ours."""
+        pipe.is_ours = False
+        for stream in (inlet, outlet):
+            os.dup2(null, stream.fileno())
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(after_in_child=part)
     signal.signal(signal.SIGTERM, cancel)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the server's to handle
     frames: queue.SimpleQueue[Frame] = queue.SimpleQueue()
@@ -246,6 +254,8 @@ def main() -> None:
     def read() -> None:
         while (frame := read_frame(inlet)) is not None:
             frames.put(frame)
+        if hasattr(os, "killpg") and os.getpgrp() == os.getpid():
+            os.killpg(0, signal.SIGKILL)  # what the plugins have forked, too
         os._exit(0)
 
     threading.Thread(target=read, name="pipe", daemon=True).start()

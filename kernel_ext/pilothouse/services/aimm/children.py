@@ -13,11 +13,12 @@ import logging
 import os
 import signal
 import sys
-from collections import OrderedDict, deque
+from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
+from pilothouse.aimm.json_text import Piece
 from pilothouse.errors import RemoteError, ServiceError
 
 from .frames import KEPT_INSTANCES, Frame, receive_frame, to_bytes
@@ -106,12 +107,13 @@ class Child:
             stdout=asyncio.subprocess.PIPE,
             limit=_PIPE_BYTES,
             env=_environment(),
+            start_new_session=True,  # so that what it forks ends with it
         )
         child = cls(process, plugins)
         for stream in (process.stdin, process.stdout):
             _widen(stream)
         try:
-            await child._write(Frame({"load": plugins.to_wire()}))
+            await child._write({"load": plugins.to_wire()})
             said = await asyncio.wait_for(child._read(), _LOAD_SECONDS)
         except TimeoutError:
             await child.kill()
@@ -155,7 +157,7 @@ class Child:
     async def run(
         self,
         header: dict[str, Any],
-        blobs: Sequence[bytes],
+        blobs: Sequence[Piece],
         on_word: Callable[[dict[str, Any]], None],
     ) -> Frame:
         """Run an action; return its last frame.
@@ -169,7 +171,7 @@ class Child:
             PluginFailedError: If the plugin raised.
             ChildDiedError: If the process ended.
         """
-        await self._write(Frame(header, blobs))
+        await self._write(header, *blobs)
         while True:
             frame = await self._read()
             if frame.header.get("job") != header["job"]:
@@ -192,20 +194,29 @@ class Child:
             await asyncio.wait_for(self._process.wait(), timeout)
         except TimeoutError:
             await self.kill()
+        else:
+            self._end_group()
 
     async def kill(self) -> None:
-        """End the process at once."""
-        with contextlib.suppress(ProcessLookupError):
-            self._process.kill()
-        await self._process.wait()
+        """End the process at once, and what it has forked."""
+        if self.is_alive:
+            self._end_group()
+            await self._process.wait()
 
-    async def _write(self, frame: Frame) -> None:
+    def _end_group(self) -> None:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            if hasattr(os, "killpg"):
+                os.killpg(self.pid, signal.SIGKILL)
+            else:
+                self._process.kill()
+
+    async def _write(self, header: dict[str, Any], *blobs: Piece) -> None:
         stream = self._process.stdin
         assert stream is not None
         try:
-            for piece in to_bytes(frame):
+            for piece in to_bytes(header, *blobs):
                 stream.write(piece)
-            await stream.drain()
+                await stream.drain()
         except ConnectionError:
             await self._tell_death()
 
@@ -227,6 +238,7 @@ class Child:
         except TimeoutError:
             await self.kill()
             raise ChildDiedError("the plugin closed its process's pipes") from None
+        self._end_group()
         if code < 0:
             how = f"was ended by {_signal_name(-code)}"
         else:
@@ -247,8 +259,7 @@ class Children:
         self.names: dict[str, list[str]] = {"data_access": [], "model_types": []}
         self._limit = max(1, limit)
         self._idle: list[Child] = []
-        self._taken = 0
-        self._waiting: deque[asyncio.Future[None]] = deque()
+        self._turns = asyncio.Semaphore(self._limit)  # in the order of asking
         self._is_closed = False
 
     @property
@@ -275,23 +286,20 @@ class Children:
         Raises:
             PluginFailedError: If the plugins cannot be loaded.
         """
-        await self._wait_turn()
-        self._taken += 1
+        await self._turns.acquire()
         try:
             return self._at_hand(number, digest) or await self._start()
         except BaseException:
-            self._taken -= 1
-            self._wake()
+            self._turns.release()
             raise
 
     def release(self, child: Child) -> None:
         """Give a child back; one that is of no use any more ends."""
-        self._taken -= 1
         if child.is_alive and child.plugins is self.plugins and not self._is_closed:
             self._idle.append(child)
         else:
             self._end(child)
-        self._wake()
+        self._turns.release()
 
     async def load(self, name: str, source: str) -> None:
         """Have every child from now on load one module more.
@@ -311,26 +319,6 @@ class Children:
         self._is_closed = True
         idle, self._idle = self._idle, []
         await asyncio.gather(*(child.kill() for child in idle))
-
-    async def _wait_turn(self) -> None:
-        while self._taken >= self._limit:
-            turn = asyncio.get_running_loop().create_future()
-            self._waiting.append(turn)
-            try:
-                await turn
-            except asyncio.CancelledError:
-                if turn.done() and not turn.cancelled():
-                    self._wake()
-                raise
-            finally:
-                with contextlib.suppress(ValueError):
-                    self._waiting.remove(turn)
-
-    def _wake(self) -> None:
-        for turn in self._waiting:
-            if not turn.done():
-                turn.set_result(None)
-                return
 
     def _at_hand(self, number: int, digest: str) -> Child | None:
         self._idle = [child for child in self._idle if child.is_alive]

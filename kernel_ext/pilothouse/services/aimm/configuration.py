@@ -10,11 +10,14 @@ Source: REPL control, its schema; real server, aimm 1.2, `main.yaml`, `engine.ya
     log      a logging dictConfig
 
 Module names of the real package stand for our parts. Keys that only the real server
-needs (``check_children_period``, ``hat``) are read and have no effect.
+needs (``check_children_period``, ``shutdown_timeout``, ``hat``) are read and have no
+effect.
 """
 
 from __future__ import annotations
 
+import json
+import math
 import numbers
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -88,8 +91,17 @@ def read_configuration(path: Path) -> Configuration:
             wrong type; the text names the key.
     """
     try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, yaml.YAMLError) as exc:
+        text = path.read_text(encoding="utf-8")
+        is_json = path.suffix.lower() == ".json"
+        values = json.loads(text) if is_json else yaml.safe_load(text)
+    except yaml.MarkedYAMLError as exc:
+        # Its own words repeat the lines around, and a password may stand there.
+        mark = exc.problem_mark
+        where = "" if mark is None else f" in line {mark.line + 1}"
+        raise SettingsError(f"cannot read {path}: {exc.problem}{where}") from None
+    except yaml.YAMLError:
+        raise SettingsError(f"cannot read {path}: it is no YAML") from None
+    except (OSError, ValueError, RecursionError) as exc:
         raise SettingsError(f"cannot read {path}: {exc}") from None
     return _Reader(path.absolute().parent).whole(values)
 
@@ -166,6 +178,8 @@ class _Reader:
 
 
 def _timing(server: dict[str, Any], where: str) -> Timing:
+    if "shutdown_timeout" in server:
+        _number(server, "shutdown_timeout", where)
     if "autoflush_delay" not in server:
         return Timing()
     if server["autoflush_delay"] is None:
@@ -232,7 +246,8 @@ def _texts(value: object, where: str) -> list[str]:
 
 def _number(values: dict[str, Any], key: str, where: str, *, least: float = 0) -> float:
     value = _member(values, key, where)
-    if isinstance(value, bool) or not isinstance(value, numbers.Real) or value < least:
+    is_number = isinstance(value, numbers.Real) and not isinstance(value, bool)
+    if not is_number or not math.isfinite(value) or value < least:
         raise SettingsError(
             f"{where}{key} is a number from {least:g} up, not {_shown(value)}"
         )

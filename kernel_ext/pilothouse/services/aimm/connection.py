@@ -19,7 +19,7 @@ from typing import Any, Final
 from aiohttp import WSMsgType, web
 
 from pilothouse.aimm.extensions import HEADER, LARGE_PAYLOAD, SEGMENTS
-from pilothouse.aimm.juggler import Request, ServerConnection, Wire
+from pilothouse.aimm.juggler import MAX_TEXT, Request, ServerConnection, Wire
 from pilothouse.errors import (
     ConnectionLostError,
     PilothouseError,
@@ -35,9 +35,12 @@ log = logging.getLogger(__name__)
 
 _MAX_FRAME_BYTES: Final = 4 << 20
 _MAX_RUNNING: Final = 1000
-_MAX_UNSENT_CHARS: Final = 64 << 20
+_MAX_UNSENT_BYTES: Final = 64 << 20
+_MAX_STRANGERS_BYTES: Final = 1 << 20
 _GUESS_AFTER: Final = 0.2
+_IN_ORDER: Final = frozenset({"login", "logout"})  # what follows depends on them
 _SEND_SECONDS: Final = 60.0
+_TOGETHER_BYTES: Final = 1 << 18
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,11 +66,14 @@ class Connection:
         self._timing = timing
         self._session = Session(self._notify)
         self._ws = web.WebSocketResponse(
-            max_msg_size=_MAX_FRAME_BYTES, compress=False, autoclose=True
+            max_msg_size=_MAX_FRAME_BYTES,
+            compress=False,
+            autoclose=True,
+            decode_text=False,
         )
         self._machine: ServerConnection
-        self._unsent: deque[str] = deque()
-        self._unsent_chars = 0
+        self._unsent: deque[bytes] = deque()
+        self._unsent_bytes = 0
         self._wake = asyncio.Event()
         self._running: set[asyncio.Task[None]] = set()
         self._room = asyncio.Event()
@@ -88,6 +94,7 @@ class Connection:
             wire=wire,
             ping_delay=self._timing.ping_delay,
             ping_timeout=self._timing.ping_timeout,
+            max_text=_MAX_STRANGERS_BYTES,
         )
         unsubscribe = self._control.engine.subscribe(self._mark)
         tasks = [
@@ -121,6 +128,8 @@ class Connection:
         async for message in self._ws:
             if message.type is not WSMsgType.TEXT:
                 return
+            if self._is_ending:  # what is to be told still leaves, then it closes
+                continue
             try:
                 events = self._machine.receive(message.data, time.monotonic())
             except ProtocolError as exc:
@@ -132,20 +141,21 @@ class Connection:
                 if event.name == "":
                     self._respond(event, event.data)
                     continue
+                if event.name in _IN_ORDER:
+                    await self._answer(event)
+                    continue
                 while not self._has_room:
                     self._room.clear()
                     await self._room.wait()
                 task = asyncio.ensure_future(self._answer(event))
                 self._running.add(task)
                 task.add_done_callback(self._forget)
-            if self._is_ending:
-                return
 
     @property
     def _has_room(self) -> bool:
         """Whether one more request may be taken; else the client has to wait."""
         return (
-            len(self._running) < _MAX_RUNNING and self._unsent_chars < _MAX_UNSENT_CHARS
+            len(self._running) < _MAX_RUNNING and self._unsent_bytes < _MAX_UNSENT_BYTES
         )
 
     def _forget(self, task: asyncio.Task[None]) -> None:
@@ -173,6 +183,8 @@ class Connection:
             self._respond(request, refusal_of(session, failed), success=False)
             return
         if session.view is not had_view:
+            known = session.view is not None
+            self._machine.max_text = MAX_TEXT if known else _MAX_STRANGERS_BYTES
             if session.view is None:
                 self._machine.change([{"op": "replace", "path": "", "value": {}}])
             else:
@@ -221,7 +233,7 @@ class Connection:
         if not frames:
             return
         self._unsent.extend(frames)
-        self._unsent_chars += sum(map(len, frames))
+        self._unsent_bytes += sum(map(len, frames))
         self._wake.set()
 
     async def _send(self) -> None:
@@ -229,9 +241,8 @@ class Connection:
         try:
             while True:
                 while self._unsent:
-                    frame = self._unsent.popleft()
-                    self._unsent_chars -= len(frame)
-                    await asyncio.wait_for(self._ws.send_str(frame), _SEND_SECONDS)
+                    async with asyncio.timeout(_SEND_SECONDS):
+                        await self._send_some()
                 self._room.set()
                 if self._is_late:
                     self._is_late = False
@@ -245,6 +256,15 @@ class Connection:
             log.info("an AIMM client reads nothing, or is gone")
         await self._drop()
 
+    async def _send_some(self) -> None:
+        """Send many short frames, or a long one; one timeout is enough for them."""
+        size = 0
+        while self._unsent and size < _TOGETHER_BYTES:
+            frame = self._unsent.popleft()
+            size += len(frame)
+            self._unsent_bytes -= len(frame)
+            await self._ws.send_frame(frame, WSMsgType.TEXT)
+
     async def _drop(self) -> None:
         with contextlib.suppress(ConnectionError, TimeoutError):
             await asyncio.wait_for(self._ws.close(), 1.0)
@@ -256,7 +276,7 @@ class Connection:
             await asyncio.sleep(0.01)
         if self._machine.wire is None:
             self._machine.wire = Wire.SEGMENTED
-        if self._session.view is None:
+        if self._session.view is None and not self._is_ending:
             self._machine.change([{"op": "replace", "path": "", "value": {}}])
             self._take_outgoing()
 

@@ -22,12 +22,12 @@ from pilothouse.aimm.extensions import (
     SLIM,
     VALUES,
 )
-from pilothouse.aimm.juggler import Raw, Request
+from pilothouse.aimm.juggler import MAX_TEXT, Raw, Request
 from pilothouse.errors import NotFoundError, PilothouseError, ProtocolError, RemoteError
 
 from .children import PluginFailedError
 from .engine import Action, Call, Engine
-from .entries import Instance
+from .entries import Instance, told_of
 from .view import View
 
 __all__ = ["Control", "LoginRefusedError", "Session", "User", "refusal_of"]
@@ -35,6 +35,7 @@ __all__ = ["Control", "LoginRefusedError", "Session", "User", "refusal_of"]
 log = logging.getLogger(__name__)
 
 _MAX_ID_CHARS: Final = 18
+_ROOM_BYTES: Final = 4096
 
 T = TypeVar("T")
 
@@ -176,8 +177,8 @@ class Control:
             )
         return self._told(session, await asyncio.shield(action.done))
 
-    def _told(self, session: Session, result: Instance | str) -> Any:  # noqa: ANN401
-        if isinstance(result, str):
+    def _told(self, session: Session, result: Instance | bytes) -> Any:  # noqa: ANN401
+        if isinstance(result, bytes):
             return Raw(result)
         return result.to_wire(slim=session.is_slim)
 
@@ -203,6 +204,11 @@ class Control:
         instance = self.engine.instances.get(number)
         if instance is None:
             raise NotFoundError(f"there is no instance {number}")
+        if len(instance.text) > MAX_TEXT - _ROOM_BYTES:
+            raise RemoteError(
+                f"instance {number} is of {len(instance.data):,} bytes, too many for "
+                "one answer"
+            )
         return {"instance_b64": instance.text}
 
     async def _cancel(self, session: Session, request: Request) -> Any:  # noqa: ANN401
@@ -245,8 +251,7 @@ def _call(session: Session, request: Request) -> Call:
         raise ProtocolError(f"kwargs is an object, not {_kind(kwargs)}")
     return Call(
         name=request.name,
-        args=args,
-        kwargs=kwargs,
+        told=told_of(args, kwargs),
         text=request.text,
         codec=VALUES if VALUES in session.extensions else "plain",
     )

@@ -19,13 +19,13 @@ import time
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, field
-from typing import Any, Final
+from dataclasses import dataclass, field, replace
+from typing import Any, Final, TypeVar
 
 from pilothouse.errors import NotFoundError, PilothouseError, RemoteError
 
 from .children import Child, Children, PluginFailedError
-from .entries import Instance, meta
+from .entries import Instance
 from .store import Store
 
 __all__ = ["Action", "Call", "CancelledError", "Engine"]
@@ -34,6 +34,8 @@ log = logging.getLogger(__name__)
 
 _KEPT_ACTIONS: Final = 200
 _KEPT_RESULT_BYTES: Final = 256 << 20
+
+T = TypeVar("T")
 
 Listener = Callable[[str, int], None]
 """Called with ``"models"`` or ``"actions"`` and the number of what has changed."""
@@ -49,16 +51,14 @@ class Call:
 
     Attributes:
         name: ``create_instance``, ``fit`` or ``predict``.
-        args: Its arguments as JSON.
-        kwargs: Likewise.
+        told: What the state says of its arguments.
         text: The text of the whole request, which the child process decodes.
         codec: ``"plain"`` or ``"nd1"``.
     """
 
     name: str
-    args: list[Any]
-    kwargs: dict[str, Any]
-    text: str = field(repr=False)
+    told: Mapping[str, Any]
+    text: bytes | bytearray = field(repr=False)
     codec: str = "plain"
 
 
@@ -76,10 +76,14 @@ class Action:
     id: int
     call: Call
     entry: dict[str, Any]
-    done: asyncio.Future[Instance | str]
+    done: asyncio.Future[Instance | bytes]
     task: asyncio.Task[None] | None = None
     child: Child | None = None
     is_cancelled: bool = False
+
+    def forget_text(self) -> None:
+        """Keep no longer what was sent: it may be large, and the child has it."""
+        self.call = replace(self.call, text=b"")
 
     @property
     def size(self) -> int:
@@ -87,7 +91,7 @@ class Action:
         if not self.done.done() or self.done.cancelled() or self.done.exception():
             return 0
         result = self.done.result()
-        return len(result) if isinstance(result, str) else 0
+        return len(result) if isinstance(result, bytes) else 0
 
 
 class Engine:
@@ -120,6 +124,7 @@ class Engine:
         self._numbers = itertools.count(1)
         self._locks: dict[int, asyncio.Lock] = {}
         self._listeners: list[Listener] = []
+        self._changing: set[asyncio.Future[Any]] = set()
         self.run = secrets.token_hex(8)
         self.instances: dict[int, Instance] = {}
         self.actions: OrderedDict[int, Action] = OrderedDict()
@@ -137,6 +142,7 @@ class Engine:
         """Cancel what runs, and end the child processes."""
         running = [action for action in self.actions.values() if not action.done.done()]
         await asyncio.gather(*(self.cancel(action.id) for action in running))
+        await asyncio.gather(*self._changing, return_exceptions=True)
         await self._children.close()
         await asyncio.to_thread(self._store.close)
 
@@ -205,11 +211,13 @@ class Engine:
         Raises:
             PluginFailedError: If its type's plugin cannot read it.
         """
-        await self._check(model_type, data)
-        number = await self._kept(
-            asyncio.to_thread(self._store.create, model_type, data)
-        )
-        return self._put(Instance(number, model_type, data))
+
+        async def add() -> Instance:
+            await self._check(model_type, data)
+            number = await asyncio.to_thread(self._store.create, model_type, data)
+            return self._put(Instance(number, model_type, data))
+
+        return await self._to_end(add())
 
     async def update_instance(
         self, number: int, model_type: str, data: bytes
@@ -221,14 +229,18 @@ class Engine:
             RemoteError: If it is of another type.
             PluginFailedError: If its type's plugin cannot read the bytes.
         """
-        async with self._lock(number) as instance:
-            if instance.model_type != model_type:
-                raise RemoteError(
-                    f"instance {number} is a {instance.model_type}, no {model_type}"
-                )
-            await self._check(model_type, data)
-            await self._kept(asyncio.to_thread(self._store.update, number, data))
-            return self._put(Instance(number, model_type, data))
+
+        async def update() -> Instance:
+            async with self._lock(number) as instance:
+                if instance.model_type != model_type:
+                    raise RemoteError(
+                        f"instance {number} is a {instance.model_type}, no {model_type}"
+                    )
+                await self._check(model_type, data)
+                await asyncio.to_thread(self._store.update, number, data)
+                return self._put(Instance(number, model_type, data))
+
+        return await self._to_end(update())
 
     async def delete_instance(self, number: int) -> None:
         """Forget an instance, once what runs on it is over.
@@ -236,10 +248,14 @@ class Engine:
         Raises:
             NotFoundError: If there is none of that id.
         """
-        async with self._lock(number):
-            await self._kept(asyncio.to_thread(self._store.delete, number))
-            del self.instances[number]
-            self._tell("models", number)
+
+        async def delete() -> None:
+            async with self._lock(number):
+                await asyncio.to_thread(self._store.delete, number)
+                del self.instances[number]
+                self._tell("models", number)
+
+        await self._to_end(delete())
 
     async def cancel(self, number: int) -> bool:
         """End an action; false when it was over already.
@@ -251,6 +267,9 @@ class Engine:
         if action is None:
             raise NotFoundError(f"there is no action {number}")
         if action.done.done() or action.task is None:
+            return False
+        if action.entry["progress"] == "storing":  # what is half stored is stored
+            await asyncio.wait([action.done])
             return False
         action.is_cancelled = True
         if action.child is not None:
@@ -268,7 +287,7 @@ class Engine:
             id=number,
             call=call,
             entry={
-                "meta": meta(call.name, about, call.args, call.kwargs),
+                "meta": {"call": call.name, **about, **call.told},
                 "progress": "queued",
                 "started": time.time(),
             },
@@ -280,10 +299,10 @@ class Engine:
         self._forget_old()
         return action
 
-    def _go(self, action: Action, work: Awaitable[Instance | str]) -> None:
+    def _go(self, action: Action, work: Awaitable[Instance | bytes]) -> None:
         action.task = asyncio.ensure_future(self._finish(action, work))
 
-    async def _finish(self, action: Action, work: Awaitable[Instance | str]) -> None:
+    async def _finish(self, action: Action, work: Awaitable[Instance | bytes]) -> None:
         try:
             result = await work
         except (PilothouseError, asyncio.CancelledError) as exc:
@@ -292,10 +311,12 @@ class Engine:
             log.exception("action %d failed on our side", action.id)
             error = RemoteError(f"the server failed: {type(exc).__name__}")
         else:
+            action.forget_text()
             self._change(action, {"progress": "complete", "ended": time.time()})
             action.done.set_result(result)
             self._forget_old()
             return
+        action.forget_text()
         if action.is_cancelled:
             error = CancelledError(f"{action.call.name} was cancelled", protocol="AIMM")
         elif isinstance(error, asyncio.CancelledError):
@@ -311,24 +332,22 @@ class Engine:
         async with self._child(action) as child:
             _, data, _ = await self._run(action, child, header, ())
         self._change(action, {"progress": "storing"})
-        number = await self._kept(
-            asyncio.to_thread(self._store.create, model_type, data)
-        )
+        number = await asyncio.to_thread(self._store.create, model_type, data)
         return self._put(Instance(number, model_type, data))
 
-    async def _act(self, action: Action, number: int) -> Instance | str:
+    async def _act(self, action: Action, number: int) -> Instance | bytes:
         async with self._lock(number) as instance:
             async with self._child(action, number, instance.digest) as child:
                 text, data = await self._run_on(action, child, instance)
             if data is not None:
                 self._change(action, {"progress": "storing"})
-                await self._kept(asyncio.to_thread(self._store.update, number, data))
+                await asyncio.to_thread(self._store.update, number, data)
                 instance = self._put(Instance(number, instance.model_type, data))
         return text if action.call.name == "predict" else instance
 
     async def _run_on(
         self, action: Action, child: Child, instance: Instance
-    ) -> tuple[str, Any]:
+    ) -> tuple[bytes, Any]:
         """Return what an action gave, and the instance's bytes if they changed."""
         is_there = child.has(instance.id, instance.digest)
         header = {
@@ -352,7 +371,7 @@ class Engine:
         child: Child,
         header: Mapping[str, Any],
         blobs: tuple[bytes, ...],
-    ) -> tuple[str, Any, str]:
+    ) -> tuple[bytes, Any, str]:
         job = {
             "job": action.id,
             "call": action.call.name,
@@ -361,11 +380,11 @@ class Engine:
         }
         frame = await child.run(
             job,
-            (action.call.text.encode(), *blobs),
+            (action.call.text, *blobs),
             lambda word: self._take_word(action, word),
         )
         data = frame.blobs[1] if frame.header["changed"] else None
-        return frame.blobs[0].decode("ascii"), data, str(frame.header["digest"])
+        return frame.blobs[0], data, str(frame.header["digest"])
 
     def _take_word(self, action: Action, word: Mapping[str, Any]) -> None:
         if "progress" in word:
@@ -430,9 +449,16 @@ class Engine:
             raise NotFoundError(f"there is no instance {number}", protocol="AIMM")
         return instance
 
-    async def _kept(self, writing: Awaitable[Any]) -> Any:  # noqa: ANN401
-        """Let a write end, also when its action is cancelled meanwhile."""
-        return await asyncio.shield(asyncio.ensure_future(writing))
+    async def _to_end(self, work: Awaitable[T]) -> T:
+        """Do what changes an instance to its end, also when who asked has gone.
+
+        Else the database could have a change that the state does not.
+        """
+        task = asyncio.ensure_future(work)
+        self._changing.add(task)
+        task.add_done_callback(self._changing.discard)
+        task.add_done_callback(_retrieve)
+        return await asyncio.shield(task)
 
     def _put(self, instance: Instance) -> Instance:
         self.instances[instance.id] = instance

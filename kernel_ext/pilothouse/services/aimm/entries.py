@@ -20,7 +20,7 @@ from typing import Any, Final
 
 import pybase64
 
-__all__ = ["Instance", "describe", "meta"]
+__all__ = ["Instance", "describe", "told_of"]
 
 _SHOWN: Final = 200
 _SHOWN_ITEMS: Final = 50
@@ -64,20 +64,9 @@ class Instance:
         return self.slim if slim else {**self.slim, "instance": self.text}
 
 
-def meta(
-    call: str, about: Mapping[str, Any], args: Sequence[Any], kwargs: Mapping[str, Any]
-) -> dict[str, Any]:
-    """Return what is told of an action's request.
-
-    Args:
-        call: Its name.
-        about: ``{"model": id}`` or ``{"model_type": name}``.
-        args: Its arguments as JSON.
-        kwargs: Likewise.
-    """
+def told_of(args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what is told of an action's arguments, which are JSON."""
     return {
-        "call": call,
-        **about,
         "args": [describe(value) for value in args[:_SHOWN_ITEMS]],
         "kwargs": {
             name[:_SHOWN]: describe(value)
@@ -92,9 +81,8 @@ def describe(value: Any) -> str:  # noqa: ANN401  any JSON
         match value.get("type"):
             case "data_access":
                 name, args, kwargs = (value.get(k) for k in ("name", "args", "kwargs"))
-                return f"DataAccess({name!r}, args={args!r}, kwargs={kwargs!r})"[
-                    :_SHOWN
-                ]
+                args, kwargs = _SHORT.repr(args), _SHORT.repr(kwargs)
+                return f"DataAccess({name!r}, {args=!s}, {kwargs=!s})"[:_SHOWN]
             case "numpy_array":
                 shape, dtype = value.get("shape", ""), value.get("dtype", "")
                 return f"array {shape} {dtype}"[:_SHOWN]

@@ -21,13 +21,16 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import IO, Any, Final
+
+from pilothouse.aimm.json_text import Piece, size_of
 
 __all__ = [
     "KEPT_INSTANCES",
     "MAX_BLOB_BYTES",
+    "Blob",
     "Frame",
     "read_frame",
     "receive_frame",
@@ -40,6 +43,10 @@ KEPT_INSTANCES: Final = 8
 MAX_HEADER_BYTES: Final = 1 << 24
 MAX_BLOB_BYTES: Final = 1 << 31
 """Longest blob that is taken."""
+
+_WRITE_BYTES: Final = 1 << 20
+
+Blob = Piece | list[Piece]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,11 +62,21 @@ class Frame:
     blobs: Sequence[bytes] = ()
 
 
-def to_bytes(frame: Frame) -> list[bytes]:
-    """Return the pieces of a frame, to be written one after another."""
-    header = {**frame.header, "sizes": [len(blob) for blob in frame.blobs]}
-    text = json.dumps(header).encode()
-    return [len(text).to_bytes(4, "big"), text, *frame.blobs]
+def to_bytes(header: dict[str, Any], *blobs: Blob) -> Iterator[Piece]:
+    """Yield the pieces of a frame, to be written one after another, none of them long.
+
+    Args:
+        header: What it says.
+        blobs: Bytes that go with it, whole or in pieces.
+    """
+    whole = [blob if isinstance(blob, list) else [blob] for blob in blobs]
+    text = json.dumps({**header, "sizes": [size_of(blob) for blob in whole]}).encode()
+    yield len(text).to_bytes(4, "big") + text
+    for blob in whole:
+        for piece in blob:
+            view = memoryview(piece)
+            for start in range(0, len(view), _WRITE_BYTES):
+                yield view[start : start + _WRITE_BYTES]
 
 
 def read_frame(stream: IO[bytes]) -> Frame | None:
