@@ -117,7 +117,7 @@ def test_a_callback_gets_the_messages_and_states(connect, engine):
         src="engine-1", on_message=on_message, on_state=states.append
     )
     Model("m", "python3", ECHO).deploy(engine)
-    assert loaded.wait(10)
+    assert loaded.wait(60)
     with pytest.raises(FastScoreError):
         socket.recv()
     socket.close()
@@ -164,7 +164,7 @@ def test_a_socket_finds_its_way_back(tmp_path):
                 lost.set()
 
         socket = connect.pneumo.socket(on_state=on_state)
-    assert lost.wait(10)
+    assert lost.wait(60)
     assert socket.state in {"lost", "connected"}
     socket.close()
     assert states[:2] == ["connected", "lost"]
@@ -199,7 +199,7 @@ def test_what_was_told_while_the_connection_was_lost_is_made_up_for(
         assert before == ["load", "unload"] * heard
         proxy.cut()
         assert [socket.recv().op for _ in range(6)] == ["load", "unload"] * 3
-        assert again.wait(10)
+        assert again.wait(60)
         Model("m", "python3", ECHO).deploy(engine)
         assert socket.recv().op == "load"
         with pytest.raises(TimeoutError):

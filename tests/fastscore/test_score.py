@@ -267,7 +267,7 @@ def test_a_job_is_waited_for_iterated_and_awaited(running):
     engine = running(ECHO)
     job = engine.submit(list(range(5_000)))
     assert list(job) == list(range(5_000))
-    assert job.wait(5)
+    assert job.wait(60)
     assert job.result() == list(range(5_000))
     assert "done" in repr(job)
     assert "5,000" in job._repr_html_()
@@ -286,7 +286,7 @@ def test_outputs_come_while_it_runs(running):
 
     def records():
         yield from range(10)
-        assert gate.wait(10)
+        assert gate.wait(60)
         yield 10
 
     job = engine.submit(records())
@@ -363,7 +363,7 @@ def test_a_cancel_says_whether_the_engine_has_confirmed(running, tmp_path):
         yield from range(100_000_000)
 
     job = engine.submit(records())
-    assert gate.wait(5)
+    assert gate.wait(60)
     started = time.monotonic()
     outcome = job.cancel()
     assert time.monotonic() - started < 2.5

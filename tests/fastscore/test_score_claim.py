@@ -81,7 +81,7 @@ def test_a_job_whose_end_was_taken_by_somebody_else_does_not_wait_for_ever(
     failure = None
     while failure is None:  # it is a matter of luck who gets the end
         job = engine.submit(list(range(50)))
-        assert job.wait(20)
+        assert job.wait(60)
         failure = job.failure
     over.set()
     for taker in takers:

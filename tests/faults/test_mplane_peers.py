@@ -121,7 +121,7 @@ def test_a_component_killed_while_it_measures_and_started_again(counting, client
         again = client.run("counting", "now + 60s", {"source.port": 1})
         until(lambda: again.rows > 1, 10, "rows of the new life")
         again.cancel()
-        assert again.wait(10)
+        assert again.wait(60)
         assert again.result().count_result_rows() > 1
 
 
@@ -438,7 +438,7 @@ def test_a_measurement_under_way_ends_after_its_duration_by_any_clock(
         later = client.run("tick", "now + 2s", {})
         clock.set(clock() + timedelta(hours=hours))
 
-        assert later.wait(15)
+        assert later.wait(60)
 
 
 def test_a_crontab_runs_over_a_change_of_year(client, clock):
@@ -466,6 +466,6 @@ def test_a_yearly_crontab_waits_without_work(client, clock):
         assert yearly.state in (MeasurementState.SCHEDULED, MeasurementState.RUNNING)
         used = time.process_time() - began
         yearly.cancel()
-        assert yearly.wait(10)
+        assert yearly.wait(60)
 
     assert used < 1

@@ -338,7 +338,7 @@ def test_our_client_runs_and_interrupts_measurements(world, component):
         assert set(client.capability_labels()) == {"test-loopback", "slow"}
 
         quick = client.run("test-loopback", when="now", params={"test.input": "a"})
-        assert quick.wait(20)
+        assert quick.wait(60)
         assert quick.result().get_token() == quick.token
         assert list(quick.result().result_column("test.output")) == ["a"]
 

@@ -322,7 +322,7 @@ def test_names_never_wait_for_a_slow_service():
         return {"engine": [Name("late")]}
 
     names.watch("fastscore", slow)
-    assert asked.wait(5)
+    assert asked.wait(60)
     start = time.perf_counter()
     assert names.get("engine") == ()
     assert time.perf_counter() - start < 1.0

@@ -55,7 +55,7 @@ def during(work, *steps):
     """Do steps on a thread, once somebody waits for the work."""
 
     def run():
-        assert work.waited.wait(10)
+        assert work.waited.wait(60)
         for step in steps:
             step()
 

@@ -340,7 +340,7 @@ def test_components_that_are_gone_are_left_and_results_stay(run, shell, bench, s
     one = run(f"%mplane runcap {LINE} --detach")
     for _ in range(4):
         steps.go.release()
-    assert one.wait(10)
+    assert one.wait(60)
 
     Session.of(shell).kept("mplane").leave({bench.url.rstrip("/")})
 

@@ -330,7 +330,7 @@ def test_abort_ends_the_wait_of_another_thread(raw_peer):
     http = HttpPeer(peer.url, retries=NO_RETRIES)
     with ThreadPoolExecutor(1) as pool:
         waiting = pool.submit(http.call, "GET", "/")
-        assert begun.wait(5)
+        assert begun.wait(60)
         http.abort()
         with pytest.raises(errors.ConnectionLostError):
             waiting.result(5)
@@ -342,7 +342,7 @@ def test_a_stream_is_read_as_it_comes(raw_peer):
     def script(connection, number):
         while connection.read():
             connection.send(b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nabc")
-            assert first.wait(5)
+            assert first.wait(60)
             connection.send(b"def")
 
     first = threading.Event()

@@ -56,7 +56,7 @@ class Server:
 
     def __enter__(self):
         self._thread.start()
-        assert self._ready.wait(10)
+        assert self._ready.wait(60)
         return self
 
     def __exit__(self, *exc_info):
@@ -142,7 +142,7 @@ def test_a_callback_gets_the_texts_on_the_reading_thread():
     with opened(echo, on_text=on_text) as (socket, _):
         for n in range(3):
             socket.send_text(str(n))
-        assert done.wait(5)
+        assert done.wait(60)
     assert got == ["0", "1", "2"]
     assert len(names) == 1
     assert threading.current_thread().name not in names
@@ -237,7 +237,7 @@ def test_pings_keep_a_quiet_connection():
         return ws
 
     with opened(handler, ping_interval=0.05) as (socket, _):
-        assert pinged.wait(5)
+        assert pinged.wait(60)
         assert socket.state is SocketState.CONNECTED
 
 
@@ -258,7 +258,7 @@ def test_a_peer_that_gives_no_sign_is_lost():
         reconnect=None,
         on_state=lambda state: state is SocketState.CLOSED and lost.set(),
     ) as (socket, _):
-        assert lost.wait(5)
+        assert lost.wait(60)
         assert isinstance(socket.error, errors.AnswerTimeoutError)
 
 
@@ -275,7 +275,7 @@ def test_pings_of_the_peer_are_answered():
         return ws
 
     with opened(handler):
-        assert ponged.wait(5)
+        assert ponged.wait(60)
 
 
 def test_a_refused_handshake_raises():
@@ -356,7 +356,7 @@ def test_close_wakes_whoever_waits():
 
         thread = threading.Thread(target=wait)
         thread.start()
-        assert waiting.wait(5)
+        assert waiting.wait(60)
         socket.close()
         thread.join(5)
         assert ended

@@ -285,7 +285,7 @@ def test_closing_the_view_leaves_the_measurement(client, steps):
     for _ in range(5):
         steps.go.release()
 
-    assert measurement.wait(10)
+    assert measurement.wait(60)
     assert view.row_count == 0
 
 
@@ -293,7 +293,7 @@ def test_a_view_of_a_finished_measurement_shows_all_of_it(client, steps):
     measurement = begun(client)
     for _ in range(5):
         steps.go.release()
-    assert measurement.wait(10)
+    assert measurement.wait(60)
 
     view = MeasurementView(measurement)
 
@@ -306,7 +306,7 @@ def test_settling_leaves_the_last_numbers_in_the_snapshot(client, steps):
     view = MeasurementView(measurement)
     for _ in range(5):
         steps.go.release()
-    assert measurement.wait(10)
+    assert measurement.wait(60)
 
     view.settle()
 

@@ -152,7 +152,7 @@ def test_old_modules_run_unchanged(folder, client):
         measurement = client.run(
             "old-counting", "now + 3s / 1s", {"destination.ip4": "192.0.2.1"}
         )
-        assert measurement.wait(15)
+        assert measurement.wait(60)
         result = measurement.result()
         rows = list(result.schema_dict_iterator())
         assert [row["octets.layer7"] for row in rows] == [5, 5, 5]
@@ -164,7 +164,7 @@ def test_what_is_scheduled_is_told(folder, client):
         client.retrieve_capabilities(url)
         values = {"destination.ip4": "127.0.0.1"}
         measurement = client.run("ping-4", "now + 1s / 1s", values, "mine")
-        assert measurement.wait(15)
+        assert measurement.wait(60)
         process.send_signal(signal.SIGTERM)
         _, err = process.communicate(timeout=20)
     job = r"<Job for <specification: measure \(mine\) when now \+ 1s / 1s .*>>"
@@ -181,7 +181,7 @@ def test_an_old_service_that_only_asks_is_stopped_too(folder, client):
         )
         assert not measurement.wait(0.3)
         measurement.cancel()
-        assert measurement.wait(15)
+        assert measurement.wait(60)
         assert measurement.result().count_result_rows() >= 1
 
 
@@ -189,7 +189,7 @@ def test_an_error_of_a_module_is_an_exception_of_the_measurement(folder, client)
     with running(folder / "component.conf") as (_, _said, url):
         client.retrieve_capabilities(url)
         measurement = client.run("old-failing", "now")
-        assert measurement.wait(15)
+        assert measurement.wait(60)
         with pytest.raises(RemoteError, match="the old probe is broken"):
             measurement.result()
 

@@ -21,13 +21,13 @@ def test_a_job_gives_its_receipt_until_there_is_a_result():
     service = Gated()
     job = job_of(service)
     job.schedule()
-    assert service.began.wait(5)
+    assert service.began.wait(60)
     assert isinstance(job.get_reply(), model.Receipt)
     assert not job.finished()
 
     service.gate.set()
 
-    assert job.wait(5)
+    assert job.wait(60)
     assert job.finished()
     assert not job.failed()
     result = job.get_reply()
@@ -40,7 +40,7 @@ def test_a_result_without_scope_says_when_the_service_ran():
     job = job_of(Once())
     before = clock.now()
     job.schedule()
-    assert job.wait(5)
+    assert job.wait(60)
 
     start, end = job.get_reply().when().datetimes()
 
@@ -56,7 +56,7 @@ def test_a_result_with_a_scope_keeps_it():
 
     job = job_of(Dated())
     job.schedule()
-    assert job.wait(5)
+    assert job.wait(60)
 
     assert str(job.get_reply().when()).startswith("2016-02-18 12:00:00")
 
@@ -64,7 +64,7 @@ def test_a_result_with_a_scope_keeps_it():
 def test_a_service_that_fails_gives_an_exception_with_token_and_text():
     job = job_of(Failing())
     job.schedule()
-    assert job.wait(5)
+    assert job.wait(60)
 
     reply = job.get_reply()
 
@@ -82,7 +82,7 @@ def test_an_error_without_text_is_told_by_its_name():
 
     job = job_of(Silent(capability()))
     job.schedule()
-    assert job.wait(5)
+    assert job.wait(60)
 
     assert job.get_reply().errmsg() == "RuntimeError"
 
@@ -96,7 +96,7 @@ def test_a_service_that_wants_to_end_the_process_ends_its_job_only(error):
     job = job_of(Leaving(capability()))
     job.schedule()
 
-    assert job.wait(5)
+    assert job.wait(60)
     assert job.failed()
 
 
@@ -107,7 +107,7 @@ def test_a_service_that_returns_no_result_fails():
 
     job = job_of(Forgetful(capability()))
     job.schedule()
-    assert job.wait(5)
+    assert job.wait(60)
 
     assert "returned NoneType, not a Result" in job.get_reply().errmsg()
 
@@ -115,7 +115,7 @@ def test_a_service_that_returns_no_result_fails():
 def test_a_service_without_run_says_so():
     job = job_of(Service(capability()))
     job.schedule()
-    assert job.wait(5)
+    assert job.wait(60)
 
     assert "has no run" in job.get_reply().errmsg()
 
@@ -124,11 +124,11 @@ def test_an_interrupt_stops_a_service_and_keeps_its_rows():
     service = Counting()
     job = job_of(service)
     job.schedule()
-    assert service.has_rows.wait(5)
+    assert service.has_rows.wait(60)
 
     job.interrupt()
 
-    assert job.wait(1)
+    assert job.wait(60)
     assert job.is_interrupted
     assert job.get_reply().count_result_rows() >= 3
 
@@ -137,11 +137,11 @@ def test_an_interrupt_wakes_a_service_that_pauses():
     service = Counting(pause=60)
     job = job_of(service)
     job.schedule()
-    until(lambda: job.count_partial == 1, 5)
+    until(lambda: job.count_partial == 1)
 
     job.interrupt()
 
-    assert job.wait(1)
+    assert job.wait(60)
     assert job.get_reply().count_result_rows() == 1
 
 
@@ -149,7 +149,7 @@ def test_reported_rows_can_be_seen_before_the_end():
     service = Counting()
     job = job_of(service)
     job.schedule()
-    assert service.has_rows.wait(5)
+    assert service.has_rows.wait(60)
 
     part = job.partial()
     rest = job.partial(first=2)
@@ -166,7 +166,7 @@ def test_a_part_does_not_change_when_the_service_goes_on():
     service = Counting()
     job = job_of(service)
     job.schedule()
-    assert service.has_rows.wait(5)
+    assert service.has_rows.wait(60)
     part = job.partial()
     count = part.count_result_rows()
 
@@ -179,7 +179,7 @@ def test_a_part_does_not_change_when_the_service_goes_on():
 def test_rows_survive_a_failure():
     job = job_of(Failing(rows=3))
     job.schedule()
-    assert job.wait(5)
+    assert job.wait(60)
 
     assert job.failed()
     assert job.partial().count_result_rows() == 3
@@ -194,11 +194,11 @@ def test_a_service_that_fails_at_an_interrupt_gives_the_rows_it_reported():
     service = Fragile()
     job = job_of(service)
     job.schedule()
-    assert service.has_rows.wait(5)
+    assert service.has_rows.wait(60)
 
     job.interrupt()
 
-    assert job.wait(1)
+    assert job.wait(60)
     assert job.get_reply().count_result_rows() >= 3
 
 
@@ -215,10 +215,10 @@ def test_a_deaf_service_is_left_behind_with_the_rows_it_reported(monkeypatch):
     service = Deaf()
     job = job_of(service)
     job.schedule()
-    assert service.began.wait(5)
+    assert service.began.wait(60)
 
     job.interrupt()
-    assert job.wait(4)
+    assert job.wait(60)
     reply = job.get_reply()
     service.gate.set()
 
@@ -243,11 +243,11 @@ def test_a_job_that_has_not_begun_ends_at_an_interrupt():
 
 def test_the_end_of_the_scope_interrupts():
     service = Counting()
-    job = job_of(service, "now + 1s")
+    job = job_of(service, "now + 2s")
     job.schedule()
 
     assert not job.wait(0.5)
-    assert job.wait(2)
+    assert job.wait(60)
     assert not job.is_interrupted
     assert job.get_reply().count_result_rows() > 10
 
@@ -256,11 +256,11 @@ def test_a_scope_of_now_has_no_end():
     service = Counting()
     job = job_of(service, "now")
     job.schedule()
-    assert service.has_rows.wait(5)
+    assert service.has_rows.wait(60)
 
     assert not job.finished()
     job.interrupt()
-    assert job.wait(1)
+    assert job.wait(60)
 
 
 def test_a_job_begins_at_its_time():
@@ -270,7 +270,7 @@ def test_a_job_begins_at_its_time():
     job.schedule()
     assert job.state is JobState.SCHEDULED
 
-    assert job.wait(5)
+    assert job.wait(60)
 
     assert job.began >= start
     assert job.began - start < timedelta(seconds=1)
@@ -296,7 +296,7 @@ def test_a_query_runs_at_once_whatever_its_scope():
 
     job.schedule()
 
-    assert job.wait(5)
+    assert job.wait(60)
     assert not job.failed()
 
 
@@ -308,7 +308,7 @@ def test_a_clock_that_jumps_past_the_scope_ends_the_job():
     later = start + timedelta(hours=1)
 
     with clock.frozen(later):
-        assert job.wait(5)
+        assert job.wait(60)
 
     assert job.failed()
     assert "was over" in job.get_reply().errmsg()
@@ -321,7 +321,7 @@ def test_a_clock_that_jumps_into_the_scope_begins_the_job():
     job.schedule()
 
     with clock.frozen(start + timedelta(minutes=1)):
-        assert job.wait(5)
+        assert job.wait(60)
 
     assert not job.failed()
 
@@ -330,10 +330,10 @@ def test_a_duration_does_not_follow_the_wall_clock():
     service = Counting()
     job = job_of(service, "now + 1s")
     job.schedule()
-    assert service.has_rows.wait(5)
+    assert service.has_rows.wait(60)
 
     with clock.frozen(clock.now() - timedelta(days=1)):
-        assert job.wait(3)
+        assert job.wait(60)
 
     assert not job.failed()
 
@@ -352,7 +352,7 @@ def test_the_callback_gets_the_receipt_when_the_reply_is_there():
     job = job_of(service, callback=callback, session="mine")
     job.schedule()
 
-    assert done.wait(5)
+    assert done.wait(60)
     assert told == [job.receipt]
     assert isinstance(replies[0], model.Result)
     assert job.session == "mine"
@@ -365,7 +365,7 @@ def test_a_callback_that_fails_harms_nobody(caplog):
     job = job_of(Once(), callback=callback)
     job.schedule()
 
-    assert job.wait(5)
+    assert job.wait(60)
     until(lambda: "the callback" in caplog.text, 5)
     assert not job.failed()
 
@@ -376,9 +376,9 @@ def test_who_watches_is_told_of_rows_and_of_the_end():
     counts = []
     job.on_change(lambda: counts.append(job.count_partial))
     job.schedule()
-    assert service.has_rows.wait(5)
+    assert service.has_rows.wait(60)
     job.interrupt()
-    assert job.wait(1)
+    assert job.wait(60)
 
     assert counts[:3] == [1, 2, 3]
 
@@ -389,7 +389,7 @@ def test_a_wish_can_be_taken_back():
     forget = job.on_change(lambda: told.append(1))
     forget()
     job.schedule()
-    assert job.wait(5)
+    assert job.wait(60)
 
     assert told == []
 
@@ -399,22 +399,22 @@ def test_without_a_free_thread_before_the_end_there_is_an_exception():
     busy = Gated()
     first = job_of(busy, runtime=runtime)
     first.schedule()
-    assert busy.began.wait(5)
+    assert busy.began.wait(60)
 
     second = job_of(Once(), "now + 1s", runtime=runtime)
     second.schedule()
 
-    assert second.wait(5)
+    assert second.wait(60)
     assert "no thread was free" in second.get_reply().errmsg()
     busy.gate.set()
-    assert first.wait(5)
+    assert first.wait(60)
 
 
 def test_threads_do_not_keep_the_process():
     service = Gated()
     job = job_of(service)
     job.schedule()
-    assert service.began.wait(5)
+    assert service.began.wait(60)
 
     ours = [t for t in threading.enumerate() if t.name.startswith("mplane-")]
 

@@ -28,7 +28,7 @@ def test_a_repeated_scope_ends_with_all_its_results():
     job = multi(service, "repeat now + 1s / 1s")
     job.schedule()
 
-    assert job.wait(6)
+    assert job.wait(60)
 
     reply = job.get_reply()
     assert isinstance(reply, model.Envelope)
@@ -41,7 +41,7 @@ def test_the_envelope_has_token_and_label_of_the_specification_its_results_their
     service = Once()
     job = multi(service, "repeat now + 1s / 1s")
     job.schedule()
-    assert job.wait(5)
+    assert job.wait(60)
 
     reply = job.get_reply()
 
@@ -58,11 +58,11 @@ def test_there_is_a_receipt_until_the_first_result():
     service = Gated()
     job = multi(service, "repeat now + 1s / 1s")
     job.schedule()
-    assert service.began.wait(5)
+    assert service.began.wait(60)
 
     assert isinstance(job.get_reply(), model.Receipt)
     service.gate.set()
-    assert job.wait(5)
+    assert job.wait(60)
 
 
 def test_the_last_so_many_results_are_kept():
@@ -70,7 +70,7 @@ def test_the_last_so_many_results_are_kept():
     job = multi(service, "repeat now + 2s / 1s", max_results=2)
     job.schedule()
 
-    assert job.wait(8)
+    assert job.wait(60)
 
     assert values(job.get_reply()) == [2, 3]
     assert job.count_partial == 3
@@ -83,8 +83,8 @@ def test_two_repeated_measurements_do_not_mix_their_results():
     two = multi(second, "repeat now + 1s / 1s", "two")
     one.schedule()
     two.schedule()
-    assert one.wait(6)
-    assert two.wait(6)
+    assert one.wait(60)
+    assert two.wait(60)
 
     for job, label in ((one, "one"), (two, "two")):
         labels = [each.get_label() for each in job.get_reply().messages()]
@@ -95,11 +95,11 @@ def test_an_interrupt_stops_the_running_turn_and_all_that_would_follow():
     service = Counting()
     job = multi(service, "repeat now + 1h / 1s { now + 30s }")
     job.schedule()
-    assert service.has_rows.wait(5)
+    assert service.has_rows.wait(60)
 
     job.interrupt()
 
-    assert job.wait(2)
+    assert job.wait(60)
     reply = job.get_reply()
     assert len(reply) >= 1
     assert all(each.count_result_rows() >= 1 for each in reply.messages())
@@ -112,10 +112,10 @@ def test_an_interrupt_cuts_the_scope_that_the_envelope_tells():
     service = Once()
     job = multi(service, "repeat now ... future / 1s")
     job.schedule()
-    until(lambda: job.count_partial, 5)
+    until(lambda: job.count_partial)
 
     job.interrupt()
-    assert job.wait(2)
+    assert job.wait(60)
 
     _, end = job.get_reply().when().datetimes()
     assert end is not None
@@ -136,7 +136,7 @@ def test_an_interrupt_before_the_first_result_fails():
 def test_a_turn_that_fails_is_one_of_the_results():
     job = multi(Failing(), "repeat now + 1s / 1s")
     job.schedule()
-    assert job.wait(5)
+    assert job.wait(60)
 
     inner = list(job.get_reply().messages())
 
@@ -157,7 +157,7 @@ def test_the_callback_comes_with_each_result_and_at_the_end():
     told = []
     job = multi(Once(), "repeat now + 1s / 1s", callback=told.append)
     job.schedule()
-    assert job.wait(6)
+    assert job.wait(60)
 
     until(lambda: len(told) >= 2, 5)
     assert set(told) == {job.receipt}
@@ -167,7 +167,7 @@ def test_turns_overlap_where_they_last_longer_than_the_period():
     service = Counting()
     job = multi(service, "repeat now + 1s / 1s { now + 2s }")
     job.schedule()
-    assert job.wait(9)
+    assert job.wait(60)
 
     assert len(job.get_reply()) == 2
 
@@ -180,9 +180,9 @@ def test_a_crontab_over_a_change_of_year():
         job.schedule()
         assert not job.finished()
     with clock.frozen(zero + timedelta(seconds=2)):
-        until(lambda: job.count_partial == 1, 5)
+        until(lambda: job.count_partial == 1)
     job.interrupt()
-    assert job.wait(2)
+    assert job.wait(60)
 
     start, _ = next(iter(job.get_reply().messages())).when().datetimes()
     assert start.year == 2017
@@ -194,13 +194,13 @@ def test_a_machine_that_slept_does_not_catch_up_on_all_turns():
         service = Once()
         job = multi(service, f"repeat {zero} ... 2026-01-02 12:00:00 / 1s")
         job.schedule()
-        until(lambda: job.count_partial == 1, 5)
+        until(lambda: job.count_partial == 1)
     with clock.frozen(zero + timedelta(hours=6)):
-        until(lambda: job.count_partial >= 2, 5)
+        until(lambda: job.count_partial >= 2)
         assert not threading.Event().wait(0.3)
         count = job.count_partial
     job.interrupt()
-    assert job.wait(2)
+    assert job.wait(60)
 
     assert count < 20
 

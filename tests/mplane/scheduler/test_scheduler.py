@@ -37,7 +37,7 @@ def ask(scheduler, service, when="now", user=ME, **options):
 
 def finished(scheduler, receipt, user=ME):
     job = scheduler.job_for_message(receipt, user)
-    assert job.wait(5)
+    assert job.wait(60)
     return job
 
 
@@ -77,7 +77,7 @@ def test_a_redemption_of_a_running_job_gives_the_receipt():
     service = Gated()
     scheduler = scheduler_of(service)
     receipt = ask(scheduler, service)
-    assert service.began.wait(5)
+    assert service.began.wait(60)
 
     again = redeem(scheduler, receipt)
     service.gate.set()
@@ -91,7 +91,7 @@ def test_a_token_is_enough_to_redeem_and_to_interrupt():
     service = Counting()
     scheduler = scheduler_of(service)
     receipt = ask(scheduler, service)
-    assert service.has_rows.wait(5)
+    assert service.has_rows.wait(60)
     text = model.unparse_json(model.Interrupt(specification=receipt), token_only=True)
 
     reply = scheduler.process_message(ME, model.parse_json(text))
@@ -201,7 +201,7 @@ def test_a_job_belongs_to_the_identity_that_asked_for_it():
     service = Counting()
     scheduler = scheduler_of(service)
     receipt = ask(scheduler, service, user=ME)
-    assert service.has_rows.wait(5)
+    assert service.has_rows.wait(60)
 
     stolen = redeem(scheduler, receipt, user=YOU)
     stopped = scheduler.process_message(YOU, model.Interrupt(specification=receipt))
@@ -212,7 +212,7 @@ def test_a_job_belongs_to_the_identity_that_asked_for_it():
     with pytest.raises(KeyError):
         scheduler.job_for_message(receipt, YOU)
     job.interrupt()
-    assert job.wait(2)
+    assert job.wait(60)
 
 
 def test_two_identities_may_ask_for_the_same():
@@ -345,7 +345,7 @@ def test_a_job_that_runs_does_not_expire():
     service = Gated()
     scheduler = scheduler_of(service, keep_seconds=0.0)
     receipt = ask(scheduler, service)
-    assert service.began.wait(5)
+    assert service.began.wait(60)
 
     scheduler.prune_jobs()
 

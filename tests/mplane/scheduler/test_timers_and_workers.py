@@ -17,7 +17,7 @@ def test_timers_fire_in_their_order():
     timers.after(0.04, lambda: told.append("second"))
     timers.after(0.02, lambda: told.append("first"))
 
-    assert done.wait(5)
+    assert done.wait(60)
     assert told == ["first", "second"]
 
 
@@ -27,7 +27,7 @@ def test_a_timer_that_is_cancelled_does_not_fire():
     timers.after(0.05, done.set)
     timer.cancel()
 
-    assert done.wait(5)
+    assert done.wait(60)
     assert told == []
     assert timer.is_done
     assert len(timers) == 0
@@ -42,7 +42,7 @@ def test_a_timer_that_fails_harms_no_other(caplog):
     timers.after(0.0, fail)
     timers.after(0.02, done.set)
 
-    assert done.wait(5)
+    assert done.wait(60)
     assert "a timer failed" in caplog.text
 
 
@@ -53,7 +53,7 @@ def test_a_point_in_time_follows_a_clock_that_is_set():
     assert not done.wait(0.05)
 
     with clock.frozen(due):
-        assert done.wait(5)
+        assert done.wait(60)
 
 
 def test_a_pause_does_not_follow_a_clock_that_is_set():
@@ -91,7 +91,7 @@ def test_an_idle_thread_takes_the_next_call():
     for number in range(5):
         done = threading.Event()
         workers.submit(lambda d=done: (names.append(threading.get_ident()), d.set()))
-        assert done.wait(5)
+        assert done.wait(60)
         until(lambda n=number: len(names) == n + 1 and workers._idle, 5)
 
     assert len(set(names)) == 1

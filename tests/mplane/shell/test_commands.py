@@ -142,7 +142,7 @@ def test_defaults_of_other_capabilities_are_left_out(known):
     known.set("destination.port", "80")
     known.set("test.input", "hello")
     measurement = known.runcap("test-loopback", when="now")
-    assert measurement.wait(10)
+    assert measurement.wait(60)
     (row,) = measurement.result().schema_dict_iterator()
     assert row["test.output"] == "hello"
 
