@@ -205,7 +205,8 @@ def _look(
         words = split(unsilenced(piece.rest))
         _lenient(command_of(piece.magic)).parse(words, scope)
     except LineError as exc:
-        hint = f" ({exc.hint})" if exc.hint else ""
+        is_long = exc.hint.startswith("usage:")  # the message tells it as well
+        hint = f" ({exc.hint})" if exc.hint and not is_long else ""
         faults.append((piece.line, f"{exc.message}{hint}"))
     if piece.magic == "pilot" and piece.rest.split()[:1] == ["flow"]:
         faults.append((piece.line, "a plan is no step of a plan"))
