@@ -199,7 +199,11 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:  # (http.server's name)
         headers = {name.lower(): value for name, value in self.headers.items()}
-        body = self.rfile.read(int(headers.get("content-length", "0")))
+        length = int(headers.get("content-length", "0"))
+        body = self.rfile.read(length)
+        if len(body) < length:  # cut off by the client: no service would get it whole
+            self.close_connection = True
+            return
         exchange = Exchange(self.path.rpartition("/")[2], headers, body)
         reply = self.server.pass_on(exchange, self.path)
         self.server.exchanges.append(replace(exchange, reply=reply))
