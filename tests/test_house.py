@@ -25,6 +25,7 @@ BASE = (
     "pilothouse.profiles",
     "pilothouse.secrets",
     "pilothouse.settings",
+    "pilothouse.waits",
 )
 WIRE = "pilothouse.fastscore.wire"
 RUNTIME = "pilothouse.fastscore.runtime"
@@ -57,6 +58,7 @@ ARROWS: dict[str, tuple[str, ...]] = {
         "pilothouse.profiles",
     ),
     "pilothouse.secrets": ("pilothouse.errors",),
+    "pilothouse.waits": (),
     "pilothouse.transport": (*BASE, "pilothouse.transport"),
     "pilothouse.fastscore": (*BASE, "pilothouse.transport", "pilothouse.fastscore"),
     WIRE: ("pilothouse.errors", WIRE),

@@ -16,6 +16,8 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any, Final, Protocol
 
+from pilothouse import waits
+
 from .batches import Batch
 from .errors import FastmapException, ItemError, RunCancelledError
 from .pace import Pace
@@ -99,7 +101,7 @@ class Flow:
         return_exceptions: bool,
         is_limited: bool,
     ) -> None:
-        self.lock = threading.Condition()
+        self.lock = waits.Condition()
         self.packer = packer
         self.tally = Tally(source.total)
         self.state = State.PREPARING
@@ -109,7 +111,7 @@ class Flow:
         self.ready: deque[tuple[int, list[Any]]] = deque()
         self.order: list[int] = []
         self.lanes = 0
-        self.stopping = threading.Event()
+        self.stopping = waits.Event()
         self.return_exceptions = return_exceptions
         self.logs: deque[str] = deque(maxlen=1000)
         self.offset = source.taken

@@ -21,6 +21,8 @@ from collections.abc import Callable, Generator, Iterator
 from contextlib import suppress
 from typing import Any, Final
 
+from pilothouse import waits
+
 from .client import Cloud
 from .cloud_lane import CloudLane, Patience, Site
 from .errors import (
@@ -89,7 +91,7 @@ class Run:
         self._is_connected = False
         self._confirmed: bool | None = None
         self._thread: threading.Thread | None = None
-        self._closed = threading.Event()
+        self._closed = waits.Event()
 
     def __repr__(self) -> str:
         return f"<Run {self.run_id[:8]} of {self.name}, {self.progress}>"
