@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import Any, ClassVar, Final
 
@@ -21,7 +21,7 @@ from pilothouse.errors import NotAuthorizedError
 from .dashboard_board import Board
 from .dashboard_places import House, Place
 
-__all__ = ["Reader", "Transitions"]
+__all__ = ["Ends", "Reader"]
 
 _RETRY_SECONDS: Final = (0.5, 1.0, 2.0)
 _PLACE_SECONDS: Final = 4.0
@@ -123,9 +123,9 @@ class Reader:
                 self._none()
                 return self._interval() * 2
             seconds, version = self.ask(self._client)
+            self.read(self._client)
             if not self._closed.is_set():
                 self._up(seconds, version)
-                self.read(self._client)
         except Exception as exc:  # a page must not stand still for one fault
             return self._down(exc)
         return self._interval()
@@ -211,21 +211,16 @@ class Reader:
         self.board.tell(self.service, text, level=level, aloud=True)
 
 
-class Transitions:
-    """Tells when the state of something known changes; what is new is no change."""
+class Ends:
+    """Tells what has ended since the last look; at the first one nothing has."""
 
     def __init__(self) -> None:
-        self._known: dict[str, str] = {}
+        self._over: set[str] | None = None
 
-    def changed(self, key: str, state: str) -> bool:
-        """Return whether ``key`` was in another state before."""
-        before = self._known.get(key)
-        self._known[key] = state
-        return before is not None and before != state
-
-    def is_new(self, key: str) -> bool:
-        """Return whether nothing was said of ``key`` yet."""
-        return key not in self._known
+    def fresh(self, over: Iterable[str]) -> set[str]:
+        """Return those that are over now and were not, given all that are."""
+        before, self._over = self._over, set(over)
+        return set() if before is None else self._over - before
 
 
 def _why(exc: Exception) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from pilothouse.errors import ConnectionLostError
 
 from .dashboard_board import TRAIL
-from .dashboard_reader import Reader, Transitions
+from .dashboard_reader import Ends, Reader
 from .dashboard_rows import (
     counts_of_instances,
     elsewhere_row,
@@ -44,7 +44,7 @@ class ServerReader(Reader):
     def __init__(self, *args: Any) -> None:  # noqa: ANN401  as `Reader`
         super().__init__(*args)
         self._state_of_server: State | None = None
-        self._ends = Transitions()
+        self._ends = Ends()
 
     def ask(self, client: Client) -> tuple[float, str]:
         """Return how long an echo takes; the server tells no version."""
@@ -62,15 +62,14 @@ class ServerReader(Reader):
         client, state = self.client, self._state_of_server
         if client is not None:
             state = self._state_of_server = client.state
-        if state is None:
+        if state is None or self.state == "asking":
             return
         head = {"known": True, **counts_of_instances(state)}
         self.board.put("instances", instance_rows(state), head)
-        for number, action in state.actions.items():
-            key = f"{getattr(client, 'run', '')} {number}"
-            word = action.progress if action.is_over else "under way"
-            if not self._ends.changed(key, word) or not action.is_over:
-                continue
+        run = getattr(client, "run", "")
+        over = {f"{run} {n}": a for n, a in state.actions.items() if a.is_over}
+        for key in sorted(self._ends.fresh(over)):
+            action = over[key]
             of = "" if action.model is None else f" of instance {action.model}"
             said = f"{action.call.replace('_', ' ')}{of}: {action.progress}"
             failed = action.progress == "failed"
@@ -94,7 +93,7 @@ class MapReader(Reader):
         self._infos: tuple[RunInfo, ...] = ()
         self._done: dict[str, tuple[float, int]] = {}
         self._rates: dict[str, float] = {}
-        self._ends = Transitions()
+        self._ends = Ends()
         self._noted = 0.0
 
     @property
@@ -156,15 +155,17 @@ class MapReader(Reader):
             for run_id in shown:
                 if shown[run_id]["busy"]:
                     self.board.note("runs", run_id, shown[run_id]["rate"])
-        for run_id, row in rows.items():
-            if self._ends.changed(run_id, row["state"]) and not row["busy"]:
-                failed = row["state"] == "failed"
-                self.board.tell(
-                    self.service,
-                    f"run {row['label']}: {row['state']}",
-                    level=_ERROR if failed else _NOTICE,
-                    aloud=True,
-                )
+        if self.state == "asking":
+            return
+        over = [run_id for run_id, row in rows.items() if not row["busy"]]
+        for run_id in sorted(self._ends.fresh(over)):
+            row = rows[run_id]
+            self.board.tell(
+                self.service,
+                f"run {row['label']}: {row['state']}",
+                level=_ERROR if row["state"] == "failed" else _NOTICE,
+                aloud=True,
+            )
 
 
 class MeasurementReader(Reader):
@@ -178,7 +179,7 @@ class MeasurementReader(Reader):
         self._elsewhere: tuple[Elsewhere, ...] = ()
         self._rows: dict[str, tuple[object, dict[str, Any]]] = {}
         self._drawn: dict[str, int] = {}
-        self._ends = Transitions()
+        self._ends = Ends()
 
     def ask(self, client: HttpInitiatorClient) -> tuple[float, str]:
         """Return how long the component takes to answer."""
@@ -210,15 +211,18 @@ class MeasurementReader(Reader):
         head = {"known": known, "more": len(rows) - len(shown), "running": busy}
         head["capabilities"] = self._capabilities()
         self.board.put("measurements", shown, head)
-        for token, row in rows.items():
-            if self._ends.changed(token, row["state"]) and not row["busy"]:
-                failed = row["state"] in ("failed", "lost")
-                self.board.tell(
-                    self.service,
-                    f"measurement {row['label']}: {row['text'] or row['state']}",
-                    level=_ERROR if failed else _NOTICE,
-                    aloud=True,
-                )
+        if self.state == "asking":
+            return
+        over = [token for token, row in rows.items() if not row["busy"]]
+        for token in sorted(self._ends.fresh(over)):
+            row = rows[token]
+            failed = row["state"] in ("failed", "lost")
+            self.board.tell(
+                self.service,
+                f"measurement {row['label']}: {row['text'] or row['state']}",
+                level=_ERROR if failed else _NOTICE,
+                aloud=True,
+            )
 
     def _row_of(self, one: Any) -> dict[str, Any]:  # noqa: ANN401  a Measurement
         mark = (one.rows, str(one.state), one.trouble, one.outcome)
