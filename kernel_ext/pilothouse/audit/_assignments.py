@@ -53,7 +53,7 @@ _NAMED = re.compile(
     r"(?![A-Za-z0-9_])(?P<between>\\{0,3}[\"']?\]?(?:\s*:\s*(?:str|Secret|Any))?"
     r"[ ]{0,20}(?P<sign>={1,2}|:=|:|=>|\t|,(?=\s*\\{0,3}[\"']))\s{0,20})"
     r"(?:(?P<prefix>[rbfuRBFU]{0,2})(?P<quote>\\{0,3}[\"'])(?P<quoted>[^\n]{1,400}?)"
-    r"(?P=quote)|(?P<bare>[^\x00-\x20\x7f\s\"'`,;()\[\]{}<>|&\\]{4,400})(?![(\[]))",
+    r"(?P=quote)|(?P<bare>[^\x00-\x20\x7f\s\"'`,;()\[\]{}<>|&\\]{4,400}+)(?![(\[]))",
     re.IGNORECASE,
 )
 _OPTION = re.compile(
@@ -87,19 +87,23 @@ _COOKIE = re.compile(
     re.IGNORECASE,
 )
 _LITERAL = r"(?P<quote>[\"'])(?P<value>[^\"'\n]{4,400})(?P=quote)"
-_CALLS = (
-    re.compile(rf"\baimm\.connect\(\s*[^,\n]+,\s*[^,\n]+,\s*{_LITERAL}"),
-    re.compile(rf"\bConnect\(\s*[^,\n()]+,\s*{_LITERAL}"),
-    re.compile(rf"\bset_(?:oauth|basic_auth|ldap)_secret\(\s*{_LITERAL}"),
-    re.compile(rf"\bset_session_cookie\(\s*{_LITERAL}"),
-    re.compile(rf"\b(?:ldap_)?login\(\s*[^,\n()]+,\s*{_LITERAL}\s*\)"),
-    re.compile(rf"\bset_password\(\s*[^,\n]+,\s*[^,\n]+,\s*{_LITERAL}"),
-    re.compile(rf"\bSecret\(\s*{_LITERAL}\s*\)"),
-    re.compile(rf"\bauth\s*=\s*\(\s*[^,\n()]+,\s*{_LITERAL}\s*\)"),
-    re.compile(rf"\bHTTP(?:Basic|Digest)Auth\(\s*[^,\n()]+,\s*{_LITERAL}\s*\)"),
-    re.compile(
-        r"\bPassword\([^)\n]*?\bvalue=(?P<quote>[\"'])(?P<value>[^\n]+?)(?P=quote)"
-    ),
+_CALLS = tuple(
+    (word, re.compile(pattern))
+    for word, pattern in (
+        ("aimm.connect(", rf"\baimm\.connect\(\s*[^,\n]+,\s*[^,\n]+,\s*{_LITERAL}"),
+        ("Connect(", rf"\bConnect\(\s*[^,\n()]+,\s*{_LITERAL}"),
+        ("_secret(", rf"\bset_(?:oauth|basic_auth|ldap)_secret\(\s*{_LITERAL}"),
+        ("set_session_cookie(", rf"\bset_session_cookie\(\s*{_LITERAL}"),
+        ("login(", rf"\b(?:ldap_)?login\(\s*[^,\n()]+,\s*{_LITERAL}\s*\)"),
+        ("set_password(", rf"\bset_password\(\s*[^,\n]+,\s*[^,\n]+,\s*{_LITERAL}"),
+        ("Secret(", rf"\bSecret\(\s*{_LITERAL}\s*\)"),
+        ("auth", rf"\bauth\s*=\s*\(\s*[^,\n()]+,\s*{_LITERAL}\s*\)"),
+        ("Auth(", rf"\bHTTP(?:Basic|Digest)Auth\(\s*[^,\n()]+,\s*{_LITERAL}\s*\)"),
+        (
+            "Password(",
+            r"\bPassword\([^)\n]*?\bvalue=(?P<quote>[\"'])(?P<value>[^\n]+?)(?P=quote)",
+        ),
+    )
 )
 _SHELL = (
     re.compile(r"\s-u\s*[\"']?[^\s:\"']{1,100}:(?P<value>[^\s\"'{}$]{3,200})"),
@@ -183,23 +187,27 @@ def _addresses(text: str) -> Iterator[Match]:
     for found in _USERINFO.finditer(text):
         group = "value" if found["value"] else "alone"
         value = found[group]
-        if is_placeholder(value) or (group == "alone" and not is_random(value)):
+        is_shown_everywhere = found["user"] == "scott" and value == "tiger"
+        is_plain = group == "alone" and not is_random(value)
+        if is_placeholder(value) or is_plain or is_shown_everywhere:
             continue
         yield Match("password in an address", found.start(group), value)
 
 
 def _headers(text: str) -> Iterator[Match]:
-    for found in _HEADER.finditer(text):
+    lower = text.lower()
+    is_header = "authorization" in lower or "x-" in lower
+    for found in _HEADER.finditer(text) if is_header else ():
         value = found["value"]
         if is_random(value) and not is_placeholder(value):
             yield Match("authorization header", found.start("value"), value)
-    for found in _BEARER.finditer(text):
+    for found in _BEARER.finditer(text) if "bearer" in lower else ():
         if is_random(found["value"]):
             yield Match("bearer token", found.start("value"), found["value"])
-    for found in _BASIC.finditer(text):
+    for found in _BASIC.finditer(text) if "basic" in lower else ():
         if _is_basic(found["value"]):
             yield Match("basic authorization", found.start("value"), found["value"])
-    for found in _COOKIE.finditer(text):
+    for found in _COOKIE.finditer(text) if "cookie" in lower else ():
         name, _, value = found["value"].partition("=")
         if is_random(value):
             yield Match("cookie", found.start("value") + len(name) + 1, value)
@@ -216,8 +224,8 @@ def _is_basic(value: str) -> bool:
 
 
 def _calls(text: str) -> Iterator[Match]:
-    for pattern in _CALLS:
-        for found in pattern.finditer(text):
+    for word, pattern in _CALLS:
+        for found in pattern.finditer(text) if word in text else ():
             if not is_placeholder(found["value"]):
                 kind = "password in a call"
                 yield Match(kind, found.start("value"), found["value"])
@@ -259,9 +267,10 @@ def _is_bare(value: str, found: re.Match[str]) -> bool:
 
 
 def _is_expression(value: str) -> bool:
-    """Return whether it reads like ``os.environ`` or a path of names."""
+    """Return whether it reads like a name of a program, or a path of names."""
     parts = value.split(".")
-    return len(parts) > 1 and all(p.isidentifier() for p in parts)
+    is_name = all(p.isidentifier() for p in parts)
+    return is_name and (len(parts) > 1 or not any(c.isdigit() for c in value))
 
 
 def _options(text: str, source: object) -> Iterator[Match]:

@@ -24,6 +24,8 @@ EDGE: Final = 8 * 1024
 """How much of its neighbours a page shows, in characters."""
 
 _SIZE: Final = 256 * 1024
+_MARKS: Final = "\"'\n ,:>"
+"""What stands before a run of base64."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,8 +100,14 @@ class Pages:
         return Page(text, self._begin, end, self._starts, self._places)
 
     def _turn(self, page: Page) -> None:
-        """Begin the next page with the end of the last one."""
+        """Begin the next page with the end of the last one.
+
+        Inside of a run of base64 it begins where four characters do, so that the run
+        can be decoded from there.
+        """
         cut = max(0, page.end - EDGE)
+        run = max(page.text.rfind(mark, 0, cut) for mark in _MARKS) + 1
+        cut -= (cut - run) % 4
         first = bisect_right(page.starts, cut) - 1
         self._places = [page.place(cut), *page.places[first + 1 :]]
         self._starts = [0, *(at - cut for at in page.starts[first + 1 :])]

@@ -40,6 +40,7 @@ _VARIABLE = re.compile(r"[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+\Z")
 _EXAMPLE = re.compile(
     r"EXAMPLE|example|(?:x|X|0|\.|\*){8,}|0123456789|1234567890|abcdefghij|ABCDEFGHIJ"
 )
+_RUN = re.compile(r"[a-z]+")
 _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\Z", re.IGNORECASE)
 
 
@@ -73,9 +74,13 @@ def is_strong(value: str) -> bool:
 def is_scrambled(value: str) -> bool:
     """Return whether capitals, small letters and digits follow without any order.
 
-    A long name in a program has runs of one kind; of random text, two characters out
-    of three are followed by one of another kind.
+    A long name in a program has runs of one kind, and few digits; of random text, two
+    characters out of three are followed by one of another kind.
     """
+    runs = _RUN.findall(value)
+    is_name = 4 * sum(len(run) == 1 for run in runs) <= len(runs)
+    if is_name and sum(c.isdigit() for c in value) <= 2:
+        return False
     kinds = [_kind(c) for c in value]
     changes = sum(a != b for a, b in pairwise(kinds))
     return (

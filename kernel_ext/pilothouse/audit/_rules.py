@@ -9,12 +9,12 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 from ._assignments import WORDS, Match, assignments, loose
 from ._pages import Page
-from ._shapes import SHAPES
+from ._shapes import KEYS, SHAPES, Shape
 from .known import Known
 
 __all__ = ["REMEDIES", "look", "plainly", "remedy"]
@@ -71,10 +71,10 @@ def _all(page: Page, known: Known) -> Iterator[Match]:
     yield from known.look(page.text)
     text = page.text
     blobs = list(_BLOB.finditer(text)) if _may_hold_blobs(text) else []
-    yield from _shaped(text, keys_only=True)
+    yield from _shaped(text, KEYS)
     if blobs:
         text = _without(text, blobs)
-    yield from _shaped(text)
+    yield from _shaped(text, SHAPES)
     lower = text.lower()
     if any(word in lower for word in WORDS):
         yield from assignments(text, lambda at: page.place(at).is_code)
@@ -91,10 +91,8 @@ def _may_hold_blobs(text: str) -> bool:
     return bool(re.search(r"[A-Za-z0-9+/_-]{40}", text))
 
 
-def _shaped(text: str, *, keys_only: bool = False) -> Iterator[Match]:
-    for shape in SHAPES:
-        if keys_only != (shape.kind == "private key"):
-            continue
+def _shaped(text: str, shapes: Iterable[Shape]) -> Iterator[Match]:
+    for shape in shapes:
         if not any(word in text for word in shape.words):
             continue
         for found in shape.pattern.finditer(text):
@@ -123,11 +121,8 @@ def _without(text: str, blobs: list[re.Match[str]]) -> str:
 
 
 def _inside(start: int, blob: str, known: Known) -> Iterator[Match]:
-    """Look into a run of base64; at the edge of a page it may begin anywhere."""
     bare = re.sub(r"\\n|\s", "", blob).rstrip("=")
-    for shift in range(4 if start == 0 else 1):
-        plain = _decoded(bare[shift:])
-        yield from _found_inside(start, plain, known)
+    yield from _found_inside(start, _decoded(bare), known)
 
 
 def _inside_word(start: int, word: str, known: Known) -> Iterator[Match]:
@@ -144,8 +139,7 @@ def _found_inside(start: int, plain: str, known: Known) -> Iterator[Match]:
 def plainly(text: str, known: Known) -> Iterator[Match]:
     """Yield the secrets in a text of its own, without looking into base64."""
     yield from known.look(text)
-    yield from _shaped(text, keys_only=True)
-    yield from _shaped(text)
+    yield from _shaped(text, (*KEYS, *SHAPES))
     lower = text.lower()
     if any(word in lower for word in WORDS):
         yield from assignments(text, is_source=False)

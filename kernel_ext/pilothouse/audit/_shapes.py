@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from ._plausible import is_example, is_random
 
-__all__ = ["SHAPES", "Shape"]
+__all__ = ["KEYS", "SHAPES", "Shape"]
 
 _LEFT = r"(?<![A-Za-z0-9_])"
 _RIGHT = r"(?![A-Za-z0-9_])"
@@ -50,7 +50,7 @@ def _shape(
 
 _ID = "[A-Za-z0-9_-]"
 
-SHAPES: tuple[Shape, ...] = (
+KEYS: tuple[Shape, ...] = (
     Shape(
         "private key",
         ("PRIVATE KEY",),
@@ -61,6 +61,10 @@ SHAPES: tuple[Shape, ...] = (
         ),
         "make a new key pair; take the key out",
     ),
+)
+"""Kinds that are long runs of base64 themselves."""
+
+SHAPES: tuple[Shape, ...] = (
     _shape("AWS access key", ("AKIA", "ASIA"), r"(?:AKIA|ASIA)[A-Z2-7]{16}"),
     _shape(
         "GitHub token",

@@ -150,6 +150,9 @@ class _Reader:
                 is_first=piece.is_first,
                 is_last=piece.is_last,
             )
+        self._path[at] = name.encode("utf-16", "surrogatepass").decode(
+            "utf-16", "replace"
+        )
         if self._peek() != ":":
             self._fail("a colon is missing")
         self._at += 1
