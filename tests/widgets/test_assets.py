@@ -6,7 +6,7 @@ from pilothouse_widgets import assets
 
 ENTRIES = [
     *("chart", "table", "progress", "run", "engine", "console", "inspector"),
-    *("form", "measurement", "capabilities", "instances"),
+    *("form", "measurement", "capabilities", "instances", "dashboard", "flow"),
 ]
 
 
