@@ -214,7 +214,10 @@ class View(anywidget.AnyWidget):
             self._leave_snapshot()
         with _open_lock:
             _open.pop(self._key, None)
+        layout = self.layout
         super().close()
+        if layout is not None:  # a model of its own, which ipywidgets leaves behind
+            layout.close()
         # ipywidgets takes the formatter of a closed widget away; ours still has a text.
         self.__dict__.pop("_repr_mimebundle_", None)
         self._closed = True
