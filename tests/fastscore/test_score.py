@@ -280,6 +280,31 @@ def test_a_job_is_waited_for_iterated_and_awaited(running):
     assert job.result(10) == [1, 2, 3]
 
 
+def test_giving_up_to_await_a_job_leaves_nothing_to_wait_for(running):
+    gate = threading.Event()
+
+    def records():
+        yield 1
+        gate.wait(60)
+        yield 2
+
+    job = running(ECHO).submit(records())
+
+    async def impatient():
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(job, 0.05)
+
+    async def patient():
+        return await job
+
+    asyncio.run(impatient())  # would wait for a thread that waits
+    assert not job.wait(0)
+
+    threading.Timer(0.1, gate.set).start()
+    assert asyncio.run(patient()) == [1, 2]
+    assert asyncio.run(patient()) == [1, 2], "also when it is over"
+
+
 def test_outputs_come_while_it_runs(running):
     engine = running(ECHO)
     gate = threading.Event()

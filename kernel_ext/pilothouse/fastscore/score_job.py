@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import threading
 import time
 import uuid
 from collections.abc import Callable, Generator, Iterator
+from contextlib import suppress
 from random import SystemRandom
 from typing import TYPE_CHECKING, Any, Protocol
 
+from pilothouse import waits
 from pilothouse.errors import PilothouseError, TransportError
 
 from .errors import FastScoreRefusedError, FastScoreTimeoutError, of_branch
@@ -127,7 +128,8 @@ class ScoreJob:
         self._on_progress = progress
         self._told_at = 0.0
         self._warned = False
-        self._changed = threading.Condition()
+        self._changed = waits.Condition()
+        self._awaiting: set[Callable[[], None]] = set()
         self._outputs: list[list[Any]] = []
         self._started = time.monotonic()
         self._ended: float | None = None
@@ -277,8 +279,29 @@ class ScoreJob:
             raise self.failure
 
     def __await__(self) -> Generator[Any, None, Any]:
+        return self._awaited().__await__()
+
+    async def _awaited(self) -> Any:  # noqa: ANN401
+        # No thread waits along: who gives up awaiting leaves nothing behind that the
+        # end of the loop would have to wait for.
         loop = asyncio.get_running_loop()
-        return loop.run_in_executor(None, self.result).__await__()
+        over = asyncio.Event()
+
+        def tell() -> None:
+            with suppress(RuntimeError):  # the loop has ended
+                loop.call_soon_threadsafe(over.set)
+
+        with self._changed:
+            is_running = self.state == "running"
+            if is_running:
+                self._awaiting.add(tell)
+        try:
+            if is_running:
+                await over.wait()
+        finally:
+            with self._changed:
+                self._awaiting.discard(tell)
+        return self.result()
 
     # -- for the flow -----------------------------------------------------------------
 
@@ -345,6 +368,9 @@ class ScoreJob:
             self.outcome = outcome if isinstance(outcome, str) else outcome()
             self.state = state
             self._changed.notify_all()
+            awaiting = list(self._awaiting)
+        for tell_it in awaiting:
+            tell_it()
         self._tell(at_once=True)
 
     def _cancelled(self, confirmed: bool) -> str:
