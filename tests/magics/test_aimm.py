@@ -402,6 +402,24 @@ def test_after_a_restart_of_the_local_server_a_line_goes_on(run, local):
     assert list(run("%aimm predict m [[0.9]]")) == [8]
 
 
+def test_a_table_goes_on_by_itself_after_a_restart_of_the_local_server(run, local):
+    run("m = %aimm create plugins.NearestMean")
+    table = run("%aimm watch")
+    before = table.place
+    run("%pilot down")
+    until(lambda: table.connection == "lost", 30)
+    run("%pilot up --service aimm")
+
+    until(lambda: table.connection == "ready", 60, "the return of the table")
+    assert table.place != before
+    assert local.kept("aimm").url == table.place
+    run("%aimm create plugins.Line")
+    until(lambda: "2 instances" in repr(table), 30)
+    run("%aimm logout")
+    until(lambda: table.connection == "closed", 30)
+    table.close()
+
+
 def test_a_server_elsewhere_takes_no_plugin_from_a_cell(run, connected):
     with pytest.raises(LineError, match="is no local server"):
         run(PLUGIN.format(name="refused"))

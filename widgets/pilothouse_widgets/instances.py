@@ -23,6 +23,7 @@ _CALLS: Final = ("fit", "predict")
 _LONGEST_LINE: Final = 20_000
 _STATIC_ROWS: Final = 50
 _SAID_CHARS: Final = 600
+_SEEK_SECONDS: Final = 1.0
 
 
 class InstanceTable(DeltaView):
@@ -35,6 +36,9 @@ class InstanceTable(DeltaView):
     Args:
         client: Whose instances, or ``None``.
         title: The heading.
+        renew: Looks for another client once the connection is lost or closed, and
+            returns it, or ``None``; called each second on a thread of this view. A
+            local server that was started again has another address.
 
     Attributes:
         results: The last result of a click, by the instance's id.
@@ -62,9 +66,16 @@ class InstanceTable(DeltaView):
     )
 
     def __init__(
-        self, client: Client | None = None, *, title: str = "Instances"
+        self,
+        client: Client | None = None,
+        *,
+        title: str = "Instances",
+        renew: Callable[[], Client | None] | None = None,
     ) -> None:
         self._client = client
+        self._renew = renew
+        self._seeker: threading.Thread | None = None
+        self._stopped = threading.Event()
         self.results: dict[int, Any] = {}
         self._state: State | None = None if client is None else client.state
         self._rows_lock = threading.RLock()
@@ -85,6 +96,20 @@ class InstanceTable(DeltaView):
         if client is not None:
             self._leave = client.on_change(lambda _state: self._changed())
             self._changed()
+
+    def use(self, client: Client) -> None:
+        """Go on with another client, as of a server that was started again."""
+        with self._rows_lock:
+            if client is self._client or self._stopped.is_set():
+                return
+            leave, self._client = self._leave, client
+            self._leave = client.on_change(lambda _state: self._changed())
+            self._handles.clear()
+            self._asked_at = ""
+        if leave is not None:
+            leave()
+        self._update(acts=True, place=client.url)
+        self._changed()
 
     def show(self, state: State) -> None:
         """Show one state at once."""
@@ -122,6 +147,28 @@ class InstanceTable(DeltaView):
                 self._errands.add(self._ask_offers)
         elif connection:
             self._asked_at = ""
+            self._seek()
+
+    def _seek(self) -> None:
+        """Look for another client until there is one, or this one is back."""
+        if self._renew is None or (self._seeker and self._seeker.is_alive()):
+            return
+        self._seeker = threading.Thread(
+            target=self._look_around, name="pilothouse-instances-renew", daemon=True
+        )
+        self._seeker.start()
+
+    def _look_around(self) -> None:
+        assert self._renew is not None
+        while not self._stopped.wait(_SEEK_SECONDS):
+            if self._client is None or str(self._client.connection) == "ready":
+                return
+            try:
+                found = self._renew()
+            except Exception:  # not yet; what is wrong, a line of the user tells
+                continue
+            if found is not None:
+                self.use(found)
 
     def _ask_offers(self) -> None:
         assert self._client is not None
@@ -242,6 +289,7 @@ class InstanceTable(DeltaView):
 
     def stop(self) -> None:
         """Stop watching; what runs goes on."""
+        self._stopped.set()
         leave, self._leave = self._leave, None
         if leave is not None:
             leave()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import threading
 import weakref
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -35,11 +36,15 @@ __all__ = [
     "follow_action",
     "found_again",
     "is_local",
+    "renewed",
     "write_down",
 ]
 
 SERVICE = "aimm"
+_connecting = threading.RLock()  # views look for a restarted server on their own
 _once_local: weakref.WeakSet[Client] = weakref.WeakSet()
+_written: weakref.WeakKeyDictionary[Action, str] = weakref.WeakKeyDictionary()
+"""The actions that are in the book of jobs, and their ids there."""
 
 
 class ActionInterrupt(KeyboardInterrupt):
@@ -80,6 +85,32 @@ def connected(session: Session) -> Client:
     found: Client | None = session.kept(SERVICE)
     if found is not None and str(found.connection) == "ready":
         return found
+    with _connecting:
+        return _connected(session)
+
+
+def renewed(session: Session, before: Client) -> Client | None:
+    """Return the client that goes on in the place of one that is lost; none yet: None.
+
+    Only a local server has another address after a restart; a client that is closed
+    gives way to the session's.
+    """
+    with _connecting:
+        found: Client | None = session.kept(SERVICE)
+        if found is None or str(before.connection) == "ready":
+            return None
+        if found is before and before in _once_local and _local(before.url) is None:
+            found = connect(session, Choice(where="local")) if _runs_here() else None
+        if found is None or found is before or str(found.connection) != "ready":
+            return None
+        both_local = {before, found} <= set(_once_local)
+        return found if both_local or _same(before.url, found.url) else None
+
+
+def _connected(session: Session) -> Client:
+    found: Client | None = session.kept(SERVICE)
+    if found is not None and str(found.connection) == "ready":
+        return found
     if found is not None and found in _once_local and _local(found.url) is None:
         if not _runs_here():
             raise LineError("the local services are stopped", hint="%pilot up")
@@ -102,6 +133,11 @@ def connect(session: Session, choice: Choice) -> Client:
         NotAuthorizedError: If the server does not take it.
         TransportError: If it does not answer.
     """
+    with _connecting:
+        return _connect(session, choice)
+
+
+def _connect(session: Session, choice: Choice) -> Client:
     from pilothouse import aimm
 
     place, username, password = _place(session, choice)
@@ -173,6 +209,7 @@ def write_down(client: Client, action: Action, *, now: bool = False) -> None:
             },
         )
         known.append(record)
+        _written[action] = record.id
         with suppress(OSError):  # a full disk is no reason not to run
             book.remember(record)
 
@@ -204,6 +241,7 @@ def follow_action(session: Session, action: Action, out: str | None) -> object:
         unit="steps",
         out=out,
         interrupt=lambda text: ActionInterrupt(text, action),
+        is_listed=lambda: JobBook().has(_written.get(action, "")),
     )
 
 
@@ -317,5 +355,5 @@ def _follow(session: Session, handle: Any, out: str | None) -> object:  # noqa: 
     return follow_action(session, handle, out)
 
 
-KIND = JobKind(_look, _open, _follow)
+KIND = JobKind(_look, _open, _follow, lambda action: not action.is_over)
 """How actions of an earlier kernel are found again."""

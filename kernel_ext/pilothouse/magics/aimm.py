@@ -210,7 +210,8 @@ class AimmMagics(HouseMagics):
         """Show a live table of the instances, with what runs on them."""
         from pilothouse_widgets import InstanceTable
 
-        return InstanceTable(_aimm.connected(self.session))
+        client = _aimm.connected(self.session)
+        return InstanceTable(client, renew=lambda: _aimm.renewed(self.session, client))
 
     @subcommand("logout", example="logout")
     def _logout(self, args: Namespace) -> Page:

@@ -126,7 +126,7 @@ class Table {
     const ready = connection === "ready";
     say(this.title, this.get("title"));
     const lost = { lost: "Connection lost, trying again. What is shown is what was known last.",
-      closed: "The connection is closed. What is shown is what was known last." }[connection] ?? "";
+      closed: "The connection is closed. What is shown is what was known last; %aimm watch shows what is there now." }[connection] ?? "";
     say(this.lost, lost);
     say(this.trouble, this.get("trouble"));
     for (const one of [this.lost, this.trouble]) show(one, one.textContent !== "");
