@@ -139,7 +139,9 @@ def _found_inside(start: int, plain: str, known: Known) -> Iterator[Match]:
 def plainly(text: str, known: Known) -> Iterator[Match]:
     """Yield the secrets in a text of its own, without looking into base64."""
     yield from known.look(text)
-    yield from _shaped(text, (*KEYS, *SHAPES))
+    yield from _shaped(text, KEYS)
+    text = _without(text, list(_BLOB.finditer(text)))
+    yield from _shaped(text, SHAPES)
     lower = text.lower()
     if any(word in lower for word in WORDS):
         yield from assignments(text, is_source=False)
