@@ -17,15 +17,20 @@ _LONGEST: Final = 200
 _MOST: Final = 64
 
 
-def rows_of(steps: Iterable[StepReport]) -> list[dict[str, Any]]:
-    """Return a row for each step: text and numbers only."""
+def rows_of(steps: Iterable[StepReport], now: float) -> list[dict[str, Any]]:
+    """Return a row for each step: text and numbers only.
+
+    Args:
+        steps: How each is.
+        now: Seconds since the plan began.
+    """
     shown = list(steps)[:_MOST]
     names = {one.name for one in shown}
-    return [_row(one, names) for one in shown]
+    return [_row(one, names, now) for one in shown]
 
 
-def _row(one: StepReport, names: Container[str]) -> dict[str, Any]:
-    fraction, far = _how_far(one)
+def _row(one: StepReport, names: Container[str], now: float) -> dict[str, Any]:
+    fraction, far = _how_far(one, now)
     is_running = str(one.state) == "running"
     text = "" if str(one.state) == "done" else one.text
     return {
@@ -43,7 +48,7 @@ def _row(one: StepReport, names: Container[str]) -> dict[str, Any]:
     }
 
 
-def _how_far(one: StepReport) -> tuple[float | None, str]:
+def _how_far(one: StepReport, now: float) -> tuple[float | None, str]:
     """Return how far the remote work of a step is, as a part of 1 and in words."""
     if one.progress is None:
         return None, ""
@@ -58,7 +63,11 @@ def _how_far(one: StepReport) -> tuple[float | None, str]:
         parts.append(f"{words.count(report.done)} of {words.count(report.total)}")
     elif report.done:
         parts.append(f"{words.count(report.done)} so far")
-    if report.eta is not None and str(one.state) == "running":
-        parts.append(f"{words.duration(report.eta)} left")
-    parts += [part for part in (report.text, report.step) if part]
+    left = report.eta
+    if left is None and (left := getattr(one.progress, "left", None)) is not None:
+        spent = now - (one.start or 0.0)
+        fraction = fraction or round(spent / max(spent + left, 1e-3), 3)
+    if left is not None and str(one.state) == "running":
+        parts.append(f"{words.duration(left)} left")
+    parts += [p for p in (report.text, report.step) if p and p != report.state]
     return fraction, ", ".join(parts)

@@ -20,14 +20,14 @@ from .run_progress import Job, RunProgress
 __all__ = ["FlowView"]
 
 _COLOURS = {
-    "done": "#2f81f7",
-    "running": "#6b7f95",
+    "done": "#1a7f37",
+    "running": "#2f81f7",
     "failed": "#c2352b",
     "cancelled": "#9a6700",
     "detached": "#9a6700",
 }
 _INSTANT = 0.01
-_CELL = "padding:2px 12px 2px 0;vertical-align:middle"
+_CELL = "padding:2px 12px 2px 0;vertical-align:middle;text-align:left"
 
 
 class FlowView(RunProgress):
@@ -54,7 +54,7 @@ class FlowView(RunProgress):
         progress = self._job.progress
         with self._count_lock:
             self._now.update(
-                rows=rows_of(progress.steps),
+                rows=rows_of(progress.steps, progress.seconds),
                 now=round(progress.seconds, 2),
                 seconds=progress.seconds or None,
                 told=0.0,
@@ -82,7 +82,8 @@ class FlowView(RunProgress):
         body = "".join(_row_html(row, span) for row in self.rows)
         return (
             '<div style="overflow-x:auto"><table style="border-collapse:collapse;'
-            'width:100%;margin:6px 0;font-variant-numeric:tabular-nums">'
+            "table-layout:auto;width:100%;margin:6px 0;"
+            'font-variant-numeric:tabular-nums">'
             f"<tbody>{body}</tbody></table></div>"
         )
 
@@ -106,15 +107,16 @@ def _row_html(row: Mapping[str, Any], span: float) -> str:
         )
     needs = f"needs {', '.join(row['needs'])}" if row["needs"] else ""
     said = "; ".join(dict.fromkeys(filter(None, (row["title"], row["text"]))))
-    return (
-        f'<tr><td style="{_CELL};white-space:nowrap;color:{colour}">'
-        f"{SIGNS.get(state, '')} {escape(state)}</td>"
-        f'<td style="{_CELL};font-weight:600" title="{escape(needs)}">'
-        f"{escape(row['name'])}</td>"
-        f'<td style="{_CELL};opacity:.8">{escape(said)}</td>'
-        f'<td style="{_CELL};width:34%;min-width:120px"><div role="img" aria-label="'
+    word = "done before" if row["before"] else state
+    cells = (
+        f'<td style="{_CELL};white-space:nowrap;color:{colour}">'
+        f"{SIGNS.get(state, '')} {escape(word)}</td>",
+        f'<td style="{_CELL};width:50%;overflow-wrap:anywhere" title="{escape(needs)}">'
+        f"<strong>{escape(row['name'])}</strong><br>"
+        f'<span style="font-size:11px;opacity:.8">{escape(said)}</span></td>',
+        f'<td style="{_CELL};width:40%;min-width:120px"><div role="img" aria-label="'
         f'{escape(took or state)}" style="position:relative;height:12px;border-radius:'
-        f'3px;background:rgba(128,128,128,.2)">{block}</div></td>'
-        f'<td style="{_CELL};white-space:nowrap;text-align:right">{escape(took)}</td>'
-        "</tr>"
+        f'3px;background:rgba(128,128,128,.2)">{block}</div></td>',
+        f'<td style="{_CELL};white-space:nowrap;text-align:right">{escape(took)}</td>',
     )
+    return f"<tr>{''.join(cells)}</tr>"

@@ -45,6 +45,7 @@ class _Progress:
     done: float
     total: float | None
     step: str
+    left: float | None = None  # seconds, where its end is planned
 
 
 class _Followed:
@@ -64,7 +65,10 @@ class _Followed:
     @property
     def progress(self) -> _Progress:
         one = self._measurement
-        return _Progress(str(one.state), one.rows, None, one.trouble or str(one.state))
+        step = one.trouble or str(one.state)
+        _, left = one.remaining()
+        left = None if left is None or one.is_over else max(left, 0.0)
+        return _Progress(str(one.state), one.rows, None, step, left)
 
     def wait(self, timeout: float | None = None) -> bool:
         return self._measurement.wait(timeout)
@@ -139,6 +143,7 @@ def follow_measurement(
         quiet=quiet,
         interrupt=lambda text: MeasurementInterrupt(text, measurement),
         view=view,
+        is_listed=lambda: JobBook().has(measurement.token),
     )
 
 
