@@ -17,6 +17,13 @@ _SUBJECT = ["-subj", "/CN=localhost"]
 _NAMES = ["-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"]
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Who comes first to an environment may have to make it."""
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.timeout(900))
+
+
 @pytest.fixture(scope="session")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """A self-signed certificate for loopback, and its key."""

@@ -33,7 +33,7 @@ from pilothouse.mplane import model
 from pilothouse.mplane.tls import TlsState
 from waiting import until
 
-pytestmark = [pytest.mark.interop, pytest.mark.timeout(240)]
+pytestmark = pytest.mark.interop
 
 LOOPBACK_URI = "http://mplane.corvid.ch/registry/loopback"
 REGISTRY = Path(model.__file__).parent / "registries" / "loopback.json"

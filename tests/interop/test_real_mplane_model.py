@@ -18,7 +18,7 @@ import pytest
 from interop.environments import MPLANE, MPLANE_38, MPLANE_MODEL, BuildError
 from pilothouse.mplane import model
 
-pytestmark = [pytest.mark.interop, pytest.mark.timeout(240)]
+pytestmark = pytest.mark.interop
 
 ORACLE = Path(__file__).parent / "peers" / "mplane_oracle.py"
 REGISTRIES = Path(model.__file__).parent / "registries"

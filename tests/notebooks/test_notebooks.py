@@ -21,7 +21,12 @@ pytestmark = [
 
 @pytest.fixture(scope="module")
 def env(jupyter_home):
-    return jupyter_home("notebooks")
+    """A home in which no progress is shown: whether it is depends on the machine."""
+    made = jupyter_home("notebooks")
+    profile = Path(made["IPYTHONDIR"]) / "profile_default"
+    profile.mkdir()
+    (profile / "ipython_config.py").write_text('c.Pilothouse.progress = "off"\n')
+    return made
 
 
 def secrets_of_services(env: dict[str, str]) -> list[str]:
