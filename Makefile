@@ -4,9 +4,11 @@
 #   make test    format, lint, types, and every test there is
 #   make lint    the first three of those
 #   make bench   pilothouse against its peers in one run; prints ratios, writes bench.json
+#   make soak    all views live for MINUTES=20: memory, threads, messages; not in make test
 #   make clean   stop the local services, remove what the others have made
 
 PYTHON ?= python3
+MINUTES ?= 20
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
@@ -36,6 +38,9 @@ lint: $(STAMP)
 
 bench: $(STAMP)
 	$(BIN)/python tests/bench/run.py
+
+soak: $(STAMP) system
+	$(BIN)/python tests/soak/run.py $(MINUTES)
 
 clean:
 	-[ ! -x $(BIN)/pilothouse ] || $(BIN)/pilothouse down
