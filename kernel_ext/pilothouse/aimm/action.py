@@ -17,6 +17,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
 
+from pilothouse import waits
 from pilothouse.errors import AnswerTimeoutError
 
 from .answer import Answer
@@ -79,7 +80,7 @@ class Action:
         self._watch = watch
         self._cancel = cancel
         self._can_cancel = can_cancel
-        self._over = threading.Event()
+        self._over = waits.Event()
         self._value: Any = None
         self._error: BaseException | None = None
         self._callbacks: list[Callable[[Action], object]] = []

@@ -12,6 +12,8 @@ import threading
 from collections.abc import Callable
 from typing import Any, Final
 
+from pilothouse import waits
+
 __all__ = ["Answer"]
 
 _LOG = logging.getLogger(__name__)
@@ -27,7 +29,7 @@ class Answer:
         self._is_done = False
         self._value: Any = None
         self._error: BaseException | None = None
-        self._waiter: threading.Event | None = None
+        self._waiter: waits.Event | None = None
         self._callbacks: list[Callable[[Answer], object]] | None = None
 
     def done(self) -> bool:
@@ -76,7 +78,7 @@ class Answer:
             if self._is_done:
                 return True
             if self._waiter is None:
-                self._waiter = threading.Event()
+                self._waiter = waits.Event()
         return self._waiter.wait(timeout)
 
     def _settle(self, value: Any, error: BaseException | None) -> bool:  # noqa: ANN401

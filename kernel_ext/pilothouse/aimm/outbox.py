@@ -13,6 +13,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
+from pilothouse import waits
+
 __all__ = ["Entry", "Outbox"]
 
 _CLOSELY_SECONDS: Final = 0.0002
@@ -48,7 +50,7 @@ class Outbox:
         self._entries: list[Entry] = []
         self._size = 0
         self._last = 0.0
-        self._wanted = threading.Event()
+        self._wanted = waits.Event()
         self._thread: threading.Thread | None = None
         self._is_closed = False
 

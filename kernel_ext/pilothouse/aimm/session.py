@@ -21,7 +21,7 @@ from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from pilothouse import errors
+from pilothouse import errors, waits
 from pilothouse.aimm import juggler
 from pilothouse.aimm.json_text import size_of
 from pilothouse.secrets import Secret
@@ -124,11 +124,11 @@ class Session:
         self._orphans: list[Pending] = []
         self._unsent: list[_Asked] = []
         self._outbox = Outbox(self._flush)
-        self._changed = threading.Condition()
+        self._changed = waits.Condition()
         self._machine_lock = threading.Lock()
         self._frame_lock = threading.Lock()
         self._message_lock = threading.Lock()
-        self._lost = threading.Event()
+        self._lost = waits.Event()
         self._listeners: list[Callable[[State], object]] = []
         self._failure: errors.PilothouseError | None = None
         self.state = SessionState.CONNECTING

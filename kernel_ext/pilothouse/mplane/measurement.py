@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import threading
 import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import suppress
@@ -19,6 +18,7 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any, Protocol
 
+from pilothouse import waits
 from pilothouse.errors import AnswerTimeoutError, NotFoundError, RemoteError
 from pilothouse.mplane import model
 from pilothouse.mplane.model import clock
@@ -118,7 +118,7 @@ class Measurement:
         self.outcome = ""
         self.trouble = ""
         self._courier = courier
-        self._changed = threading.Condition(threading.RLock())
+        self._changed = waits.Condition()
         self._gathered = Gathered(statement, is_repeated=self.scope.is_repeated())
         self._final: MeasurementState | None = None
         self._error: RemoteError | None = None

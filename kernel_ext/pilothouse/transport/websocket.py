@@ -24,7 +24,7 @@ from typing import Any, Literal, Self, cast
 
 import websocket
 
-from pilothouse import errors
+from pilothouse import errors, waits
 
 from .endpoint import Endpoint
 from .frames import BINARY, CLOSE, MORE, PING, TEXT, FrameReader, masked
@@ -127,8 +127,8 @@ class Socket:
         self.connections = 0
         self.answer_headers: Mapping[str, str] = {}
         self._queue: deque[str] = deque()
-        self._changed = threading.Condition()
-        self._closing = threading.Event()
+        self._changed = waits.Condition()
+        self._closing = waits.Event()
         self._send_lock = threading.RLock()
         # OpenSSL allows no read beside a write on one connection; sockets do.
         self._read_lock = self._send_lock if endpoint.is_secure else threading.RLock()

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any, Self
 
+from pilothouse import waits
 from pilothouse.errors import ServiceError
 from pilothouse.mplane import configuration, model
 from pilothouse.mplane.configuration import ClientListen
@@ -69,7 +70,7 @@ class HttpListenerClient(BaseClient):
         found = settings.client
         self.paths = found if isinstance(found, ClientListen) else ClientListen()
         self._waiting: dict[str, list[Message]] = {}
-        self._registered = threading.Condition()
+        self._registered = waits.Condition()
         self._registrations = 0
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None

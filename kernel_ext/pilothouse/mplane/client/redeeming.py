@@ -12,6 +12,8 @@ import threading
 import time
 from collections.abc import Callable
 
+from pilothouse import waits
+
 __all__ = ["Pace", "Redeemer"]
 
 log = logging.getLogger(__name__)
@@ -83,7 +85,7 @@ class Redeemer:
 
     def __init__(self, redeem: Callable[[str], float | None]) -> None:
         self._redeem = redeem
-        self._changed = threading.Condition()
+        self._changed = waits.Condition()
         self._count = itertools.count()
         self._heap: list[tuple[float, int, str]] = []
         self._due: dict[str, float] = {}
