@@ -2,9 +2,9 @@
 
 ``python map_work.py WHO WORK COUNT [URL SECRET]``, in the contestant's environment.
 ``first`` counts the start of what it needs (pool, cluster, upload) but no imports,
-``again`` is the same map once more, unless the first took too long for that; both in
-seconds. ``peak`` is the most memory that this process had, ``grown`` how much of it
-came with the map, in MB.
+``again`` is the same map once more, unless the first took long; both in seconds.
+``peak`` is the most memory that this process had, ``grown`` how much of it came with
+the map, in MB.
 
 The works: ``tiny`` adds one to each of COUNT numbers, ``busy`` has COUNT items of 50 ms
 of CPU, ``large`` takes COUNT items of 20 MB, made one after another, and gives as much
@@ -22,7 +22,7 @@ import zlib
 from random import Random
 
 WORKERS = 2
-TOO_LONG_S = 20
+TOO_LONG_S = 2
 LARGE_BYTES = 20_000_000
 
 
