@@ -468,8 +468,12 @@ def _silent(task: Task, state: str) -> str:
 def _parameters(function: Callable[..., Any]) -> list[str]:
     """Return the names of the parameters that a function cannot be called without."""
     named = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    try:
+        parameters = inspect.signature(function).parameters
+    except ValueError:  # some builtins do not tell
+        return []
     return [
         name
-        for name, parameter in inspect.signature(function).parameters.items()
+        for name, parameter in parameters.items()
         if parameter.kind in named and parameter.default is inspect.Parameter.empty
     ]

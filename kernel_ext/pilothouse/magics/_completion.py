@@ -11,6 +11,7 @@ import builtins
 import importlib
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from contextvars import ContextVar
 from typing import TYPE_CHECKING
 
 from IPython.core.completer import SimpleCompletion
@@ -19,6 +20,7 @@ from . import MAGICS
 from ._arguments import Command, Option, Subcommand
 from ._files import FILE, FOLDER, file_names
 from ._fixed_names import fixed_names
+from ._flow_names import step_names
 from ._line import Word, split
 from ._names import Name
 from ._readers import Reader
@@ -28,8 +30,10 @@ if TYPE_CHECKING:
 
     from ._session import Session
 
-__all__ = ["complete"]
+__all__ = ["complete", "complete_step"]
 
+_STEPS: ContextVar[tuple[str, ...]] = ContextVar("pilothouse_steps", default=())
+_STEP = "step of this plan"
 _LONGEST_TYPE = 60
 _QUOTES = "'\""
 _BRACKETS = "{["
@@ -44,14 +48,42 @@ _NO_DATA = {
 }
 
 
-def complete(session: Session, magic: str, text: str) -> SimpleMatcherResult:
+def complete(
+    session: Session, magic: str, text: str, *, plan: str = ""
+) -> SimpleMatcherResult:
     """Return what may stand at the end of ``text``.
 
     Args:
         session: Whose names and objects to offer.
         magic: The magic's name.
         text: The line after it, up to the cursor.
+        plan: The cell, when the line is a step of a plan: its names are offered, too.
     """
+    token = _STEPS.set(tuple(step_names(plan)))
+    try:
+        return _complete(session, magic, text)
+    finally:
+        _STEPS.reset(token)
+
+
+def complete_step(plan: str, line: str) -> SimpleMatcherResult:
+    """Return the names of a plan's steps that may end a line of Python, among others.
+
+    Args:
+        plan: The cell.
+        line: The line, up to the cursor.
+    """
+    found = _LAST_NAME.search(line)
+    fragment = "" if found is None else found[0]
+    completions = [
+        SimpleCompletion(text=name, type=_STEP)
+        for name in step_names(plan)
+        if fragment and name.startswith(fragment) and name != fragment
+    ]
+    return {"completions": completions, "matched_fragment": fragment}
+
+
+def _complete(session: Session, magic: str, text: str) -> SimpleMatcherResult:
     before, current = _at_cursor(text)
     fragment = current.lstrip(_QUOTES)
     value = _value_of(fragment)
@@ -228,6 +260,7 @@ def _objects(session: Session, wanted: str) -> Iterator[tuple[str, str]]:
             continue
         if not wanted or kind.lower() == wanted:
             yield name, f"{kind} in this notebook"
+    yield from _steps(session)
 
 
 def _functions(session: Session) -> Iterator[tuple[str, str]]:
@@ -235,3 +268,10 @@ def _functions(session: Session) -> Iterator[tuple[str, str]]:
     for name, value in list(session.shell.user_ns.items()):
         if name[:1] != "_" and name not in hidden and callable(value):
             yield name, f"{type(value).__name__} in this notebook"
+    yield from _steps(session)
+
+
+def _steps(session: Session) -> Iterator[tuple[str, str]]:
+    """Yield the names that the steps of the plan will bind."""
+    known = session.shell.user_ns
+    return ((name, _STEP) for name in _STEPS.get() if name not in known)

@@ -28,6 +28,8 @@ __all__ = ["Thin", "load", "unload"]
 _PACKAGE = "pilothouse."
 _LEAD = r"^\s*(?:(?:[^%'\"#]|'[^']*'|\"[^\"]*\")*=\s*)?"  # as in d["k"] =
 _LINE = re.compile(_LEAD + r"%(?P<name>\w+)\s+(?P<rest>.*)$")
+_STEP = re.compile(_LEAD + r"%%?(?P<name>\w+)\s+(?P<rest>.*)$")
+_PLAN = re.compile(r"%%pilot\s+flow\b")
 _CELL = re.compile(r"^%%(?P<name>\w+)\s+(?P<rest>.*)$")
 _EMPTY_CELL = re.compile(r"%%(\w+)(?!\w*\?)")
 
@@ -157,14 +159,20 @@ def _matcher_of(
     def pilothouse_matcher(context: CompletionContext) -> SimpleMatcherResult:
         """Complete the words of our magics; says nothing about other lines."""
         line = context.text_until_cursor
-        found = _LINE.match(line)
+        is_plan = context.cursor_line > 0 and _PLAN.match(context.full_text)
+        found = (_STEP if is_plan else _LINE).match(line)
         if found is None and context.cursor_line == 0:
             found = _CELL.match(line)
+        plan = context.full_text if is_plan else ""
         if found is None or found["name"] not in MAGICS:
-            return {"completions": []}
+            if not plan:
+                return {"completions": []}
+            from ._completion import complete_step
+
+            return complete_step(plan, line)
         from ._completion import complete
 
-        return complete(session, found["name"], found["rest"])
+        return complete(session, found["name"], found["rest"], plan=plan)
 
     matcher: Callable[[CompletionContext], SimpleMatcherResult] = pilothouse_matcher
     return matcher

@@ -48,6 +48,9 @@ def fixed_names(session: Session, kind: str) -> Sequence[Name]:
         return [Name(f"{name}=", "then its number") for name in SERVICES]
     if kind == "dask":
         return [Name("local", "a Dask cluster on this machine")]
+    if kind == "plan":
+        plans = session.kept("flow")
+        return [] if plans is None else [Name(n, "a plan") for n in plans.ran]
     if kind == "job":
         from pilothouse.jobs import JobBook
 

@@ -21,12 +21,11 @@ from pilothouse.flow import names
 
 from . import MAGICS
 
-__all__ = ["MagicPiece", "Piece", "PythonPiece", "pieces", "step_names"]
+__all__ = ["MagicPiece", "Piece", "PythonPiece", "pieces"]
 
 _MAGIC = re.compile(
     r"^(?:(?P<name>[^\W\d]\w*)\s*=\s*)?(?P<mark>%%?)(?P<magic>\w+)(?P<rest>.*)$"
 )
-_ASSIGNED = re.compile(r"^([^\W\d]\w*)(?:\s*:[^=\n]*)?\s*=(?!=)", re.MULTILINE)
 _ASIDES = (
     ast.Import,
     ast.ImportFrom,
@@ -109,11 +108,6 @@ def pieces(cell: str) -> list[Piece]:
     if not found:
         raise LineError("the cell has no steps", hint="name = %magic ..., or Python")
     return found
-
-
-def step_names(cell: str) -> list[str]:
-    """Return the names that a cell binds, as far as a half-written one tells."""
-    return list(dict.fromkeys(_ASSIGNED.findall(cell)))
 
 
 def _magics(lines: list[str]) -> tuple[dict[int, MagicPiece], list[str]]:

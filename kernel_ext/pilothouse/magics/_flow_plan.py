@@ -252,11 +252,11 @@ class _Noting(Scope):
         return _Later()
 
     def evaluate(self, expression: str) -> object:
-        self.asked += 1
         try:
             self.used |= names.of_expression(expression)
         except SyntaxError as exc:
             raise LineError(f"{expression.strip()!r}: {exc.msg}") from exc
+        self.asked += 1
         return _Later()
 
 
