@@ -64,10 +64,16 @@ def _how_far(one: StepReport, now: float) -> tuple[float | None, str]:
     elif report.done:
         parts.append(f"{words.count(report.done)} so far")
     left = report.eta
-    if left is None and (left := getattr(one.progress, "left", None)) is not None:
-        spent = now - (one.start or 0.0)
-        fraction = fraction or round(spent / max(spent + left, 1e-3), 3)
+    if left is None:
+        left = _seconds(getattr(one.progress, "left", None))
+        if left is not None:
+            spent = now - (one.start or 0.0)
+            fraction = fraction or round(spent / max(spent + left, 1e-3), 3)
     if left is not None and str(one.state) == "running":
         parts.append(f"{words.duration(left)} left")
     parts += [p for p in (report.text, report.step) if p and p != report.state]
     return fraction, ", ".join(parts)
+
+
+def _seconds(value: object) -> float | None:
+    return float(value) if isinstance(value, int | float) else None
