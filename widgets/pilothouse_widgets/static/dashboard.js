@@ -3,7 +3,7 @@
 import { Board } from "./board.js";
 import { button, h, perFrame, say, show } from "./dom.js";
 import { Events } from "./events.js";
-import { clock, duration, plural } from "./format.js";
+import { clock, plural } from "./format.js";
 import { openRows, rowsOf } from "./rows.js";
 import { makeRoot } from "./theme.js";
 import { Rows, Tile, ago, engineRow, instanceRow, measurementRow, runRow, serviceCard } from "./tiles.js";
@@ -248,10 +248,11 @@ class Page {
       some(this.board.head("measurements").running, "measurement", "under way"),
     ];
     say(this.sum, counted.filter(Boolean).join(" · "));
-    this.live.dataset.tone = silent ? "warn" : "ok";
+    const away = all.filter((row) => row.state === "down" || row.state === "refused").length;
+    this.live.dataset.tone = silent || away ? "warn" : "ok";
     say(this.live.lastChild, silent
-      ? `last seen ${this.board.now ? clock(this.board.now) : "never"}${Number.isFinite(silence) ? `, ${duration(Math.floor(silence))} ago` : ""}`
-      : "live");
+      ? `last seen ${this.board.now ? clock(this.board.now) : "never"}${Number.isFinite(silence) ? `, ${ago(silence)}` : ""}`
+      : away ? (away === all.length ? "no service answers" : `${plural(away, "service")} away`) : "live");
     this.root.classList.toggle("ph-silent", silent);
     this.root.dataset.up = up;
   }

@@ -135,11 +135,13 @@ export function instanceRow(open) {
   const figure = makeFigure();
   const { el, button } = makeRow([who.el, track.el, figure.el], open);
   const draw = (row) => {
-    say(who.name, `${row.id}`);
+    say(who.name, `${row.id} · ${row.type}`);
     const word = row.progress.replaceAll("_", " ");
     const tone = WORK[row.progress] ?? (row.runs ? "run" : "idle");
     who.state.draw(tone, row.call ? `${row.call} ${word}` : "idle");
-    say(who.more, row.error || row.type);
+    const bytes = row.size === null ? "" : quantity(row.size, "B");
+    const waiting = row.waiting ? `${count(row.waiting)} more waiting` : "";
+    say(who.more, row.error || [row.runs ? "" : bytes, row.words, waiting].filter(Boolean).join(" · "));
     who.more.classList.toggle("ph-bad", Boolean(row.error));
     const fraction = row.total ? Math.min(row.done / row.total, 1) : null;
     show(track.el, row.runs);
@@ -147,7 +149,7 @@ export function instanceRow(open) {
     track.draw(fraction, row.runs);
     const part = row.total === 1 || !row.total ? "" : `${count(row.done)} of ${count(row.total)}`;
     say(figure.value, row.runs ? (fraction === null ? "" : `${Math.floor(fraction * 100)} %`) : "");
-    say(figure.below, row.runs ? part || row.words : row.size === null ? "" : quantity(row.size, "B"));
+    say(figure.below, row.runs ? part : "");
   };
   return { el, button, draw };
 }
