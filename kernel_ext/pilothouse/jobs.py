@@ -202,6 +202,10 @@ class JobBook:
             f"{problem} {job_id!r}", hint="%pilot jobs shows what is out there"
         )
 
+    def has(self, job_id: str) -> bool:
+        """Tell whether a job of this whole id is written down."""
+        return any(record.id == job_id for record in self.records())
+
     def records(self, kind: str | None = None) -> list[JobRecord]:
         """Return the jobs, the oldest first; of one kind, or of all."""
         found = [one for one in self._read() if isinstance(one, JobRecord)]

@@ -210,6 +210,12 @@ class Run:
         return self._site is not None
 
     @property
+    def may_go_on(self) -> bool:
+        """Whether the service may have it still, although it was cancelled here."""
+        is_there = self._site is not None and not self._confirmed
+        return self.state is State.CANCELLED and is_there
+
+    @property
     def can_resume(self) -> bool:
         """Whether the service keeps its results if this process ends."""
         return self._site is not None and self._site.cloud.can_resume

@@ -92,6 +92,7 @@ class ScoreJob:
         unsent: Records that were never sent, since the process that had them ended;
             None if nobody can tell how many.
         is_elsewhere: Whether it failed since another process takes its outputs.
+        is_confirmed: Whether the engine has confirmed a cancel: nothing is left there.
     """
 
     def __init__(
@@ -121,6 +122,7 @@ class ScoreJob:
         self.sent = self.in_doubt = self.received = self.refused = self.dropped = 0
         self.unsent: int | None = 0
         self.is_elsewhere = False
+        self.is_confirmed = False
         self.watch = watch
         self.failure: BaseException | None = None
         self._as_frame = True if as_frame is None and is_frame(data) else as_frame
@@ -161,6 +163,8 @@ class ScoreJob:
         """Whether there may be more of it at the engine than this handle has got."""
         if self.state == "failed":
             return self.is_elsewhere or isinstance(self.failure, TransportError)
+        if self.state == "cancelled":
+            return not self.is_confirmed and not self.plan.is_roundtrip
         return self.state in ("running", "detached")
 
     # -- the four verbs ---------------------------------------------------------------
@@ -206,6 +210,7 @@ class ScoreJob:
         """
         if self.state == "running":
             confirmed = self._flow.drain(CANCEL_SECONDS)
+            self.is_confirmed = confirmed
             self._end("cancelled", lambda: self._cancelled(confirmed))
             self._flow.cut()
         return self.outcome

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pilothouse.fastmap import Run
     from pilothouse.fastmap.wire.answers import RunInfo
 
-__all__ = ["KIND", "MapInterrupt", "done_of", "follow_run", "write_down"]
+__all__ = ["KIND", "MapInterrupt", "done_of", "follow_run", "sent_of", "write_down"]
 
 _ARRIVAL_SECONDS = 30.0
 _OVER = ("done", "failed", "cancelled")
@@ -57,7 +57,7 @@ def write_down(run: Run, url: str) -> None:
         book.remember(record)
 
     def changed(_run: object = None) -> None:
-        if str(run.state) in _OVER:
+        if str(run.state) in _OVER and not run.may_go_on:
             book.forget(record.key)
 
     run.on_change(changed)
@@ -90,6 +90,7 @@ def follow_run(
             quiet=quiet,
             interrupt=lambda text: MapInterrupt(text, run),
             view=view,
+            is_listed=lambda: JobBook().has(run.run_id),
         )
     finally:
         _warn(session, run)
@@ -115,6 +116,16 @@ def done_of(info: RunInfo) -> int:
     return sum(batch.count for batch in info.batches if batch.state == "done")
 
 
+def sent_of(info: RunInfo) -> int:
+    """Return how many items of a run have come to the service."""
+    count = end = 0
+    for batch in sorted(info.batches, key=lambda each: each.index):
+        stop = batch.index + batch.count
+        count += max(0, stop - max(batch.index, end))
+        end = max(end, stop)
+    return count
+
+
 def _look(session: Session, record: JobRecord) -> str:
     mine = _mine(session, record)
     if mine is not None:
@@ -124,7 +135,11 @@ def _look(session: Session, record: JobRecord) -> str:
         if each.run_id == record.id:
             total = record.details.get("total")
             of = f" of {total:,}" if isinstance(total, int) else ""
-            return f"{each.state}, {done_of(each):,}{of} items"
+            told = f"{each.state}, {done_of(each):,}{of} items"
+            sent = sent_of(each)
+            if isinstance(total, int) and sent < total:
+                told += f"; only {sent:,} of them have come to the service"
+            return told
     age = dt.datetime.now(dt.UTC) - record.created
     if age.total_seconds() < _ARRIVAL_SECONDS:
         return "on its way to the service"
@@ -160,6 +175,7 @@ def _cross_out_later(run: Run, record: JobRecord) -> None:
 
     def changed(_run: object = None) -> None:
         may_be_there = isinstance(run.failure, TransportError)
+        may_be_there = may_be_there or run.may_go_on
         if str(run.state) in _OVER and not may_be_there:
             JobBook().forget(record.key)
 
@@ -179,5 +195,5 @@ def _follow(session: Session, handle: Any, out: str | None) -> object:  # noqa: 
         return handle.partial()
 
 
-KIND = JobKind(_look, _open, _follow)
+KIND = JobKind(_look, _open, _follow, lambda run: run.may_go_on)
 """How Fastmap runs of an earlier kernel are found again."""

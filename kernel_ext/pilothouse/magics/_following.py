@@ -22,8 +22,10 @@ from ._waiting import INSTEAD
 if TYPE_CHECKING:
     from ._session import Session
 
-__all__ = ["PARTIAL", "Job", "follow", "keep_partial"]
+__all__ = ["LISTED", "PARTIAL", "Job", "follow", "keep_partial"]
 
+LISTED = "%pilot jobs shows what became of it"
+"""How to look later."""
 PARTIAL = "_partial"
 """The name that an interrupted job's results are bound to when none was given."""
 
@@ -71,6 +73,7 @@ def follow(
     interrupt: Callable[[str], KeyboardInterrupt] = KeyboardInterrupt,
     view: Callable[[], Any] | None = None,
     patience: float | None = None,
+    is_listed: Callable[[], bool] = bool,
 ) -> Any:  # noqa: ANN401  whatever the work gives
     """Wait for a job, show its progress, and return its result.
 
@@ -88,6 +91,7 @@ def follow(
             `RunProgress` by default.
         patience: How long the work may last, in seconds, before it is shown; a
             moment by default.
+        is_listed: Tells whether ``%pilot jobs`` shows it, when it was interrupted.
 
     Raises:
         KeyboardInterrupt: If interrupted; it says whether the cancel was confirmed.
@@ -105,7 +109,7 @@ def follow(
                 shown.show()
         result = job.result()
     except KeyboardInterrupt:
-        error = interrupt(_interrupted(session, job, out))
+        error = interrupt(_interrupted(session, job, out, is_listed))
         make_brief(error)
         shown.end()
         raise error from None
@@ -267,12 +271,16 @@ class _Text:
 # -- the interrupt ------------------------------------------------------------------
 
 
-def _interrupted(session: Session, job: Job, out: str | None) -> str:
+def _interrupted(
+    session: Session, job: Job, out: str | None, is_listed: Callable[[], bool]
+) -> str:
     """Cancel a job, keep what came back, and tell what became of it."""
     try:
         said = _cancel(job, session.options.interrupt_timeout)
     except KeyboardInterrupt:  # a second one: leave it to the remote end
         said = _detach(job)
+    if is_listed() and LISTED not in said:
+        said = f"{said}; {LISTED}"
     name = keep_partial(session, job, out or PARTIAL)
     if not _has_something(session.shell.user_ns[name]):
         return said
@@ -289,7 +297,7 @@ def _detach(job: Job) -> str:
         said = _bounded(job.detach, _DETACH_SECONDS)
     except KeyboardInterrupt:
         said = ""
-    said = said or "it may still run, %pilot jobs shows it"
+    said = said or f"it may still run, {LISTED}"
     return f"interrupted twice: the cancel was not confirmed; {said}"
 
 

@@ -21,6 +21,7 @@ from pilothouse.errors import (
 )
 from pilothouse.jobs import JobBook, JobRecord
 
+from ._following import LISTED
 from ._names import Name
 from ._show import Table
 from ._waiting import show_while
@@ -67,6 +68,10 @@ class Handle(Protocol):
         """Leave it to the remote end."""
 
 
+def _is_gone(_handle: object) -> bool:
+    return False
+
+
 @dataclass(frozen=True, slots=True)
 class JobKind:
     """How jobs of one kind are found again.
@@ -76,6 +81,8 @@ class JobKind:
         open: Returns a handle of the job; it may begin to fetch results.
         follow: Waits for a handle, showing its progress, and returns the result; given
             the name that partial results are bound to, or ``None``.
+        goes_on: Tells of a handle that was cancelled whether the work may go on all the
+            same: its service has not confirmed the end.
 
     All of them raise `NotFoundError` when the service knows the job no more, another
     `RemoteError` when it refuses, `TransportError` when it does not answer.
@@ -84,6 +91,7 @@ class JobKind:
     look: Callable[[Session, JobRecord], str]
     open: Callable[[Session, JobRecord], Handle]
     follow: Callable[[Session, Any, str | None], object]
+    goes_on: Callable[[Any], bool] = _is_gone
 
 
 def listing(session: Session, book: JobBook) -> Table:
@@ -143,7 +151,7 @@ def attach(
 
 
 def stop(session: Session, book: JobBook, job_id: str) -> str:
-    """Stop a job and cross it out; return what its service said.
+    """Stop a job; return what its service said, and cross it out if that was the end.
 
     Raises:
         NotFoundError: If there is no such job, here or at its service.
@@ -151,15 +159,20 @@ def stop(session: Session, book: JobBook, job_id: str) -> str:
     """
     record = book.get(job_id)
     kind = _kind(record)
+
+    def end() -> tuple[str, bool]:
+        handle = kind.open(session, record)
+        return handle.cancel(), kind.goes_on(handle)
+
     try:
-        said = show_while(
-            session,
-            f"stopping {record.label or record.id}",
-            lambda: kind.open(session, record).cancel(),
+        said, goes_on = show_while(
+            session, f"stopping {record.label or record.id}", end
         )
     except NotFoundError:
         book.forget(record.key)
         raise
+    if goes_on:
+        return f"{said}; {LISTED}"
     book.forget(record.key)
     return said
 

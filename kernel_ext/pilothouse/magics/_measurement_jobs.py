@@ -85,5 +85,5 @@ def _follow(session: Session, handle: Any, out: str | None) -> object:  # noqa: 
     return follow_measurement(session, handle, out=out)
 
 
-KIND = JobKind(_look, _open, _follow)
+KIND = JobKind(_look, _open, _follow, lambda one: not one.is_over)
 """How measurements of an earlier kernel are found again."""

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = ["KIND", "follow_score", "submit"]
 
+_TIDY_SECONDS = 2.0
 _ours: WeakValueDictionary[str, ScoreJob] = WeakValueDictionary()
 """The scores that this kernel takes care of, by the id of their record."""
 
@@ -81,17 +82,18 @@ def follow_score(session: Session, job: ScoreJob, out: str | None) -> object:
     """
     from pilothouse.fastscore.score import RejectedWarning, ScoreInterrupt
 
-    try:
-        with showing(RejectedWarning):
-            return follow(
-                session,
-                job,
-                label=f"scoring on {job.engine.name}",
-                out=out,
-                interrupt=lambda text: ScoreInterrupt(text, job),
-            )
-    finally:
-        job.join(2.0)
+    ids = [key for key, one in _ours.items() if one is job]
+    with showing(RejectedWarning):
+        result = follow(
+            session,
+            job,
+            label=f"scoring on {job.engine.name}",
+            out=out,
+            interrupt=lambda text: ScoreInterrupt(text, job),
+            is_listed=lambda: any(map(JobBook().has, ids)),
+        )
+    job.join(_TIDY_SECONDS)
+    return result
 
 
 def _crossing_out(record: JobRecord) -> Callable[[Progress], object]:
@@ -158,5 +160,5 @@ def _follow(session: Session, handle: Any, out: str | None) -> object:  # noqa: 
     return follow_score(session, handle, out)
 
 
-KIND = JobKind(_look, _open, _follow)
+KIND = JobKind(_look, _open, _follow, lambda job: job.can_be_taken_up)
 """How scores of an earlier kernel are found again."""

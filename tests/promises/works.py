@@ -1,0 +1,197 @@
+"""The four kinds of remote work, each as a line that any test of a promise can run.
+
+Each takes a moment for a step, and leaves a file for each step that it has
+begun, so that a test knows when it is under way and whether it has ended.
+"""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+from pathlib import Path
+
+from magics.kernels import DEADLINE
+from waiting import until
+
+__all__ = [
+    "KINDS",
+    "WORKS",
+    "Work",
+    "begun",
+    "error_of",
+    "fresh",
+    "install",
+    "job_of",
+    "prepare",
+    "steps",
+]
+
+CONNECT = """%load_ext pilothouse
+%fastscore connect
+%fastmap connect --policy CLOUD
+%aimm connect
+%mplane getcap
+import pathlib, threading
+"""
+FUNCTION = """def slow(n):
+    import pathlib, time
+    pathlib.Path(seen, str(n)).touch()
+    time.sleep(0.05)
+    return n * 10
+"""
+MODEL = """%%model promised
+import pathlib, time
+
+def action(record):
+    seen, n = record
+    pathlib.Path(seen, str(n)).touch()
+    time.sleep(0.02)
+    yield n * 10
+"""
+PIPELINE = """%engine reset
+%engine load promised
+%engine attach rest-chunked: 0
+%engine attach rest-chunked: 1
+"""
+PLUGIN = """%%aimm plugin promised
+import pathlib, pickle, time
+from aimm import plugins
+
+@plugins.instantiate("promised.Slow")
+def make():
+    return 0
+
+@plugins.fit(["promised.Slow"], state_cb_arg_name="report")
+def fit(model, seen, n, *, report):
+    for step in range(n):
+        report({"step": step + 1, "steps": n})
+        pathlib.Path(seen, str(step)).touch()
+        time.sleep(0.05)
+    return model + n
+
+@plugins.predict(["promised.Slow"])
+def predict(model):
+    return model
+
+plugins.serialize(["promised.Slow"])(pickle.dumps)
+plugins.deserialize(["promised.Slow"])(pickle.loads)
+"""
+
+
+@dataclass(frozen=True)
+class Work:
+    """One kind of work.
+
+    Attributes:
+        line: Begins it; takes the number of steps.
+        listed: How ``%pilot jobs`` calls it.
+        error: What an interrupt raises.
+        confirmed: What it says when the peer has confirmed the end.
+        kept: How many of its steps were kept, of the name ``kept``.
+        value: What shows its result, of the name ``found``; takes the steps.
+        expected: That value, as text.
+    """
+
+    line: str
+    listed: str
+    error: str
+    confirmed: str
+    kept: str
+    value: str
+    expected: str
+
+
+WORKS = {
+    "fastscore": Work(
+        "%engine score {{[(seen, n) for n in range({n})]}}",
+        "score of {n} records on engine-1",
+        "ScoreInterrupt",
+        "engine-1 has confirmed that nothing is left",
+        "len(kept)",
+        "found == [x * 10 for x in range({n})]",
+        "True",
+    ),
+    "fastmap": Work(
+        "%fastmap slow {{list(range({n}))}}",
+        "slow over {n} items",
+        "MapInterrupt",
+        "the service has confirmed the end",
+        "len(kept)",
+        "found == [x * 10 for x in range({n})]",
+        "True",
+    ),
+    "aimm": Work(
+        "%aimm fit m seen {n}",
+        "fit of instance",
+        "ActionInterrupt",
+        "fit is cancelled, the server confirmed it",
+        "kept['step']",
+        "got = %aimm predict found\ngot % {n}",
+        "0",
+    ),
+    "mplane": Work(
+        "%mplane runcap tcp-4 promised-{n} --set destination.ip4=127.0.0.1 "
+        'destination.port={{port}} --when "now + {n}s / 1s"',
+        "promised-{n}",
+        "MeasurementInterrupt",
+        "interrupted: the component confirmed",
+        "len(kept.to_frame())",
+        "len(found.to_frame()) >= {n}",
+        "True",
+    ),
+}
+KINDS = tuple(WORKS)
+
+
+def prepare(kernel, services):
+    """Connect a kernel to all four services; make what does not stay with them."""
+    kernel.result(CONNECT)
+    port = int(services.told["fastscore"]["url"].rpartition(":")[2])
+    kernel.result(f"port = {port}")
+    kernel.result(FUNCTION)
+
+
+def install(kernel):
+    """Make the model and the instance, which stay with the services."""
+    kernel.result(MODEL)
+    kernel.result(PIPELINE)
+    kernel.result(
+        "c = %fastscore connect local\nc.lookup('engine').wait_for('RUNNING')"
+    )
+    kernel.result(PLUGIN)
+    kernel.result("m = %aimm create promised.Slow")
+
+
+def fresh(kernel, home: Path) -> Path:
+    """Return a folder for the steps of the next work of a kernel."""
+    seen = home / f"seen-{uuid.uuid4().hex[:8]}"
+    seen.mkdir()
+    kernel.result(f"seen = {str(seen)!r}")
+    return seen
+
+
+def steps(seen: Path) -> int:
+    """Return how many steps have begun."""
+    return len(list(seen.iterdir()))
+
+
+def begun(kernel, home, kind, n, more=""):
+    """Run the line of a kind of work until it is under way, and seen; the request."""
+    seen = fresh(kernel, home)
+    request = kernel.send(WORKS[kind].line.format(n=n) + more)
+    kernel.widget(request)
+    if kind != "mplane":
+        until(lambda: steps(seen) >= 2, DEADLINE, "two steps")
+    return request
+
+
+def error_of(messages):
+    (error,) = [m["content"] for m in messages if m["msg_type"] == "error"]
+    return error
+
+
+def job_of(kernel, kind):
+    """Return the line of ``%pilot jobs`` about a kind of work, as name and text."""
+    listed = (kernel.result("%pilot jobs") or "").splitlines()
+    (line,) = [one for one in listed if one.split()[1:2] == [kind]]
+    return line.split()[0], line
