@@ -22,7 +22,7 @@ from .run_report import failure_of, printed_of, read
 __all__ = ["Job", "RunProgress"]
 
 _SMALL = "font-size:11px;white-space:nowrap"
-_LAST_WORD_SECONDS = 2.0
+_LAST_WORD_SECONDS = 0.3
 _LONGEST = 200
 _HERE = "#12908e"
 _TONES = {
