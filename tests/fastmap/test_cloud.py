@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import itertools
 import os
+import secrets
 import sys
 import threading
 import time
 
 import pytest
 
+from interop.raw_map import Raw, batch_of, blob_of
 from pilothouse import fastmap
 from pilothouse.fastmap import ItemError, State
 from pilothouse.fastmap.errors import (
@@ -364,6 +366,29 @@ def test_a_run_that_was_left_half_sent_says_so(cloud):
     with pytest.raises(IncompleteError, match="first 10 items"):
         again.result()
     assert again.partial() == list(range(10))
+
+
+def test_a_run_that_was_left_with_a_gap_says_so(cloud, fastmap_service):
+    """A kernel may be killed when a batch is not sent yet, and the next one is."""
+    run_id = secrets.token_hex(8)
+    raw = Raw(fastmap_service.url, fastmap_service.secret, version="1.0")
+    func_hash = raw.upload(blob_of(double))
+    for first in (0, 5):
+        items = batch_of([first, first + 1])
+        fields = {"index": first, "count": 2, "name": "double", "label": ""}
+        until(
+            lambda fields=fields, items=items: (
+                raw.send(
+                    "map", func_hash=func_hash, batch=items, run_id=run_id, **fields
+                ).word
+                == "BATCH_PROCESSED"
+            )
+        )
+    again = cloud.attach(run_id, total=10)
+
+    with pytest.raises(IncompleteError, match=r"first 2 items .* 2 of those behind"):
+        again.result()
+    assert again.partial() == [0, 2]
 
 
 def test_a_run_of_this_process_alone_cannot_be_detached(local):

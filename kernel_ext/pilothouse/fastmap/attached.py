@@ -81,8 +81,9 @@ class _Known:
             return None
         info = self._batches.pop(0)
         if info.index != self.taken:
+            behind = info.count + sum(each.count for each in self._batches)
             self._batches.clear()
-            self.error = _incomplete(self.taken)
+            self.error = _incomplete(self.taken, behind)
             return None
         self.taken = info.index + info.count
         if not self._batches and self._missing > 0:
@@ -258,11 +259,11 @@ def _chosen(batches: tuple[BatchInfo, ...]) -> list[BatchInfo]:
     return chosen
 
 
-def _incomplete(count: int) -> FastmapException:
-    return IncompleteError(
-        f"only the first {count:,} items were sent before the run was left",
-        hint="run.partial() has their results",
-    )
+def _incomplete(count: int, behind: int = 0) -> FastmapException:
+    text = f"only the first {count:,} items were sent before the run was left"
+    if behind:
+        text += f", and {behind:,} of those behind item {count:,}, which are left out"
+    return IncompleteError(text, hint="run.partial() has the results of those before")
 
 
 def _lost(index: int, error: ItemError) -> ItemError:

@@ -10,6 +10,7 @@ Who holds the token is trusted with this process.
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
@@ -209,11 +210,11 @@ class Cloud:
             self._need(answer, "init", Status.UPLOADED)
         return True
 
-    def map(self, body: bytes, count: int) -> Reply:
+    def map(self, body: bytes | Sequence[bytes], count: int) -> Reply:
         """Send one batch.
 
         Args:
-            body: A map request.
+            body: A map request, whole or in pieces.
             count: Items in it.
 
         Raises:
@@ -289,14 +290,23 @@ class Cloud:
     # -- what all share
 
     def _call(
-        self, peer: HttpPeer, endpoint: str, body: bytes, timeout: float | None = None
+        self,
+        peer: HttpPeer,
+        endpoint: str,
+        body: bytes | Sequence[bytes],
+        timeout: float | None = None,
     ) -> HttpAnswer:
-        signature = sign(self._key, body)
+        pieces = (body,) if isinstance(body, bytes) else body
+        signature = sign(self._key, *pieces)
+        length = sum(len(piece) for piece in pieces)
         try:
             answer = peer.call(
                 "POST",
                 f"/api/v1/{endpoint}",
-                headers={names.CONTENT_SIGNATURE: signature},
+                headers={
+                    names.CONTENT_SIGNATURE: signature,
+                    "Content-Length": str(length),
+                },
                 body=body,
                 timeout=timeout,
                 repeat=False,
@@ -340,7 +350,9 @@ class Cloud:
             return TooLarge()
         status = self._status(answer)
         if status is Status.BATCH_PROCESSED and answer.status == 200:
-            return self._results(answer, count)
+            packed = [answer.body]  # let go of by who opens it: it may be large
+            answer = replace(answer, body=b"")
+            return self._results(answer, packed, count)
         if status is Status.INITIALIZING and answer.status == 200:
             step = _read(InitStep, answer).init_step
             return Wait(step=step, seconds=retry_after(answer.headers))
@@ -357,12 +369,12 @@ class Cloud:
             return process_error
         raise self._refusal(answer, "map")
 
-    def _results(self, answer: HttpAnswer, count: int) -> Results:
+    def _results(self, answer: HttpAnswer, packed: list[bytes], count: int) -> Results:
         kind = answer.headers.get("Content-Type")
         if kind != names.OCTET_STREAM:
             raise FastmapProtocolError(f"results of content type {kind!r}")
         try:
-            raw = bounded_gunzip(answer.body, RESULT_BYTES + BODY_BYTES)
+            raw = bounded_gunzip(packed.pop(), RESULT_BYTES + BODY_BYTES)
             spent = Spent.from_headers(answer.headers)
         except errors.ProtocolError as exc:
             raise FastmapProtocolError(

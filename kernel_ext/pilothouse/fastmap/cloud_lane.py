@@ -134,10 +134,13 @@ class Site:
         with self._lock:
             self.hashes.pop(packed.func_hash, None)
 
-    def body(self, batch: Batch, *, defer: bool = False) -> bytes:
-        """Return the request for a batch; the same one each time."""
+    def body(self, batch: Batch, *, defer: bool = False) -> bytes | tuple[bytes, ...]:
+        """Return the request for a batch; the same one each time.
+
+        A large one comes in pieces, which share the batch's own bytes.
+        """
         resumes = self.cloud.can_resume
-        return MapRequest(
+        request = MapRequest(
             func_hash=batch.packed.func_hash,
             batch=batch.squeezed(),
             run_id=self.run_id,
@@ -146,7 +149,9 @@ class Site:
             count=batch.count if resumes else None,
             name=self.name if resumes else None,
             defer=defer,
-        ).to_bytes()
+        )
+        is_large = len(request.batch) > _KEPT_BYTES
+        return request.to_pieces() if is_large else request.to_bytes()
 
 
 class CloudLane:
@@ -212,8 +217,7 @@ class _Sending:
         self._site = site
         self._batch = batch
         self._options = site.options
-        self._body = b""
-        self._size = 0
+        self._body: bytes | tuple[bytes, ...] = b""
         self._patience = Patience(flow, site.options.retry_timeout)
         self._waited = 0.0
         self._step = ""
@@ -230,9 +234,6 @@ class _Sending:
                 self._site.have(self._batch.packed)
                 self._sent_at = time.monotonic()
                 reply = self._site.cloud.map(self._body, self._batch.count)
-                self._size = len(self._body)
-                if self._size > _KEPT_BYTES:
-                    self._body = b""  # made anew, the same, where it is needed
             except FastmapTransportError as exc:
                 if not self._flow.stopping.is_set():
                     self._patience.wait(exc)
@@ -292,7 +293,7 @@ class _Sending:
         self._flow.fail_at(
             batch.index,
             ItemError(
-                f"item {batch.index} is {self._size:,} bytes, more than the "
+                f"item {batch.index} is {len(batch.data):,} bytes, more than the "
                 "service takes",
                 index=batch.index,
                 status="TOO_LARGE",

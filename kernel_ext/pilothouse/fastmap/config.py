@@ -240,7 +240,8 @@ class Config:
         cloud.close()
         raise RunNotFoundError(
             f"the service knows no run {run_id[:100]!r}",
-            hint="config.runs() lists those it knows; results are kept for a while",
+            hint="config.runs() lists those it knows; a service keeps results for a "
+            "while, and no longer than it runs",
         )
 
     def stop(self, run_id: str) -> bool:

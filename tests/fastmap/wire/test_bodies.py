@@ -194,3 +194,16 @@ def test_a_body_full_of_containers_is_refused_at_once():
 
     with pytest.raises(ProtocolError):
         MapRequest.from_bytes(b"\x81\xa1x" + many)
+
+
+@pytest.mark.parametrize("length", [0, 255, 256, 65_535, 65_536])
+def test_a_map_request_in_pieces_is_the_same(length):
+    """Its batch is not copied, however long."""
+    request = MapRequest(
+        func_hash=HASH, batch=b"x" * length, run_id="r", label="é", index=0, count=3
+    )
+    pieces = request.to_pieces()
+
+    assert pieces[1] is request.batch
+    assert b"".join(pieces) == request.to_bytes()
+    assert MapRequest.from_bytes(b"".join(pieces)) == request

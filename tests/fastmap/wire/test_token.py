@@ -108,3 +108,9 @@ def test_a_bound_signature_changes_with_each_thing_that_it_binds():
     for name in parts:
         other = {**parts, name: b"e" if name == "body" else "e"}
         assert token.bound_signature(KEY, **other) != whole
+
+
+def test_a_body_in_pieces_has_the_same_signature():
+    whole = token.sign(KEY, b"one two three")
+
+    assert token.sign(KEY, b"one ", b"two", b" three") == whole

@@ -18,8 +18,10 @@ import importlib.machinery
 import site
 import sys
 import sysconfig
+import threading
 import types
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import lru_cache
@@ -32,6 +34,8 @@ from pilothouse.fastmap.errors import PackingError
 __all__ = ["Found", "Kind", "find", "imports_of", "kind_of", "module_of"]
 
 _MOST_BYTES: Final = 64 * 2**20
+_TRIES: Final = 10
+_parsing = threading.Lock()
 _OURS: Final = frozenset({"pilothouse", "pilothouse_widgets", "_pilothouse_sharing"})
 _INSTALLED: Final = frozenset({"site-packages", "dist-packages"})
 
@@ -265,11 +269,23 @@ def _text(path: Path) -> str:
         raise PackingError(f"the source {path.name} cannot be read: {exc}") from exc
 
 
+def _tree(text: str) -> ast.Module:
+    """Parse a source; again when another thread parses, too.
+
+    Python 3.11 counts the depth of the trees of all threads in one place, and may take
+    that for a fault of its own, a SystemError.
+    """
+    for _ in range(_TRIES):
+        with _parsing, suppress(SystemError):
+            return ast.parse(text)
+    return ast.parse(text)
+
+
 @lru_cache(maxsize=1024)
 def _imports(text: str) -> tuple[str, ...]:
     """Return the modules that a source imports anywhere, by their whole names."""
     try:
-        tree = ast.parse(text)
+        tree = _tree(text)
     except (SyntaxError, ValueError):  # the far side will tell
         return ()
     names: list[str] = []

@@ -22,7 +22,7 @@ from typing import Any, Final, Self
 from pilothouse.errors import ProtocolError
 
 from .limits import LABEL_CHARACTERS, PART_BYTES, PARTS
-from .packed import pack, unpack_map
+from .packed import bin_header, pack, unpack_map
 
 __all__ = [
     "EMPTY",
@@ -39,6 +39,7 @@ EMPTY: Final = pack({})
 _HASH: Final = re.compile(r"[0-9a-f]{16}")
 _RUN_ID: Final = re.compile(r"[0-9A-Za-z_-]{1,128}")
 _MOST: Final = 2**53
+_SMALL_MAP: Final = 0x80  # MessagePack: a map of up to 15 keys
 
 
 def read_empty(body: bytes) -> None:
@@ -142,20 +143,23 @@ class MapRequest:
 
     def to_bytes(self) -> bytes:
         """Return the body."""
-        body: dict[str, Any] = {
-            "func_hash": self.func_hash,
-            "batch": self.batch,
+        return b"".join(self.to_pieces())
+
+    def to_pieces(self) -> tuple[bytes, bytes, bytes]:
+        """Return the body in three pieces; the second is the batch, as it is."""
+        more: Mapping[str, Any] = {
             "label": self.label,
             "run_id": self.run_id,
-        }
-        more: Mapping[str, Any] = {
             "index": self.index,
             "count": self.count,
             "name": self.name,
             "defer": self.defer or None,
         }
-        body.update({key: value for key, value in more.items() if value is not None})
-        return pack(body)
+        rest = {key: value for key, value in more.items() if value is not None}
+        head = bytes([_SMALL_MAP | (len(rest) + 2)])
+        head += pack("func_hash") + pack(self.func_hash) + pack("batch")
+        tail = [pack(word) for item in rest.items() for word in item]
+        return head + bin_header(len(self.batch)), self.batch, b"".join(tail)
 
     @classmethod
     def from_bytes(cls, body: bytes) -> Self:

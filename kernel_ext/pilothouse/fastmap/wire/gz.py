@@ -54,6 +54,7 @@ def bounded_gunzip(data: bytes, limit: int) -> bytes:
         raise _wrong(f"not gzip: {exc}") from None
     if reader.unused_data or fed < len(data):
         raise _wrong("there are bytes behind the gzip member")
+    del view, data  # before all of it is there twice
     return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
 

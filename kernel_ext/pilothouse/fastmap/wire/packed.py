@@ -6,6 +6,7 @@ bounded by the body itself, so that a length that lies costs nothing.
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Collection
 from typing import Any, Final, NoReturn, TypeVar
 
@@ -13,7 +14,7 @@ import msgpack
 
 from pilothouse.errors import ProtocolError
 
-__all__ = ["Fields", "pack", "unpack_map"]
+__all__ = ["Fields", "bin_header", "pack", "unpack_map"]
 
 _DEPTH: Final = 8
 _MOST_IN_ONE: Final = 100_000
@@ -25,6 +26,15 @@ def pack(value: object) -> bytes:
     """Return a value as MessagePack; bytes as bin, text as str."""
     packed: bytes = msgpack.packb(value, use_bin_type=True)
     return packed
+
+
+def bin_header(length: int) -> bytes:
+    """Return what stands before so many bytes."""
+    if length < 1 << 8:
+        return struct.pack(">BB", 0xC4, length)
+    if length < 1 << 16:
+        return struct.pack(">BH", 0xC5, length)
+    return struct.pack(">BI", 0xC6, length)
 
 
 def unpack_map(body: bytes, what: str, *, containers: int = 1) -> Fields:
