@@ -6,8 +6,10 @@ import pytest
 
 from pilothouse.errors import LineError, NotAuthorizedError, PilothouseError
 from pilothouse.fastmap import FastmapException, Run
+from pilothouse.fastmap.wire.answers import BatchInfo, BatchState, RunInfo, RunState
 from pilothouse.jobs import JobBook
 from pilothouse.magics import _fastmap
+from pilothouse.magics._fastmap_jobs import sent_of
 from pilothouse.magics._session import Session
 from waiting import until
 
@@ -348,3 +350,22 @@ def test_a_service_that_is_gone_is_an_error_with_a_hint(run, monkeypatch):
     assert caught.value.hint == (
         "is there a service at http://127.0.0.1:1? pilothouse up starts one here"
     )
+
+
+def test_items_that_have_come_to_the_service_are_counted_once():
+    """Parts of a batch stand beside it, once it was halved."""
+    spans = [(0, 4), (8, 2), (0, 2), (2, 2), (9, 3)]
+    batches = tuple(
+        BatchInfo(index=index, count=count, state=BatchState.QUEUED)
+        for index, count in spans
+    )
+    info = RunInfo(
+        run_id="r",
+        func_hash="0" * 16,
+        name="f",
+        label="",
+        state=RunState.READY,
+        created=0.0,
+        batches=batches,
+    )
+    assert sent_of(info) == 8
