@@ -402,6 +402,27 @@ def test_after_a_restart_of_the_local_server_a_line_goes_on(run, local):
     assert list(run("%aimm predict m [[0.9]]")) == [8]
 
 
+def test_a_server_of_ones_own_is_restarted_beside_the_one_of_all(run, local, tmp_path):
+    """Another local server has other instances: nobody is moved to it silently."""
+    own = tmp_path / "own folder"
+    run(f"%pilot up --service aimm --data-dir '{own}'")
+    server = run(f"%pilot up --service aimm --data-dir '{own}'")
+    run(f"%aimm connect {server.aimm.url}")
+    run("m = %aimm create plugins.NearestMean")
+    run("%aimm fit m [[0], [1]] [7, 8]")
+    run(f"%pilot down --data-dir '{own}'")
+
+    with pytest.raises(LineError, match="are stopped") as stopped:
+        run("%aimm predict m [[0.9]]")
+    assert f"--data-dir '{own}'" in stopped.value.hint
+    run(f"%pilot up --service aimm --data-dir '{own}'")
+    assert list(run("%aimm predict m [[0.9]]")) == [8]
+    run("%aimm connect local")
+    assert not run("%aimm models")
+    run(f"%pilot down --data-dir '{own}'")
+    assert "ready" in repr(run("%aimm"))
+
+
 def test_a_table_goes_on_by_itself_after_a_restart_of_the_local_server(run, local):
     run("m = %aimm create plugins.NearestMean")
     table = run("%aimm watch")

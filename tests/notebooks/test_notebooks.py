@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import nbformat
@@ -29,25 +31,33 @@ def env(jupyter_home):
     return made
 
 
-def secrets_of_services(env: dict[str, str]) -> list[str]:
-    """Return the secrets of the services that the notebook has started."""
-    status = subprocess.run(
-        [sys.executable, "-m", "pilothouse", "status", "--json"],
-        env=env,
-        check=True,
-        capture_output=True,
-        timeout=60,
-    )
-    endpoints = [
-        endpoint
-        for running in json.loads(status.stdout)
-        for endpoint in running.values()
-        if isinstance(endpoint, dict)
-    ]
-    names = ("token", "secret", "password")
-    found = [each[name] for each in endpoints for name in names if each.get(name)]
-    assert found
-    return found
+@contextmanager
+def secrets_of_services(env: dict[str, str]) -> Iterator[set[str]]:
+    """Collect the secrets of all services that run while the block does.
+
+    A notebook may end what it has started, and then start it again.
+    """
+    folder, over, found = Path(env["JUPYTER_RUNTIME_DIR"]), threading.Event(), set()
+
+    def look() -> None:
+        for file in folder.glob("pilothouse-*.json"):
+            with suppress(OSError, ValueError):  # it goes, or is being written
+                for service in json.loads(file.read_text("utf-8"))["services"].values():
+                    names = ("token", "secret", "password")
+                    found.update(service[name] for name in names if service.get(name))
+
+    def watch() -> None:
+        while not over.wait(0.1):
+            look()
+
+    thread = threading.Thread(target=watch)
+    thread.start()
+    try:
+        yield found
+        look()
+    finally:
+        over.set()
+        thread.join()
 
 
 def committed(path: Path) -> str:
@@ -78,7 +88,8 @@ def test_it_is_a_story_of_short_cells(path):
 
 def test_it_runs_and_repeats_itself(path, env, tmp_path, execute, nbval):
     """Under nbclient, then under nbval against that first run; it holds no secret."""
-    notebook = execute(path, env, tmp_path)
+    with secrets_of_services(env) as secrets:
+        notebook = execute(path, env, tmp_path)
     for cell in notebook.cells:
         for output in cell.get("outputs", []):
             tags = cell.metadata.get("tags", [])
@@ -86,7 +97,8 @@ def test_it_runs_and_repeats_itself(path, env, tmp_path, execute, nbval):
             assert output.get("name") != "stderr", output.text
     saved = tmp_path / path.name
     nbformat.write(notebook, saved)
-    for secret in secrets_of_services(env):
+    assert secrets
+    for secret in secrets:
         assert secret not in saved.read_text()
 
     status, report = nbval(saved, env, "--nbval")

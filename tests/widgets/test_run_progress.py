@@ -101,6 +101,17 @@ def test_a_failure_shows_the_far_traceback_folded():
     assert "&lt;i&gt;world" in html
 
 
+def test_that_it_is_done_is_told_once():
+    work = Work(Progress(done=60))
+    view = view_of(work)
+    work.end("done", "fit is complete")
+
+    until(lambda: view.closed)
+
+    assert view.headline().startswith("f: done, 60 of 60 items")
+    assert "complete" not in view.headline()
+
+
 def test_a_failure_is_told_once():
     error = FarError("item 17: ValueError('no')", "Traceback")
     work = Work(Progress(done=3))

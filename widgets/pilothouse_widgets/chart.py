@@ -48,6 +48,7 @@ class LiveChart(StreamView):
         title: The heading.
         unit: Unit of the y axis.
         axis: ``"time"`` when x is seconds since the epoch, ``"number"`` otherwise.
+        x_label: What x is, below its axis.
         window: Width of the window in units of x; 0 keeps the last ``points`` points.
         points: Most points kept of each series.
 
@@ -62,6 +63,7 @@ class LiveChart(StreamView):
     ).tag(sync=True)
     unit = traitlets.Unicode("", help="Unit of the y axis.").tag(sync=True)
     axis = traitlets.Enum(("time", "number"), "time", help="What x is.").tag(sync=True)
+    x_label = traitlets.Unicode("", help="What x is, below its axis.").tag(sync=True)
     span = traitlets.Float(0.0, help="Width of the window in x.").tag(sync=True)
     points = traitlets.Int(10_000, help="Most points of a series.").tag(sync=True)
 
@@ -72,6 +74,7 @@ class LiveChart(StreamView):
         title: str = "",
         unit: str = "",
         axis: str = "time",
+        x_label: str = "",
         window: float = 60.0,
         points: int = 10_000,
     ) -> None:
@@ -88,6 +91,7 @@ class LiveChart(StreamView):
             title=title,
             unit=unit,
             axis=axis,
+            x_label=x_label,
             span=float(window),
             points=points,
         )

@@ -146,7 +146,8 @@ class RunProgress(Progress):
         with self._count_lock:
             printed = printed_of(self._job)
             self._now.update(step="", eta=None, failure=failure, printed=printed)
-        self._end(state, _line(_beyond(failure.get("title", ""), self._job.outcome)))
+        title = failure.get("title", "")
+        self._end(state, _line(_beyond(state, title, self._job.outcome)))
 
     # -- forms ---------------------------------------------------------------------
 
@@ -163,9 +164,11 @@ class RunProgress(Progress):
         return "".join(parts)
 
 
-def _beyond(title: str, outcome: object) -> str:
-    """Return what an outcome says beyond a failure that is told by itself below."""
+def _beyond(state: str, title: str, outcome: object) -> str:
+    """Return what an outcome says beyond the state and the failure told below."""
     text = str(outcome)
+    if state == "done" and text.endswith(" is complete"):
+        return ""
     told = f"failed: {title}"
     return text.removeprefix(told).lstrip("; ") if title else text
 

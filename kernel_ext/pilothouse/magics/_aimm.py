@@ -8,6 +8,7 @@ import weakref
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pilothouse import secrets
@@ -25,6 +26,7 @@ from ._session import Session
 
 if TYPE_CHECKING:
     from pilothouse.aimm import Action, Client, ModelInstance
+    from pilothouse.services import Local
 
 __all__ = [
     "KIND",
@@ -42,7 +44,7 @@ __all__ = [
 
 SERVICE = "aimm"
 _connecting = threading.RLock()  # views look for a restarted server on their own
-_once_local: weakref.WeakSet[Client] = weakref.WeakSet()
+_once_local: weakref.WeakKeyDictionary[Client, Path] = weakref.WeakKeyDictionary()
 _written: weakref.WeakKeyDictionary[Action, str] = weakref.WeakKeyDictionary()
 """The actions that are in the book of jobs, and their ids there."""
 
@@ -100,11 +102,12 @@ def renewed(session: Session, before: Client) -> Client | None:
         if found is None or str(before.connection) == "ready":
             return None
         if found is before and before in _once_local and _local(before.url) is None:
-            found = connect(session, Choice(where="local")) if _runs_here() else None
+            place = _runs_again(before)
+            found = None if place is None else connect(session, Choice(where=place))
         if found is None or found is before or str(found.connection) != "ready":
             return None
-        both_local = {before, found} <= set(_once_local)
-        return found if both_local or _same(before.url, found.url) else None
+        is_same = _has_same_data(before, found) or _same(before.url, found.url)
+        return found if is_same else None
 
 
 def _connected(session: Session) -> Client:
@@ -112,9 +115,12 @@ def _connected(session: Session) -> Client:
     if found is not None and str(found.connection) == "ready":
         return found
     if found is not None and found in _once_local and _local(found.url) is None:
-        if not _runs_here():
-            raise LineError("the local services are stopped", hint="%pilot up")
-        return connect(session, Choice(where="local"))
+        place = _runs_again(found)
+        if place is None:
+            raise LineError(
+                "the local services are stopped", hint=_how_to_start(_once_local[found])
+            )
+        return connect(session, Choice(where=place))
     if found is not None and str(found.connection) != "closed":
         return found
     if not _is_known(session):
@@ -155,8 +161,9 @@ def _connect(session: Session, choice: Choice) -> Client:
         raise
     session.keep(SERVICE, client)
     session.names.watch(SERVICE, lambda: _names(client))
-    if is_local(client):
-        _once_local.add(client)
+    for local, url in _local_servers():
+        if _same(url, client.url):
+            _once_local[client] = local.data_dir
     return client
 
 
@@ -166,7 +173,7 @@ def found_again(client: Client, instance: ModelInstance) -> ModelInstance:
     The local server has the same instances after a restart, at another address.
     """
     before = instance.client
-    if before is client or not {before, client} <= set(_once_local):
+    if before is client or not _has_same_data(before, client):
         return instance
     there = client.models.get(instance.id)
     is_same = there is not None and there.model_type == instance.model_type
@@ -251,19 +258,45 @@ def _is_known(session: Session) -> bool:
     return _runs_here()
 
 
-def _runs_here() -> bool:
+def _local_servers() -> list[tuple[Local, str]]:
+    """Return the local services that have an AIMM server, with its address."""
     from pilothouse import services
 
-    return any(SERVICE in local.services for local in services.status())
+    running = [(local, local.services.get(SERVICE)) for local in services.status()]
+    return [(local, place.url) for local, place in running if place is not None]
+
+
+def _runs_here() -> bool:
+    return bool(_local_servers())
+
+
+def _runs_again(before: Client) -> str | None:
+    """Return where a local server's data is served now, or None."""
+    for local, url in _local_servers():
+        if local.data_dir == _once_local[before]:
+            return url
+    return None
+
+
+def _has_same_data(one: Client, other: Client) -> bool:
+    """Tell whether two clients are, or were, of one local server."""
+    folder = _once_local.get(one)
+    return folder is not None and folder == _once_local.get(other)
+
+
+def _how_to_start(data_dir: Path) -> str:
+    from pilothouse.services.spawn import default_data_dir
+
+    if data_dir == default_data_dir():
+        return "%pilot up"
+    folder = f"'{data_dir}'" if " " in str(data_dir) else data_dir
+    return f"%pilot up --service aimm --data-dir {folder}"
 
 
 def _local(url: str) -> Mapping[str, str] | None:
-    from pilothouse import services
-
-    for local in services.status():
-        endpoint = local.services.get(SERVICE)
-        if endpoint is not None and _same(endpoint.url, url):
-            return endpoint.to_dict()
+    for local, there in _local_servers():
+        if _same(there, url):
+            return local.services[SERVICE].to_dict()
     return None
 
 

@@ -27,6 +27,7 @@ function render({ model, el, signal }) {
     series: model.get("series"),
     axis: model.get("axis"),
     unit: model.get("unit"),
+    xLabel: model.get("x_label"),
     label: title || "chart",
     signal,
   });

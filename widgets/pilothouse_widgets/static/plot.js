@@ -15,8 +15,8 @@ const KEYS =
 
 export class Plot {
   /** `stream` has `.points`; `series` is [{label, unit}]; `axis` "time" or "number". */
-  constructor({ root, stream, series, axis, unit, label, signal, height }) {
-    Object.assign(this, { root, stream, series, axis, unit, label });
+  constructor({ root, stream, series, axis, unit, xLabel = "", label, signal, height }) {
+    Object.assign(this, { root, stream, series, axis, unit, xLabel, label });
     this.hidden = new Set();
     this.view = null; // [low, high] while zoomed or paused; null follows the newest
     this.paused = false;
@@ -80,6 +80,7 @@ export class Plot {
         h("div", { class: "ph-tools" }, this.pauseButton, this.fitButton, this.tableButton),
       ),
       this.stage,
+      ...(this.xLabel ? [h("div", { class: "ph-x-label", text: this.xLabel })] : []),
       this.table,
       this.spoken,
       h("div", { class: "ph-sr", id: `${id}-keys`, text: KEYS }),
@@ -462,7 +463,7 @@ export class Plot {
       "table",
       { class: "ph-grid" },
       h("caption", { class: "ph-sr", text: `${this.label}, newest first` }),
-      h("thead", {}, h("tr", {}, h("th", { scope: "col", text: this.axis === "time" ? "time" : "x" }), ...head)),
+      h("thead", {}, h("tr", {}, h("th", { scope: "col", text: this.xLabel || (this.axis === "time" ? "time" : "x") }), ...head)),
       h("tbody", {}, ...rows),
     ));
   }
