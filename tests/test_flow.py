@@ -359,3 +359,25 @@ def test_what_a_function_reads_is_needed_by_who_uses_it():
     later = {"f": {"g", "k"}, "g": {"f", "m"}}
 
     assert names_of.with_later({"f", "x"}, later) == {"f", "x", "g", "k", "m"}
+
+
+def test_a_step_that_must_not_be_broken_off_goes_on_to_its_end():
+    begun, go = threading.Event(), threading.Event()
+
+    def careful():
+        begun.set()
+        while not go.wait(0.01):
+            pass
+        current().stop_if_asked()
+
+    flow = Flow()
+    flow.step("careful", careful, is_breakable=False)
+    flow.start()
+    assert begun.wait(SECONDS)
+
+    assert "careful: asked to stop; it goes on to its end" in flow.cancel()
+    with pytest.raises(FlowError, match="careful has not ended yet"):
+        flow.resume()
+    go.set()
+    until(lambda: not threads(), SECONDS, "the end of the thread")
+    assert flow.resume().result(SECONDS) == {"careful": None}

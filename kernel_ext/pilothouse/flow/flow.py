@@ -26,6 +26,7 @@ __all__ = ["Flow", "FlowProgress"]
 
 _CANCEL_SECONDS: Final = 1.8
 _DETACH_SECONDS: Final = 1.8
+_LAST_SECONDS: Final = 0.5
 _STOPPED = (StepState.CANCELLED, StepState.DETACHED)
 
 
@@ -97,6 +98,7 @@ class Flow:
         title: str = "",
         line: int = 0,
         is_aside: bool = False,
+        is_breakable: bool = True,
     ) -> Any:  # noqa: ANN401  the function, or a decorator of it
         """Add a step.
 
@@ -109,6 +111,8 @@ class Flow:
             title: What it does, for people.
             line: Where it stands, from 1.
             is_aside: Whether it is too small to be shown while all is well.
+            is_breakable: Whether a cancel may break it off between two lines; one that
+                must not be left half done asks `Task.stop_if_asked` where it may be.
 
         Returns:
             The function.
@@ -118,7 +122,13 @@ class Flow:
         """
         if function is None:
             return lambda made: self.step(
-                name, made, needs=needs, title=title, line=line, is_aside=is_aside
+                name,
+                made,
+                needs=needs,
+                title=title,
+                line=line,
+                is_aside=is_aside,
+                is_breakable=is_breakable,
             )
         with self._changed:
             if self._state != "planned":
@@ -131,6 +141,7 @@ class Flow:
                     title=title,
                     line=line,
                     is_aside=is_aside,
+                    is_breakable=is_breakable,
                 )
             )
         return function
@@ -163,8 +174,15 @@ class Flow:
         """Go on from what failed or was stopped, with what is done; return at once.
 
         Raises:
+            FlowError: If a step that was stopped has not ended yet.
             RuntimeError: If it still runs, or was never started.
         """
+        if left := [
+            n for n, t in list(self._tasks.items()) if not t.join(_LAST_SECONDS)
+        ]:
+            raise FlowError(
+                f"{', '.join(left)} has not ended yet", hint="resume() in a moment"
+            )
         with self._changed:
             if self._state in ("planned", "running"):
                 raise RuntimeError(f"there is nothing to resume: it is {self._state}")
@@ -462,7 +480,8 @@ def _silent(task: Task, state: str) -> str:
         return "not confirmed in time: it may still run"
     if state == "detached":
         return "it goes on here, and nobody waits for it"
-    return "asked to stop; it goes on to its next line of Python"
+    until = "its next line of Python" if task.step.is_breakable else "its end"
+    return f"asked to stop; it goes on to {until}"
 
 
 def _parameters(function: Callable[..., Any]) -> list[str]:

@@ -41,6 +41,7 @@ class Step:
         title: What it does, for people.
         line: Where it stands, from 1; 0 when it stands nowhere.
         is_aside: Whether it is too small to be shown while all is well: a definition.
+        is_breakable: Whether it may be broken off between two of its lines of Python.
     """
 
     name: str
@@ -49,6 +50,7 @@ class Step:
     title: str = ""
     line: int = 0
     is_aside: bool = False
+    is_breakable: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -159,6 +159,11 @@ class Task:
             with self._lock:
                 self._handle = None
 
+    def stop_if_asked(self) -> None:
+        """End here, if a cancel has asked for that; for the step's own thread."""
+        if self._is_asked:
+            raise _StoppedError
+
     def say(self, text: str) -> None:
         """Tell what it does now, in a few words."""
         self.text = text
@@ -201,7 +206,8 @@ class Task:
         with self._lock:
             self._is_asked = True
             handle = self._handle
-            if handle is None and self._in_function and self._thread is not None:
+            is_here = handle is None and self._in_function and self.step.is_breakable
+            if is_here and self._thread is not None:
                 _raise_in(self._thread, _StoppedError)
         return "" if handle is None else self._ask(handle)
 

@@ -18,6 +18,7 @@ has; a step that is done counts as long as its names are still bound.
 from __future__ import annotations
 
 import ast
+import sys
 import threading
 from argparse import Namespace
 from collections.abc import Callable, Sequence
@@ -159,11 +160,20 @@ def _followed(session: Session, ran: _Ran, args: Namespace) -> object:
             patience=0.0,
         )
     except flow.FlowError as exc:
+        _print(session, plan, args)
         exc.traceback = told(session, plan, ran.steps, ran.execution, ran.cell)
         resume = f"%pilot flow {plan.label} --resume".replace(" flow flow", " flow")
         exc.hint = f"{resume} goes on from there with what is done"
         raise
+    _print(session, plan, args)
     return plan
+
+
+def _print(session: Session, plan: flow.Flow, args: Namespace) -> None:
+    """Leave the picture of a plan in a terminal, where no view can stay."""
+    in_kernel = hasattr(session.shell, "kernel")
+    if not (in_kernel or args.quiet or session.options.progress == "off"):
+        sys.stdout.write(f"{plan}\n")
 
 
 def _plans(session: Session) -> _Plans:
@@ -245,6 +255,7 @@ def _fill(session: Session, ran: _Ran) -> None:
             title=piece.title,
             line=piece.line,
             is_aside=one.is_aside,
+            is_breakable=not isinstance(piece, MagicPiece),  # no client half way
         )
 
 
@@ -310,7 +321,7 @@ class _Turn:
 
     def __enter__(self) -> _Turn:
         while not self._turn.acquire(timeout=_SLICE):
-            continue  # asked to stop, a step gets its exception here
+            self._task.stop_if_asked()
         self._has_it = True
         return self
 
