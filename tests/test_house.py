@@ -51,7 +51,11 @@ ARROWS: dict[str, tuple[str, ...]] = {
     "pilothouse.__main__": ("pilothouse.cli",),
     "pilothouse.errors": (),
     "pilothouse.nearest": (),
-    "pilothouse.profiles": ("pilothouse.errors", "pilothouse.nearest"),
+    "pilothouse.profiles": (
+        "pilothouse.errors",
+        "pilothouse.nearest",
+        "pilothouse.secrets",
+    ),
     "pilothouse.settings": (
         "pilothouse.errors",
         "pilothouse.nearest",

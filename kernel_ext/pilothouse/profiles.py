@@ -16,9 +16,11 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from pilothouse.errors import SettingsError
 from pilothouse.nearest import did_you_mean
+from pilothouse.secrets import without_traces
 
 __all__ = [
     "KEYS",
@@ -170,14 +172,35 @@ def from_environment(name: str, environ: Mapping[str, str]) -> Profile:
     return Profile(name, endpoints=layer)
 
 
+class _Table(dict[str, object]):
+    """A table of a file that shows its keys only, also in a traceback with variables.
+
+    What stands in it is not checked yet: a secret may have got there by mistake.
+    """
+
+    @classmethod
+    def of(cls, table: Mapping[str, object]) -> _Table:
+        return cls(
+            (key, cls.of(value) if isinstance(value, dict) else value)
+            for key, value in table.items()
+        )
+
+    def __repr__(self) -> str:
+        return f"<table {', '.join(self)}>"
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:  # noqa: ANN401
+        printer.text(repr(self))
+
+
 def _read(path: Path) -> dict[str, object]:
     import tomllib
 
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return _Table.of(tomllib.loads(path.read_text(encoding="utf-8")))
     except FileNotFoundError:
         return {}
     except (OSError, ValueError) as exc:
+        without_traces(exc)  # the frames of the parser hold the file
         raise SettingsError(f"{path} cannot be read: {exc}") from exc
 
 

@@ -20,7 +20,17 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, NoReturn, final
 
-__all__ = ["Ask", "Found", "Secret", "find", "keyring_backend", "nobody", "remember"]
+__all__ = [
+    "Ask",
+    "Covered",
+    "Found",
+    "Secret",
+    "find",
+    "keyring_backend",
+    "nobody",
+    "remember",
+    "without_traces",
+]
 
 Ask = Callable[[str], str]
 """Asks for a secret with a prompt and returns what was typed, without echo."""
@@ -150,6 +160,35 @@ def remember(url: str, kind: str, username: str, secret: Secret) -> bool:
     except KeyringError:
         return False
     return True
+
+
+class Covered(bytes):
+    """Bytes for the wire that show their length only, also in a traceback."""
+
+    def __repr__(self) -> str:
+        return f"<{len(self)} bytes>"
+
+    __str__ = __repr__
+
+
+def without_traces(exc: BaseException) -> BaseException:
+    """Return an exception of a library below without the frames that it went through.
+
+    A traceback that shows variables (IPython's Verbose mode) would show what was sent
+    or read there, credentials as well. What is left are the types and the messages, and
+    all frames of the house itself.
+    """
+    todo, seen = [exc], set[int]()
+    while todo:
+        one = todo.pop()
+        if id(one) in seen:
+            continue
+        seen.add(id(one))
+        one.__traceback__ = None
+        reason = getattr(one, "reason", None)
+        inner = [one.__cause__, one.__context__, reason, *one.args]
+        todo += [each for each in inner if isinstance(each, BaseException)]
+    return exc
 
 
 def _from_environment(

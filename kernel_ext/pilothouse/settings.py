@@ -87,7 +87,12 @@ class Settings:
         self._options = options
         self._config_folder = config_folder
         self._folder = folder
-        self._environ = os.environ if environ is None else environ
+        self._given = environ
+
+    @property
+    def _environ(self) -> Mapping[str, str]:
+        # not kept: it holds secrets, and what is kept shows in vars()
+        return os.environ if self._given is None else self._given
 
     def files(self) -> list[Path]:
         """Return where profile files are looked for, weakest first."""

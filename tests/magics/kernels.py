@@ -112,9 +112,11 @@ def environment(home):
 
 
 @contextmanager
-def started(home):
+def started(home, variables=None):
     manager, client = start_new_kernel(
-        kernel_name="python3", env=environment(home), cwd=str(home)
+        kernel_name="python3",
+        env=environment(home) | (variables or {}),
+        cwd=str(home),
     )
     try:
         yield Kernel(manager, client)

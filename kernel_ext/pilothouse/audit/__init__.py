@@ -19,6 +19,7 @@ running services are found.
 
 from __future__ import annotations
 
+from ._rules import is_secret
 from .known import Known
 from .looking import Finding, Looked, audit, notebooks
 from .notebook import UnreadableError
@@ -31,5 +32,6 @@ __all__ = [
     "Looked",
     "UnreadableError",
     "audit",
+    "is_secret",
     "notebooks",
 ]

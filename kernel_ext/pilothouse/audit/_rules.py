@@ -17,7 +17,7 @@ from ._pages import Page
 from ._shapes import KEYS, SHAPES, Shape
 from .known import Known
 
-__all__ = ["REMEDIES", "look", "plainly", "remedy"]
+__all__ = ["REMEDIES", "is_secret", "look", "plainly", "remedy"]
 
 _BLOB = re.compile(
     r"(?:[A-Za-z0-9+/]{40,120}(?:\r?\n|\\n)){3,}[A-Za-z0-9+/]*={0,2}"
@@ -118,6 +118,11 @@ def _without(text: str, blobs: list[re.Match[str]]) -> str:
         parts += [text[at : blob.start()], "\0" * (blob.end() - blob.start())]
         at = blob.end()
     return "".join([*parts, text[at:]])
+
+
+def is_secret(word: str) -> bool:
+    """Return whether a word shows by its shape or its disorder that it is a secret."""
+    return any(True for _ in _shaped(word, (*KEYS, *SHAPES))) or any(loose(word))
 
 
 def _inside(start: int, blob: str, known: Known) -> Iterator[Match]:

@@ -198,9 +198,16 @@ def _folder() -> str | None:
         return None
 
 
+class _Variables(dict[str, str]):
+    """Variables that do not show: they may hold passwords, of a proxy say."""
+
+    def __repr__(self) -> str:
+        return f"<{len(self)} variables>"
+
+
 def _environment() -> dict[str, str]:
-    return {
-        name: value
+    return _Variables(
+        (name, value)
         for name, value in os.environ.items()
         if not name.startswith("PILOTHOUSE_")
-    }
+    )

@@ -17,7 +17,7 @@ from urllib.parse import quote, unquote, urlencode
 import orjson
 
 from pilothouse.errors import PilothouseError, ProtocolError
-from pilothouse.secrets import Secret
+from pilothouse.secrets import Covered, Secret
 from pilothouse.transport.answer import HttpAnswer
 from pilothouse.transport.download import Progress, download
 from pilothouse.transport.endpoint import Endpoint
@@ -71,6 +71,11 @@ def slot_number(slot: object) -> int:
     if isinstance(slot, str) or not hasattr(slot, "__index__"):
         raise FastScoreUsageError(f"a slot is a number, not {slot!r}")
     return index(slot)
+
+
+def _form(username: str, password: Secret) -> bytes:
+    form = {"username": username, "password": password.reveal()}
+    return Covered(urlencode(form).encode())
 
 
 def reveal(secret: SecretText | None) -> str | None:
@@ -262,14 +267,15 @@ class Gateway:
         Raises:
             FastScoreNotAuthorizedError: If the suite does not know the pair.
         """
-        form = {"username": username, "password": reveal(password) or ""}
+        # frames show their variables in some tracebacks: none holds the text itself
+        password = Secret(reveal(password) or "")
         self.peer.set_header("Cookie", None)
         try:
             answer = self.peer.call(
                 "POST",
                 "/1/login",
                 headers={"Content-Type": mime.FORM_MIME},
-                body=urlencode(form).encode(),
+                body=_form(username, password),
             )
         except PilothouseError as exc:
             raise of_branch("Unable to log in", exc) from exc

@@ -245,6 +245,12 @@ class Command:
             hint=f"{self.prefix} knows: {', '.join(self.subcommands)}",
         )
 
+    def flags_of(self, words: Sequence[Word]) -> frozenset[str]:
+        """Return the flags that a line for this magic may have."""
+        named = self.subcommands.get(words[0].text) if words else None
+        options = (named or self.itself).all_options
+        return frozenset(flag for option in options for flag in option.spellings)
+
     def _is_close(self, word: str) -> bool:
         return bool(did_you_mean(word, self.subcommands))
 

@@ -23,6 +23,7 @@ from ._model_errors import detail_of
 from ._readers import Scope
 from ._session import Session
 from ._show import Page
+from ._typed_secrets import refuse_secrets
 
 __all__ = ["HouseMagics", "house_magic", "subcommand"]
 
@@ -79,7 +80,9 @@ class HouseMagics(Magics):
         command = self.commands[name]
         session = self.session
         scope = Scope(local_ns, session.shell.user_ns)
-        parsed = command.parse(split(unsilenced(line)), scope)
+        words = split(unsilenced(line))
+        refuse_secrets(session, name, words, command.flags_of(words))
+        parsed = command.parse(words, scope)
         if parsed.arguments.help:
             return Page(
                 page(command, parsed.subcommand)

@@ -3,10 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any, NoReturn
 
 __all__ = ["Endpoint"]
 
 _SECRET = ("token", "password", "secret")
+
+
+class _Fields(dict[str, str]):
+    """Fields that show without the secrets among them, also in ``vars``."""
+
+    def __repr__(self) -> str:
+        shown = (
+            f"{key!r}: {'***' if key in _SECRET else repr(value)}"
+            for key, value in self.items()
+        )
+        return f"{{{', '.join(shown)}}}"
+
+    __str__ = __repr__
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:  # noqa: ANN401
+        printer.text(repr(self))
 
 
 class Endpoint:
@@ -19,7 +36,7 @@ class Endpoint:
 
     def __init__(self, service: str, fields: Mapping[str, str]) -> None:
         self.service = service
-        self._fields = dict(fields)
+        self._fields = _Fields(fields)
 
     @property
     def url(self) -> str:
@@ -49,6 +66,15 @@ class Endpoint:
     def to_dict(self) -> dict[str, str]:
         """Return all fields, secrets included."""
         return dict(self._fields)
+
+    def __reduce_ex__(self, protocol: object) -> NoReturn:
+        raise TypeError("credentials cannot be pickled; take url and secret apart")
+
+    def __copy__(self) -> Endpoint:
+        return self
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Endpoint:
+        return self
 
     def __repr__(self) -> str:
         shown = ", ".join(

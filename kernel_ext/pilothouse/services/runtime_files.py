@@ -17,7 +17,7 @@ import socket
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from pilothouse.errors import ServiceError
 
@@ -55,6 +55,15 @@ class Record:
     def endpoints(self) -> dict[str, Endpoint]:
         """Service -> endpoint."""
         return {name: Endpoint(name, one) for name, one in self.services.items()}
+
+    def __reduce_ex__(self, protocol: object) -> NoReturn:
+        raise TypeError("the record of running services cannot be pickled")
+
+    def __copy__(self) -> Record:
+        return self
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Record:
+        return self
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON form, secrets included."""
@@ -145,7 +154,7 @@ def _read(path: Path) -> Record | None:
     """Return what a file says, or ``None`` if it is not ours or makes no sense."""
     try:
         with path.open("rb") as file:
-            if os.fstat(file.fileno()).st_uid != os.getuid():
+            if hasattr(os, "getuid") and os.fstat(file.fileno()).st_uid != os.getuid():
                 return None
             obj = json.loads(file.read(_MAX_FILE_BYTES))
         return Record(

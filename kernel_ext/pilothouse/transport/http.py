@@ -31,6 +31,7 @@ from urllib3.connection import HTTPConnection
 from urllib3.util import Timeout
 
 from pilothouse import errors
+from pilothouse.secrets import without_traces
 
 from .answer import HttpAnswer, retry_after
 from .endpoint import Endpoint
@@ -129,6 +130,7 @@ def translate(
     if isinstance(exc, requests_errors.RequestException):
         exc.request = None  # it holds the headers, and so the credentials
     leaf = next(TRANSLATIONS[c] for c in type(exc).__mro__ if c in TRANSLATIONS)
+    without_traces(exc)  # the frames below hold headers and bodies
     chain = list(causes(exc))
     if leaf is errors.ConnectionLostError and any(_never_connected(e) for e in chain):
         leaf = errors.ConnectError
@@ -141,7 +143,7 @@ def _never_connected(exc: BaseException) -> bool:
 
 
 class _Headers(dict[str, str]):
-    """Headers that show their names only, also in a traceback that shows variables."""
+    """Headers or proxies by name only, also in a traceback that shows variables."""
 
     def __repr__(self) -> str:
         return f"<headers {', '.join(self)}>"
@@ -277,7 +279,7 @@ class HttpPeer:
         proxies = (
             {} if self.endpoint.is_loopback else get_environ_proxies(self.endpoint.url)
         )
-        self._proxies = dict(proxies)
+        self._proxies = _Headers(proxies)  # they may have passwords
         proxy = select_proxy(self.endpoint.url, self._proxies)
         self._adapter = _Adapter(self, proxy, pool_size)
         self._lock = threading.Lock()

@@ -25,6 +25,7 @@ from typing import Any, Literal, Self, cast
 import websocket
 
 from pilothouse import errors, waits
+from pilothouse.secrets import without_traces
 
 from .endpoint import Endpoint
 from .frames import BINARY, CLOSE, MORE, PING, TEXT, FrameReader, masked
@@ -376,13 +377,11 @@ class Socket:
             return
         if isinstance(sock, ssl.SSLSocket) and sock.pending():
             return
-        poll = select.poll()
-        poll.register(sock, select.POLLIN)
-        if poll.poll(self._ping_interval * 1000):
+        if _has_data(sock, self._ping_interval):
             return
         with self._send_lock:
             self._wire.ping()
-        if not poll.poll(self._answer_timeout * 1000):
+        if not _has_data(sock, self._answer_timeout):
             raise websocket.WebSocketTimeoutException("no sign of life")
 
     def _deliver(self, utf8: memoryview) -> None:
@@ -457,6 +456,7 @@ def translate(
         protocol: The system it concerns.
         connecting: Whether it happened before the connection was there.
     """
+    without_traces(exc)  # the frames below hold the headers of the handshake
     if isinstance(exc, websocket.WebSocketBadStatusException):
         return _refusal(exc, peer, protocol)
     if isinstance(exc, websocket.WebSocketTimeoutException | TimeoutError):
@@ -505,6 +505,15 @@ def _cut(wire: websocket.WebSocket) -> None:
     if sock is not None:
         with suppress(OSError):
             sock.shutdown(socket.SHUT_RDWR)
+
+
+def _has_data(sock: socket.socket, timeout: float) -> bool:
+    """Wait until something can be read; return whether it can."""
+    if not hasattr(select, "poll"):  # Windows, where a select has no highest number
+        return bool(select.select([sock], [], [], timeout)[0])
+    poll = select.poll()
+    poll.register(sock, select.POLLIN)
+    return bool(poll.poll(timeout * 1000))
 
 
 def _ssl_options(verify: bool | str) -> dict[str, Any]:
