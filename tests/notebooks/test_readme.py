@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +12,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
+from free_ports import free_port
 from readme_blocks import README, blocks
 from waiting import until
 
@@ -109,10 +109,7 @@ def test_the_script_of_a_map_works_as_pasted(env, tmp_path):
 def cluster(jupyter_home, tmp_path):
     """What the README starts for Dask, on a free port, in a home of its own."""
     env = jupyter_home("dask")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    script = blocks("Fastmap", "sh")[0].replace("8786", str(port))
+    script = blocks("Fastmap", "sh")[0].replace("8786", str(free_port()))
     log = (tmp_path / "log").open("wb")
     started = subprocess.Popen(
         ["bash", "-c", f"set -e\n{script}wait"],
@@ -164,6 +161,28 @@ def test_a_measurement_works_as_pasted(env, execute, tmp_path):
     assert "rtt.us" in result.data["text/plain"]
     assert ran.stderr == ""
     assert "rtt.us" in ran.stdout
+
+
+def test_a_plan_works_as_pasted(env, execute, tmp_path):
+    (*sources, script) = blocks("Plans", "(?:python)?")
+    assert len(sources) == 2
+    cells = [nbformat.v4.new_code_cell(source.rstrip()) for source in sources]
+    cells.append(nbformat.v4.new_code_cell("bool(slower > 0), len(worst)"))
+    path = tmp_path / "plan.ipynb"
+    nbformat.write(nbformat.v4.new_notebook(cells=cells), path)
+
+    (result,) = execute(path, env, tmp_path).cells[-1].outputs
+    ran = subprocess.run(
+        [sys.executable, "-c", script],
+        env=env,
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=110,
+    )
+
+    assert result.data["text/plain"] == "(True, 2)"
+    assert (ran.stdout, ran.stderr) == ("20\n", "")
 
 
 def test_every_word_of_the_command_is_one(env):

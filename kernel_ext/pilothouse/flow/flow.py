@@ -177,15 +177,15 @@ class Flow:
             FlowError: If a step that was stopped has not ended yet.
             RuntimeError: If it still runs, or was never started.
         """
-        if left := [
-            n for n, t in list(self._tasks.items()) if not t.join(_LAST_SECONDS)
-        ]:
-            raise FlowError(
-                f"{', '.join(left)} has not ended yet", hint="resume() in a moment"
-            )
         with self._changed:
             if self._state in ("planned", "running"):
                 raise RuntimeError(f"there is nothing to resume: it is {self._state}")
+            tasks = list(self._tasks.values())
+        left = [one.step.name for one in tasks if not one.join(_LAST_SECONDS)]
+        if left:
+            names = ", ".join(left)
+            raise FlowError(f"{names} has not ended yet", hint="resume() in a moment")
+        with self._changed:
             self._begin(self.results)
         self._advance()
         return self
