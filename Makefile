@@ -5,6 +5,7 @@
 #   make lint    the first three of those
 #   make bench   pilothouse against its peers in one run; prints ratios, writes bench.json
 #   make soak    all views live for MINUTES=20: memory, threads, messages; not in make test
+#   make pictures   takes anew the pictures that views are held against
 #   make clean   stop the local services, remove what the others have made
 
 PYTHON ?= python3
@@ -41,6 +42,9 @@ bench: $(STAMP)
 
 soak: $(STAMP) system
 	$(BIN)/python tests/soak/run.py $(MINUTES)
+
+pictures: $(STAMP) system
+	PILOTHOUSE_RENEW_PICTURES=1 $(BIN)/python -m pytest -q tests/browser/test_pictures.py
 
 clean:
 	-[ ! -x $(BIN)/pilothouse ] || $(BIN)/pilothouse down

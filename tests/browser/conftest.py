@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from browser.gallery import VIEWS, root
 from browser.lab import REMEDY, NotebookPage, a_chromium, chromium_path, lab_server
+from waiting import until
 
 SCREENSHOTS = Path(__file__).parents[2] / "screenshots"
 
@@ -44,9 +46,10 @@ def notebook(chromium, lab, request):
     """
     pages = []
 
-    def open_notebook(*cells, width=1280, height=1000, path=None):
+    def open_notebook(*cells, width=1280, height=1000, path=None, **page_options):
         name = re.sub(r"\W+", "_", request.node.name)[:60]
-        page = chromium.new_page(viewport={"width": width, "height": height})
+        size = {"width": width, "height": height}
+        page = chromium.new_page(viewport=size, **page_options)
         opened = NotebookPage(
             page, lab, path or lab.write(f"{name}_{len(pages)}", cells), SCREENSHOTS
         )
@@ -60,6 +63,27 @@ def notebook(chromium, lab, request):
     for opened in pages:
         assert not opened.outside, opened.outside
         assert not opened.errors, opened.errors
+
+
+GALLERY = f"""\
+import sys
+sys.path.insert(0, {str(Path(__file__).parents[1])!r})
+from browser.gallery import views
+shown = views()
+for view in shown.values():
+    display(view)"""
+
+
+@pytest.fixture
+def gallery(notebook):
+    """All views in the output of one cell, so that none is folded away."""
+    opened = notebook(GALLERY, height=7000, timezone_id="UTC").run_all()
+    for kind in VIEWS:
+        opened.find(root(kind)).first.wait_for(timeout=60_000)
+    until(lambda: opened.find(".ph-lane").count() == 4, 30, "the lanes of the run")
+    until(lambda: opened.find(".ph-lines li").count() > 9, 30, "the model's source")
+    opened.find(".ph-browser [data-field]").first.wait_for()
+    return opened
 
 
 @pytest.fixture

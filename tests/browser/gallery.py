@@ -16,6 +16,12 @@ from pilothouse.aimm.state import ActionEntry, ModelEntry, State
 from pilothouse.fastscore import Model, Schema
 from pilothouse.fastscore.pneumo import LogMsg, ModelConsoleMsg, ModelErrorMsg
 from pilothouse.fastscore.pneumo import ModelInputInfo as Input
+from pilothouse_widgets.dashboard_board import Board
+from pilothouse_widgets.dashboard_rows import (
+    counts_of_instances,
+    engine_row,
+    instance_rows,
+)
 from pilothouse_widgets.engine_report import EngineError, EngineReport, SlotReport
 from pilothouse_widgets.measurement_report import (
     ColumnReport,
@@ -233,6 +239,48 @@ def progress() -> w.Progress:
     return shown
 
 
+def dashboard() -> w.Dashboard:
+    """A page with one of each, a service that is down, and some events."""
+    board = Board(clock=lambda: BEGIN)
+    up = {"state": "up", "at": BEGIN, "version": "0.1.0", "why": "", "hint": ""}
+    for i, (name, title) in enumerate(
+        (("fastscore", "FastScore"), ("fastmap", "Fastmap"), ("mplane", "mPlane"))
+    ):
+        board.patch("services", name, title=title, url=f"http://127.0.0.1:800{i}", **up)
+        board.patch("services", name, ms=1.5 + i)
+        for value in wave(i, 60):
+            board.note("services", name, value / 100)
+    board.patch("services", "aimm", title="AIMM", url="ws://127.0.0.1:9999", ms=0.9)
+    down = {
+        "state": "down",
+        "at": BEGIN - 7400,
+        "why": "connection refused",
+        "hint": "",
+    }
+    board.patch("services", "aimm", **down)
+    slots = (SlotReport(slot=0, rate=1204.0, total=88_000, by_schema=7),)
+    runs = EngineReport(state="RUNNING", model="root", mtype="python3", slots=slots)
+    rows = {"engine-1": runs, "engine-2": EngineReport(state="PAUSED")}
+    shown = {name: engine_row(name, report) for name, report in rows.items()}
+    board.put("engines", shown, {"known": True})
+    for value in wave(7, 60):
+        board.note("engines", "engine-1", value)
+    state = State(models={1: ModelEntry(id=1, model_type="plugins.Line", size=67)})
+    head = {"known": True, **counts_of_instances(state)}
+    board.put("instances", instance_rows(state), head)
+    map_of_items = {
+        "label": "primes", "state": "running", "busy": True, "done": 420, "total": 1200,
+        "failed": 2, "rate": 18.5, "eta": 42.0, "workers": 2, "seconds": 23.0,
+        "text": "", "mine": True,
+    }  # fmt: skip
+    board.put("runs", {"a": map_of_items}, {"known": True, "running": 1})
+    board.put("measurements", {}, {"known": True, "capabilities": 18})
+    for level, text in ((64, "jet 1: start"), (32, "state RUNNING"), (16, "slow")):
+        board.tell("engine-1", text, level=level, at=BEGIN - level)
+    board.tell("aimm", "AIMM does not answer: connection refused", level=8, at=BEGIN)
+    return w.Dashboard(board)
+
+
 VIEWS = {
     "engine": engine,
     "chart": chart,
@@ -245,8 +293,14 @@ VIEWS = {
     "form": form,
     "browser": capabilities,
     "progress": progress,
+    "dashboard": dashboard,
 }
 """What makes each view, by the kind that its root has as its class: ``ph-KIND``."""
+
+
+def root(kind: str) -> str:
+    """Return what finds the root of a view; a run is a progress, too."""
+    return f".ph-{kind}" + (":not(.ph-run, .ph-flow)" if kind == "progress" else "")
 
 
 def views() -> dict[str, object]:

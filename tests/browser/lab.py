@@ -3,7 +3,6 @@
 import json
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import urllib.request
@@ -13,6 +12,7 @@ from urllib.error import URLError
 
 import nbformat
 
+from free_ports import free_port
 from waiting import until
 
 REMEDY = (
@@ -65,12 +65,6 @@ def a_chromium():
         )
         yield browser
         browser.close()
-
-
-def free_port():
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return sock.getsockname()[1]
 
 
 def environment(home):
@@ -275,6 +269,15 @@ class NotebookPage:
         self.page.wait_for_selector(
             f'body[data-jp-theme-light="{light}"]', state="attached"
         )
+
+    def both_themes(self):
+        """Show light, then dark; yield the name once every view has followed."""
+        for theme in ("Light", "Dark"):
+            self.theme(f"JupyterLab {theme}")
+            others = f'.ph[data-theme]:not([data-theme="{theme.lower()}"])'
+            until(lambda: self.find(others).count() == 0, 30, theme)  # noqa: B023
+            yield theme.lower()
+        self.theme("JupyterLab Light")
 
     def shoot(self, name, selector=None):
         """Write a screenshot to the git-ignored folder."""

@@ -1,49 +1,8 @@
 """Every view for everybody: axe-core's rules, and all of it by keyboard."""
 
-from pathlib import Path
-
-import pytest
-
 from browser.axe import violations
-from browser.gallery import VIEWS
+from browser.gallery import VIEWS, root
 from waiting import until
-
-TESTS = Path(__file__).parents[1]
-SHOW = f"""\
-import sys
-sys.path.insert(0, {str(TESTS)!r})
-from browser.gallery import views
-shown = views()
-for view in shown.values():
-    display(view)"""
-CLOSE = "import pilothouse_widgets as w\nw.close_all()"
-
-
-@pytest.fixture
-def gallery(notebook):
-    """All views in the output of one cell, so that none is folded away."""
-    opened = notebook(SHOW, height=7000).run_all()
-    for kind in VIEWS:
-        opened.find(f".ph-{kind}").first.wait_for()
-    until(lambda: opened.find(".ph-lane").count() == 4, 30, "the lanes of the run")
-    until(lambda: opened.find(".ph-lines li").count() > 9, 30, "the model's source")
-    opened.find(".ph-browser [data-field]").first.wait_for()
-    return opened
-
-
-def both_themes(opened):
-    for theme in ("Light", "Dark"):
-        opened.theme(f"JupyterLab {theme}")
-        roots = opened.find(".ph").all()
-        until(
-            lambda roots=roots, theme=theme: all(
-                root.get_attribute("data-theme") == theme.lower() for root in roots
-            ),
-            20,
-            theme,
-        )
-        yield theme.lower()
-    opened.theme("JupyterLab Light")
 
 
 def test_every_view_keeps_the_rules_of_wcag_in_light_and_dark(gallery):
@@ -52,7 +11,7 @@ def test_every_view_keeps_the_rules_of_wcag_in_light_and_dark(gallery):
     gallery.find('.ph-engine [data-act="reset"]').click()
 
     found = {}
-    for theme in both_themes(gallery):
+    for theme in gallery.both_themes():
         gallery.shoot(f"gallery-{theme}")
         found[theme] = violations(gallery.page, ".jp-OutputArea .ph")
     lines = [f"{theme}: {line}" for theme in found for line in found[theme]]
@@ -76,3 +35,90 @@ def test_an_offence_is_found(notebook):
     assert {line.partition(":")[0] for line in found} == {
         *("color-contrast", "button-name")
     }
+
+
+STOPS = """
+(root) => {
+  const all = root.querySelectorAll(
+    'button, input, select, textarea, summary, a[href], [tabindex]');
+  const stops = [...all].filter((e) => e.tabIndex >= 0 && !e.disabled
+    && e.checkVisibility({visibilityProperty: true}) && e.getClientRects().length);
+  stops.forEach((e, i) => { e.dataset.stop = `${i}`; });
+  stops[0]?.focus();
+  return stops.map((e) => e.getAttribute('aria-label') || e.textContent.trim()
+    || e.name || e.tagName);
+}
+"""
+FOCUSED = """
+(root) => {
+  const e = document.activeElement;
+  const style = getComputedStyle(e);
+  const scrolls = e.scrollHeight > e.clientHeight || e.scrollWidth > e.clientWidth;
+  return {
+    stop: root.contains(e) ? e.dataset.stop ?? null : 'outside',
+    scrolls: e.tabIndex < 0 || scrolls,
+    ring: style.outlineStyle !== 'none' && parseFloat(style.outlineWidth) >= 2,
+  };
+}
+"""
+
+
+def walk(view, press, key):
+    """Press a key from the first (or last) control of a view to its other end."""
+    names = view.evaluate(STOPS)
+    order = list(range(len(names)))
+    if key == "Shift+Tab":
+        order.reverse()
+        view.locator(f'[data-stop="{order[0]}"]').focus()
+    press("Shift")  # the keyboard is what moves: a ring has to be seen
+    for stop in order:
+        seen = view.evaluate(FOCUSED)
+        while seen["stop"] is None and seen["scrolls"]:  # Chromium's own stops
+            press(key)
+            seen = view.evaluate(FOCUSED)
+        assert seen["stop"] == str(stop), (names[stop], seen)
+        assert seen["ring"], names[stop]
+        press(key)
+    return names
+
+
+def test_tab_reaches_every_control_in_order_and_shows_where_it_is(gallery):
+    press = gallery.page.keyboard.press
+    for kind in VIEWS:
+        view = gallery.find(root(kind)).first
+        if view.evaluate(STOPS):
+            names = walk(view, press, "Tab")
+            assert walk(view, press, "Shift+Tab") == names
+
+
+def test_enter_space_and_arrows_do_what_they_say(gallery):
+    press = gallery.page.keyboard.press
+
+    line = gallery.find(".ph-chart .ph-legend-entry").first
+    line.focus()
+    press("Space")
+    until(lambda: line.get_attribute("aria-pressed") == "false")
+    press("Enter")
+    until(lambda: line.get_attribute("aria-pressed") == "true")
+
+    fold = gallery.find(".ph-engine .ph-error")
+    fold.locator("summary").focus()
+    press("Enter")
+    until(lambda: fold.evaluate("e => e.open"))
+    press("Space")
+    until(lambda: not fold.evaluate("e => e.open"))
+
+    log = gallery.find(".ph-console .ph-log")
+    log.focus()
+    press("ArrowUp")
+    last = "e => e.lastElementChild === document.activeElement"
+    until(lambda: log.evaluate(last), 10, "the newest line")
+    press("Enter")
+    until(lambda: not log.locator("details").last.evaluate("e => e.open"))
+
+    tabs = gallery.find(".ph-inspector [role=tab]")
+    tabs.first.focus()
+    press("End")
+    until(lambda: tabs.last.get_attribute("aria-selected") == "true")
+    press("ArrowRight")
+    until(lambda: tabs.first.get_attribute("aria-selected") == "true")

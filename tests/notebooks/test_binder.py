@@ -12,7 +12,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from browser.lab import LabServer, NotebookPage, a_chromium, free_port
+from browser.lab import LabServer, NotebookPage, a_chromium
+from free_ports import free_port
 from waiting import until
 
 ROOT = Path(__file__).parents[2]
