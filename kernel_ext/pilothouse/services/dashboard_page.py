@@ -66,6 +66,7 @@ def run_dashboard(
     """
     need("voila", "Voila")
     notebook = notebook_path()
+    port = _free_port(port)
     local = up(data_dir=data_dir)
     try:
         with tempfile.TemporaryDirectory(prefix="pilothouse-") as folder:
@@ -93,19 +94,20 @@ def notebook_path() -> Path:
 def _run(
     folder: Path,
     notebook: Path,
-    port: int | None,
+    port: int,
     theme: str,
     open_browser: bool,
     say: Callable[[str], None],
 ) -> int:
-    port = port or _free_port()
     token = secrets.token_urlsafe(24)
     shutil.copyfile(notebook, folder / "dashboard.ipynb")
     if Path(_PROFILES).is_file():
         shutil.copyfile(_PROFILES, folder / _PROFILES)
     configuration = folder / "voila.json"
     configuration.touch(mode=0o600)
-    configuration.write_text(json.dumps(_configured(port, token, theme)))
+    configuration.write_text(
+        json.dumps(_configured(port, token, theme)), encoding="utf-8"
+    )
     command = [sys.executable, "-m", "voila", str(folder / "dashboard.ipynb")]
     command += [f"--Voila.config_file_paths={folder}", "--no-browser"]
     paths = [str(_HERE / "share"), os.environ.get("JUPYTER_PATH", "")]
@@ -153,7 +155,20 @@ def _address(port: int, token: str) -> str | None:
     return None
 
 
-def _free_port() -> int:
+def _free_port(wanted: int | None) -> int:
+    """Return a port that nobody listens on.
+
+    Raises:
+        ServiceError: If somebody listens on the one that is wanted.
+    """
     with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
+        if os.name == "posix":  # elsewhere this would share the port
+            found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            found.bind(("127.0.0.1", wanted or 0))
+        except OSError as exc:
+            raise ServiceError(
+                f"cannot listen on port {wanted}: {exc.strerror}",
+                hint="another --port, or none for a free one",
+            ) from exc
         return int(found.getsockname()[1])

@@ -120,7 +120,7 @@ def _open_log(log: Path) -> IO[bytes]:
     """Open a log to append to; a long one is put aside first."""
     if log.exists() and log.stat().st_size > _MAX_LOG_BYTES:
         log.rename(log.with_suffix(".log.1"))
-    handle = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+    handle = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     file = os.fdopen(handle, "ab")
     file.seek(0, os.SEEK_END)
     return file

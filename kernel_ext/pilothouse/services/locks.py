@@ -5,8 +5,8 @@ The kernel of the operating system releases it when the process ends, however it
 
 from __future__ import annotations
 
-import fcntl
 import os
+import sys
 import time
 from pathlib import Path
 
@@ -15,6 +15,17 @@ from pilothouse.errors import ServiceError
 __all__ = ["FileLock"]
 
 _RETRY_SECONDS = 0.02
+
+
+def _take(handle: int) -> None:
+    if sys.platform == "win32":
+        import msvcrt
+
+        msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)
+    else:
+        import fcntl
+
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 class FileLock:
@@ -30,10 +41,10 @@ class FileLock:
 
     def acquire(self) -> bool:
         """Take the lock if it is free; return whether it was."""
-        handle = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        handle = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
         try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+            _take(handle)
+        except (BlockingIOError, PermissionError):  # the second is Windows' word for it
             os.close(handle)
             return False
         self._handle = handle

@@ -10,6 +10,7 @@ from typing import Any
 
 from .host import HostConfig, run_process
 from .runtime_files import Record, own_record
+from .systems import need_unix
 
 __all__ = ["run_services"]
 
@@ -30,6 +31,7 @@ def run_services(
     Raises:
         ServiceError: If a service does not start.
     """
+    need_unix()
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format=_LOG_FORMAT)
     records: list[Record] = []
 

@@ -26,6 +26,7 @@ from .launching import TAIL_LINES, fastmap_words, launch, reap, tail_of, words_o
 from .locks import FileLock
 from .registry import SERVICES
 from .runtime_files import Record, find_records, runtime_dir
+from .systems import need_unix
 
 __all__ = ["Local", "default_data_dir", "down", "status", "up"]
 
@@ -188,6 +189,7 @@ def up(
         ServiceError: If they did not start; the message holds the end of their log. If
             they run already, with other ports, workers or without that Dask.
     """
+    need_unix()
     wanted = tuple(services or SERVICES)
     for name in wanted:
         if name not in SERVICES:

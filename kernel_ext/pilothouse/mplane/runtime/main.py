@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import logging
 import signal
 import sys
@@ -25,7 +26,7 @@ from .loading import look_beside, services_of
 
 __all__ = ["main"]
 
-_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+_SIGNALS = [getattr(signal, n, None) for n in ("SIGTERM", "SIGINT", "SIGHUP")]
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -89,8 +90,9 @@ async def _listen(
 
     ending = asyncio.Event()
     loop = asyncio.get_running_loop()
-    for number in _SIGNALS:
-        loop.add_signal_handler(number, ending.set)
+    for number in filter(None, _SIGNALS):
+        with contextlib.suppress(NotImplementedError):  # Windows: Ctrl-C is enough
+            loop.add_signal_handler(number, ending.set)
     component = ListenerHttpComponent(services, config=settings)
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(message)s")
     await component.start()

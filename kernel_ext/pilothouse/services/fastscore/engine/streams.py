@@ -162,7 +162,7 @@ def _resolved(external: JSON, secrets: Path) -> JSON:
         path = secrets / name
         if Path(name).name != name or not path.is_file():
             raise ProtocolError(f"secret {name!r} is not mounted in this engine")
-        return path.read_text().rstrip("\n")
+        return path.read_text(encoding="utf-8").rstrip("\n")
 
     return with_secrets(external, lookup) if secret_names(external) else external
 

@@ -67,7 +67,8 @@ def write_source(mtype: str, source: str, folder: Path) -> Path:
     """
     name = _SOURCES.get(mtype) or f"{java_class(source).rpartition('.')[2]}.java"
     path = folder / name
-    path.write_text(f"1;{source}" if mtype == "octave" else source)
+    text = f"1;{source}" if mtype == "octave" else source
+    path.write_text(text, encoding="utf-8")
     return path
 
 
@@ -134,9 +135,10 @@ def _compile_c(actions: Mapping[int, str]) -> None:
         f"case {slot}: {name}(json, slot, seqno); break;"
         for slot, name in actions.items()
     )
-    harness = (HARNESS / "main.c").read_text()
+    harness = (HARNESS / "main.c").read_text(encoding="utf-8")
     made = harness.replace("\nACTIONS\n", f"\n{declared}\n")
-    Path("main.c").write_text(made.replace("DISPATCH\n", f"{cases}\n"))
+    made = made.replace("DISPATCH\n", f"{cases}\n")
+    Path("main.c").write_text(made, encoding="utf-8")
     include = ["-I", str(HARNESS), "-include", str(HARNESS / "fastscore.h")]
     _build(["gcc", "-O2", "-g", *include, "-o", "model", "main.c", "model.c", "-lm"])
 
