@@ -102,6 +102,78 @@ def test_it_moves_and_cancels_while_a_cell_is_busy(notebook, connect, tmp_path):
     until(lambda: lab.get_attribute("data-progress") == "cancelled", 10)
 
 
+MANY = """
+import pathlib, threading
+import pilothouse_widgets as w
+from pilothouse.aimm import ActionEntry, ModelEntry, State
+
+KINDS = ("Line", "Forest", "NearestMean")
+models = {
+    n: ModelEntry(id=n, model_type=f"plugins.{KINDS[n % 3]}", size=(n * 7919) % 10_000)
+    for n in range(1, 501)
+}
+
+def state(step):
+    actions = {
+        n: ActionEntry(id=n, call="fit", model=n, progress="executing",
+                       report={"epoch": step, "epochs": 40, "loss": n / (step + 1)})
+        for n in range(1, 21)
+    }
+    return State(models=models, actions=actions)
+
+table = w.InstanceTable()
+table.show(state(0))
+table"""
+MOVE = """
+for step in range(1, 41):
+    while not pathlib.Path(f"step-{step // 10}").exists():
+        threading.Event().wait(0.05)
+    table.show(state(step))
+    threading.Event().wait(0.2)"""
+
+
+def test_five_hundred_rows_move_sort_and_filter(notebook):
+    opened = notebook(MANY, MOVE).run_all()
+    until(lambda: rows(opened).count() == 500, 60, "all rows")
+    head = opened.find(".ph-instances .ph-head")
+
+    def ids():
+        return rows(opened).evaluate_all(
+            "found => found.filter(row => !row.hidden).map(row => +row.dataset.id)"
+        )
+
+    def first(condition):
+        until(lambda: condition(ids()), 30)
+
+    assert ids() == list(range(1, 501))
+    assert "500 instances, 20 actions under way" in head.inner_text()
+    opened.shoot("instances-many", ".ph-instances")
+    opened.signal("step-0")
+    line = opened.find('.ph-instances tr[data-id="20"]')
+    until(lambda: "9 of 40" in line.inner_text(), 60, "the ninth step")
+
+    by_size = opened.page.get_by_role("button", name="Size")
+    by_size.click()
+    sizes = {n: n * 7919 % 10_000 for n in range(1, 501)}
+    first(lambda found: found == sorted(sizes, key=lambda n: (sizes[n], n)))
+    by_size.click()
+    first(lambda found: sizes[found[0]] == max(sizes.values()))
+    opened.page.get_by_label("Filter instances").fill("forest")
+    forests = [n for n in sizes if n % 3 == 1]
+    first(lambda found: sorted(found) == forests)
+    assert f"{len(forests)} of 500 instances" in head.inner_text()
+    opened.shoot("instances-filtered", ".ph-instances")
+
+    for step in range(1, 5):
+        opened.signal(f"step-{step}")
+    line = opened.find('.ph-instances tr[data-id="19"]')
+    until(lambda: "40 of 40" in line.inner_text(), 60, "the last step")
+    assert sizes[ids()[0]] == max(sizes[n] for n in forests)
+    opened.page.get_by_label("Filter instances").fill("")
+    by_size.click()
+    first(lambda found: found == list(range(1, 501)))
+
+
 def test_delete_asks_first_and_a_snapshot_stays(notebook, connect):
     opened = notebook(
         connect,

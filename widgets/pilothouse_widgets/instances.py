@@ -192,10 +192,14 @@ class InstanceTable(DeltaView):
             return {"rows": list(self._rows.values())}
 
     def take_delta(self) -> dict[str, Any]:
-        """Return the ``rows`` that changed, and the ids that are ``gone``."""
+        """Return what changed of ``rows``, and the ids that are ``gone``."""
         with self._rows_lock:
             self._read()
-            rows = [r for n, r in self._rows.items() if self._sent.get(n) != r]
+            rows = [
+                _changes(self._sent.get(number, {}), row)
+                for number, row in self._rows.items()
+                if self._sent.get(number) != row
+            ]
             gone = [number for number in self._sent if number not in self._rows]
             for number in gone:
                 self._said.pop(number, None)
@@ -328,6 +332,15 @@ class InstanceTable(DeltaView):
             for row in rows
         ]
         return snapshot.table(heads, cells, more=len(self._rows) - len(rows))
+
+
+def _changes(before: Mapping[str, Any], row: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the members of a row that are new, with its id."""
+    return {
+        name: value
+        for name, value in row.items()
+        if name == "id" or name not in before or before[name] != value
+    }
 
 
 def _words_of(exc: Exception) -> str:

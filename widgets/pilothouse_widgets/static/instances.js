@@ -1,12 +1,17 @@
 // Instances of an AIMM server: a row each, its buttons, a line for arguments.
 
-import { button, h, icon, say, show } from "./dom.js";
+import { button, h, icon, perFrame, say, show } from "./dom.js";
 import { count, plural, size } from "./format.js";
 import { openRows, rowsOf } from "./rows.js";
 import { makeRoot } from "./theme.js";
 
 const TONES = { complete: "ok", failed: "bad", cancelled: "warn" };
 const WIDTH = 6;
+const FEW_ROWS = 8;
+const COLUMNS = [
+  ["Id", (row) => row.id], ["Model type", (row) => row.type], ["Size", (row) => row.size ?? -1],
+  ["Last action", (row) => row.action ?? -1], ["Progress", (row) => row.progress],
+];
 const SLOW_MS = 1500;
 const MOST_OFFERS = 24;
 const SHORTCUTS = { fit: "@iris_inputs @iris_outputs epochs=100", predict: "[[5.1, 3.5, 1.4, 0.2]]" };
@@ -21,7 +26,7 @@ class Instances {
   }
 
   apply({ rows = [], gone = [] }) {
-    for (const row of rows) this.rows.set(row.id, row);
+    for (const row of rows) this.rows.set(row.id, { ...this.rows.get(row.id), ...row });
     for (const id of gone) this.rows.delete(id);
   }
 
@@ -44,6 +49,9 @@ class Table {
     this.model = model;
     this.rows = rowsOf(model);
     this.shown = new Map();
+    this.sort = null; // {column, down}; by id without
+    this.filter = "";
+    this.arrange = perFrame(() => this.#arrange());
     this.root = makeRoot(el, { kind: "instances", label: model.get("title"), signal });
     this.#build();
     this.stop = this.rows.listen((delta) => this.#place(delta));
@@ -55,6 +63,7 @@ class Table {
 
   close() {
     this.stop();
+    this.arrange.cancel();
     for (const row of this.shown.values()) clearTimeout(row.slow);
   }
 
@@ -68,21 +77,80 @@ class Table {
     this.lost = h("p", { class: "ph-trouble", role: "status" });
     this.trouble = h("p", { class: "ph-trouble", role: "status" });
     this.body = h("tbody");
-    const heads = ["Id", "Model type", "Size", "Last action", "Progress"].map((text, i) =>
-      h("th", { scope: "col", class: i === 2 ? null : "ph-left", text }));
+    this.heads = COLUMNS.map(([text], i) => this.#head(text, i));
+    const heads = this.heads.map(({ el }) => el);
     heads.push(h("th", { scope: "col" }, h("span", { class: "ph-sr", text: "Buttons" })));
     this.grid = h("div", { class: "ph-grid-scroll ph-instance-scroll" },
       h("table", { class: "ph-grid" },
         h("caption", { class: "ph-sr", text: "Model instances, with what runs on each" }),
         h("thead", {}, h("tr", {}, ...heads)), this.body));
+    this.search = h("input", {
+      class: "ph-input", type: "search", "aria-label": "Filter instances", placeholder: "Filter",
+      onkeydown: (event) => event.stopPropagation(),
+      oninput: () => {
+        this.filter = this.search.value.trim().toLowerCase();
+        this.arrange();
+      },
+    });
     this.none = h("p", { class: "ph-empty ph-muted", text: "There are no instances yet." });
     this.making = h("p", { class: "ph-doing", role: "status" });
     this.foot = h("footer", { class: "ph-foot" }, h("i", { class: "ph-dot" }), h("span"));
     this.root.append(
-      h("header", { class: "ph-head" }, h("div", { class: "ph-who" }, this.title, this.counted)),
+      h("header", { class: "ph-head" }, h("div", { class: "ph-who" }, this.title, this.counted), this.search),
       h("div", { class: "ph-notices" }, this.lost, this.trouble),
       h("div", { class: "ph-instance-body" }, this.grid, this.none, this.making), this.foot,
     );
+  }
+
+  #head(text, i) {
+    const mark = h("span", { class: "ph-sort", "aria-hidden": "true" });
+    const sorter = button({ text, label: `Sort by ${text}`, kind: "ph-quiet", onclick: () => this.#sortBy(i) });
+    sorter.append(mark);
+    return { mark, el: h("th", { scope: "col", "aria-sort": "none", class: i === 2 ? null : "ph-left" }, sorter) };
+  }
+
+  #sortBy(column) {
+    if (this.sort?.column !== column) this.sort = { column, down: false };
+    else this.sort = this.sort.down ? null : { column, down: true };
+    this.heads.forEach(({ el, mark }, i) => {
+      const mine = this.sort?.column === i;
+      el.setAttribute("aria-sort", !mine ? "none" : this.sort.down ? "descending" : "ascending");
+      say(mark, !mine ? "" : this.sort.down ? "▼" : "▲");
+    });
+    this.arrange();
+  }
+
+  #sorted() {
+    const { rows } = this.rows.store;
+    const ids = [...this.shown.keys()].sort((a, b) => a - b);
+    if (!this.sort) return ids;
+    const of = COLUMNS[this.sort.column][1];
+    const sign = this.sort.down ? -1 : 1;
+    return ids.sort((a, b) => {
+      const [x, y] = [of(rows.get(a)), of(rows.get(b))];
+      return sign * (x < y ? -1 : x > y ? 1 : 0);
+    });
+  }
+
+  /** Put the rows into their order, and show those that the filter lets pass. */
+  #arrange() {
+    const { activeElement } = this.body.getRootNode();
+    let next = this.body.firstElementChild;
+    let passed = 0;
+    for (const id of this.#sorted()) {
+      const row = this.shown.get(id);
+      const passes = row.matches(this.filter);
+      passed += passes;
+      row.hide(!passes);
+      if (row.el === next) next = row.more.nextElementSibling;
+      else {
+        this.body.insertBefore(row.el, next);
+        this.body.insertBefore(row.more, next);
+      }
+    }
+    if (activeElement && this.body.contains(activeElement)) activeElement.focus({ preventScroll: true });
+    this.passed = passed;
+    this.#count();
   }
 
   // -- rows ------------------------------------------------------------------------------
@@ -99,6 +167,8 @@ class Table {
     const changed = delta ? (delta.rows ?? []).map(({ id }) => id) : [...rows.keys()];
     for (const id of changed) this.#row(id).draw(rows.get(id));
     this.root.dataset.rows = rows.size;
+    show(this.search, rows.size > FEW_ROWS || this.filter !== "");
+    if (this.filter || this.sort || !delta) this.arrange();
     show(this.none, rows.size === 0);
     show(this.grid, rows.size > 0);
     this.#count();
@@ -108,9 +178,10 @@ class Table {
     const known = this.shown.get(id);
     if (known) return known;
     const row = new Row(id, this.model);
-    const later = [...this.shown.keys()].filter((other) => other > id).sort((a, b) => a - b)[0];
-    this.body.insertBefore(row.el, this.shown.get(later)?.el ?? null);
-    row.el.after(row.more);
+    // Ids only grow, so a new row is mostly the last one; else it is put into its place.
+    if (this.last > id || this.sort || this.filter) this.arrange();
+    this.last = Math.max(id, this.last ?? id);
+    this.body.append(row.el, row.more);
     this.shown.set(id, row);
     return row;
   }
@@ -118,7 +189,8 @@ class Table {
   #count() {
     const all = [...this.rows.store.rows.values()];
     const running = all.filter(({ runs }) => runs).length;
-    say(this.counted, plural(all.length, "instance") + (running ? `, ${plural(running, "action")} under way` : ""));
+    const amount = this.filter ? `${count(this.passed ?? 0)} of ${plural(all.length, "instance")}` : plural(all.length, "instance");
+    say(this.counted, amount + (running ? `, ${plural(running, "action")} under way` : ""));
   }
 
   #draw() {
@@ -214,6 +286,19 @@ class Row {
     this.said = h("p", { class: "ph-instance-said", role: "status" });
     this.refused = h("p", { class: "ph-trouble ph-refused", role: "alert" });
     return h("div", {}, this.said, this.refused);
+  }
+
+  matches(filter) {
+    if (!filter) return true;
+    const { id, type, call, progress, words, error } = this.data;
+    return [id, type, call, progress.replaceAll("_", " "), words, error].join(" ").toLowerCase().includes(filter);
+  }
+
+  hide(hidden) {
+    if (this.hidden === hidden) return;
+    this.hidden = hidden;
+    this.el.hidden = hidden;
+    this.#arrange();
   }
 
   hasFocus() {
@@ -350,7 +435,7 @@ class Row {
     this.predict.setAttribute("aria-expanded", String(this.opened === "predict"));
     show(this.said, this.said.textContent !== "");
     show(this.refused, this.refused.textContent !== "");
-    show(this.more, [this.form, this.question, this.said, this.refused].some((one) => !one.hidden));
+    show(this.more, !this.hidden && [this.form, this.question, this.said, this.refused].some((one) => !one.hidden));
     this.el.classList.toggle("ph-instance-open", !this.more.hidden);
   }
 }
