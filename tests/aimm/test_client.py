@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from free_ports import free_port
 from pilothouse import aimm
 from pilothouse.errors import (
     AnswerTimeoutError,
@@ -45,10 +46,10 @@ def test_the_path_may_be_left_out(aimm_server, path):
         assert client.connection == "ready"
 
 
-def test_a_path_that_is_none_is_found_anyway(aimm_server):
+def test_a_path_that_is_no_control_is_told(aimm_server):
     url = aimm_server.url.removesuffix("/ws") + "/elsewhere"
-    with aimm.connect(url, aimm_server.username, aimm_server.password) as client:
-        assert client.url.endswith("/ws")
+    with pytest.raises(NotFoundError, match="no AIMM control at /elsewhere"):
+        aimm.connect(url, aimm_server.username, aimm_server.password)
 
 
 @pytest.mark.parametrize(("username", "password"), [("pilothouse", "x"), ("x", "x")])
@@ -331,22 +332,16 @@ def test_an_action_under_way_survives_a_broken_connection(aimm_server, tmp_path)
 
 
 @pytest.fixture
-def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return server.getsockname()[1]
-
-
-@pytest.fixture
-def own_server(tmp_path, free_port):
+def own_server(tmp_path):
     """Starts servers on one port and one database, one after another."""
-    running = []
+    running, port = [], free_port()
 
     def start():
         options = {"aimm": {"plugin_files": [str(LAB)]}}
         host = ServiceHost(
             ["aimm"],
             data_dir=tmp_path,
-            ports={"aimm": free_port},
+            ports={"aimm": port},
             options=options,
             token="the same each time",
         ).start()

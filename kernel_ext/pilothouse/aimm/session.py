@@ -42,6 +42,7 @@ _NO_LOCK: Final = nullcontext()
 _GUESS_AFTER: Final = 1.0
 _NOTICE_SECONDS: Final = 0.1
 _LONG_FRAME: Final = 4096
+_PATHS: Final = ("/ws", "/")
 
 
 class SessionState(enum.StrEnum):
@@ -83,8 +84,8 @@ class Session:
     """A connection to one AIMM server, as one user.
 
     Args:
-        url: ``ws://`` or ``wss://`` with host and port; the path ``/ws`` and then
-            ``/`` are tried when it has none or the server does not know it.
+        url: ``ws://`` or ``wss://`` with host and port; of the paths ``/ws`` and
+            ``/`` the other one is tried when the server does not know the first.
         username: Who logs in.
         password: What with.
         hash_password: Send the hex of its SHA-256, as the real client does.
@@ -155,7 +156,10 @@ class Session:
             TransportError: If no connection could be made.
             RemoteError: If no path of the server is an AIMM control.
         """
-        paths = dict.fromkeys([self._endpoint.path or "/ws", "/ws", "/"])
+        given = self._endpoint.path
+        paths = list(dict.fromkeys([given or "/ws", "/ws", "/"]))
+        if given not in ("", *_PATHS):
+            paths = [given]  # somebody's own: nothing else is meant
         for path in paths:
             endpoint = Endpoint.parse(self._endpoint.origin + path)
             socket = self._new_socket(self._endpoint.origin + path)
@@ -163,7 +167,7 @@ class Session:
             try:
                 socket.open()
             except errors.NotFoundError:
-                if path == list(paths)[-1]:
+                if path == paths[-1]:
                     self.close()
                     raise errors.NotFoundError(
                         f"{self._endpoint.authority} has no AIMM control at "

@@ -58,3 +58,22 @@ def test_a_password_may_be_sent_as_it_is(secure):
         url, "user", hashed, hash_password=False, verify=authority
     ) as client:
         assert client.username == "user"
+
+
+def test_a_certificate_that_is_none_is_told_with_its_key(tmp_path):
+    path, _ = configuration(tmp_path)
+    values = yaml.safe_load(path.read_text())
+    values["control"][0]["server"]["pem_file"] = "nothing.pem"
+    path.write_text(yaml.safe_dump(values))
+
+    ended = subprocess.run(
+        [sys.executable, "-m", "pilothouse", "serve", "aimm", "--conf", path],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        cwd=tmp_path,
+    )
+
+    assert ended.returncode == 1
+    assert "control[0].server.pem_file" in ended.stderr
+    assert "nothing.pem" in ended.stderr

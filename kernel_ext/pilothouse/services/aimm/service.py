@@ -169,19 +169,25 @@ async def _start_configured(config: ServiceConfig, conf: Configuration) -> AimmS
         except ChildDiedError as exc:
             raise ServiceError(f"the plugins cannot be loaded: {exc.message}") from None
         await engine.start()
-        for one in conf.controls:
+        for i, one in enumerate(conf.controls):
             control = Control(engine, one.users, loads_plugins=False)
-            await service.listen(_place(config, one), control, one.timing)
+            place = _place(config, one, f"control[{i}].server.pem_file")
+            await service.listen(place, control, one.timing)
     except BaseException:
         await service.stop()
         raise
     return service
 
 
-def _place(config: ServiceConfig, control: ReplConfiguration) -> ServiceConfig:
+def _place(
+    config: ServiceConfig, control: ReplConfiguration, key: str
+) -> ServiceConfig:
     tls: ssl.SSLContext | None = None
     if control.pem_file is not None:
-        tls = tls_context(control.pem_file, None)
+        try:
+            tls = tls_context(control.pem_file, None)
+        except ServiceError as exc:
+            raise ServiceError(f"{key} {control.pem_file}: {exc.message}") from None
     return replace(config, host=control.host, port=control.port, tls=tls or config.tls)
 
 
