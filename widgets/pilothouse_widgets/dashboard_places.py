@@ -292,7 +292,7 @@ def _component(url: str, verify: Verify) -> HttpInitiatorClient:
     from pilothouse.mplane.tls import TlsState
 
     settings = configuration.read(None)
-    model.initialize_registry()
+    model.base_registry()  # loads the core unless somebody has chosen another
     for registry in settings.registries.preload:
         model.preload_registry(str(registry))
     tls = TlsState(settings, anonymous=True)

@@ -11,6 +11,7 @@ import datetime as dt
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
@@ -53,15 +54,13 @@ class SessionHouse:
         Raises:
             SettingsError: If the profiles cannot be read.
         """
-        from pilothouse_widgets.dashboard_places import place_of_profile
-
         kept = _kept(self._session, service)
         local = _local(self._session, service)
         if local is not None:
             self._were_local.add(_root(local.url))
         if kept is not None and not (local and self._is_earlier(kept, local, failed)):
             return kept
-        return place_of_profile(self._session.settings, service) or local
+        return _of_profile(self._session, service) or local
 
     def _is_earlier(self, kept: Place, local: Place, failed: str) -> bool:
         """Tell whether a connection is to local services that have gone."""
@@ -185,6 +184,21 @@ def _open(service: str, found: Any) -> tuple[str, Any]:  # noqa: ANN401  what is
     return found.url, found.client
 
 
+def _of_profile(session: Session, service: str) -> Place | None:
+    from pilothouse_widgets.dashboard_places import place_of_profile
+
+    found = place_of_profile(session.settings, service)
+    if found is None or service != _component.SERVICE:
+        return found
+    return replace(found, make=lambda: _component_at(session), is_shared=True)
+
+
+def _component_at(session: Session, where: str | None = None) -> Any:  # noqa: ANN401
+    """Connect the notebook itself: what is measured on the page belongs to it."""
+    _component.connect(session, where)
+    return _component.made(session).client
+
+
 def _local(session: Session, service: str) -> Place | None:
     from pilothouse import services
     from pilothouse_widgets.dashboard_places import Place, place_at
@@ -195,13 +209,12 @@ def _local(session: Session, service: str) -> Place | None:
             continue
         if service != _component.SERVICE:
             return place_at(service, endpoint.to_dict(), _LOCAL)
-
-        def make() -> Any:  # noqa: ANN401  a client
-            """Connect the notebook itself: what is measured here belongs to it."""
-            _component.connect(session, "local")
-            return _component.made(session).client
-
-        return Place(url=endpoint.url, origin=_LOCAL, make=make, is_shared=True)
+        return Place(
+            url=endpoint.url,
+            origin=_LOCAL,
+            make=lambda: _component_at(session, _component.LOCAL),
+            is_shared=True,
+        )
     return None
 
 
