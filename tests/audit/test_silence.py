@@ -106,6 +106,7 @@ LINES = [
     "TheVeryLongCamelCaseNameOfSomeClassInVersion2OfTheLibrary = 1",
     "password_hint = 'the name of the first pet'",
     "print('password: required')",
+    "{'capability': 'measure', 'token': '0f31c9033f8fce0c9be41d4942c276e4'}",
 ]
 
 

@@ -113,6 +113,7 @@ _SHELL = (
     ),
 )
 _QUERY = re.compile(r"://[^\s\"']*[?&;][A-Za-z0-9_.-]*\Z")
+_MD5 = re.compile(r"[0-9a-f]{32}\Z")
 _LOOSE = re.compile(
     r"(?<![A-Za-z0-9+/=_.$@%#&?-])[A-Za-z0-9_-]{32,128}(?![A-Za-z0-9+/=_.-])"
 )
@@ -252,7 +253,7 @@ def _is_quoted(value: str, found: re.Match[str], line: _Line) -> bool:
     if is_placeholder(value) or len(value) < 4:
         return False
     if found["weak"]:
-        return len(value) >= 8 and " " not in value and is_random(value)
+        return " " not in value and _is_token(value)
     if any(c.isspace() for c in value):
         return line.is_code and "=" in found["sign"]
     return True
@@ -262,8 +263,13 @@ def _is_bare(value: str, found: re.Match[str]) -> bool:
     if is_placeholder(value) or _is_expression(value):
         return False
     if found["weak"]:
-        return len(value) >= 8 and is_random(value)
+        return _is_token(value)
     return is_strong(value) or (value.isdigit() and len(value) >= 6)
+
+
+def _is_token(value: str) -> bool:
+    """Return whether it is random; the tokens of mPlane's messages are MD5 sums."""
+    return len(value) >= 8 and is_random(value) and not _MD5.match(value)
 
 
 def _is_expression(value: str) -> bool:

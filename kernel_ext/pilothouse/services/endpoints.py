@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NoReturn
 
-__all__ = ["Endpoint"]
+__all__ = ["Endpoint", "Fields"]
 
 _SECRET = ("token", "password", "secret")
 
 
-class _Fields(dict[str, str]):
+class Fields(dict[str, str]):
     """Fields that show without the secrets among them, also in ``vars``."""
 
     def __repr__(self) -> str:
@@ -36,7 +36,7 @@ class Endpoint:
 
     def __init__(self, service: str, fields: Mapping[str, str]) -> None:
         self.service = service
-        self._fields = _Fields(fields)
+        self._fields = Fields(fields)
 
     @property
     def url(self) -> str:

@@ -21,7 +21,7 @@ from typing import Any, NoReturn
 
 from pilothouse.errors import ServiceError
 
-from .endpoints import Endpoint
+from .endpoints import Endpoint, Fields
 
 __all__ = ["Record", "find_records", "own_record", "runtime_dir"]
 
@@ -50,6 +50,10 @@ class Record:
     version: str = ""
     node: str = field(default_factory=socket.gethostname)
     services: Mapping[str, Mapping[str, str]] = field(repr=False)
+
+    def __post_init__(self) -> None:
+        shown = {name: Fields(one) for name, one in self.services.items()}
+        object.__setattr__(self, "services", shown)
 
     @property
     def endpoints(self) -> dict[str, Endpoint]:
