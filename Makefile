@@ -75,12 +75,13 @@ peers:
 # languages of other model types.
 system:
 	@has() { command -v "$$1" >/dev/null; }; want=; \
-	has chromium || has chromium-browser || has google-chrome || want="$$want chromium fonts-dejavu-core"; \
+	has chromium || has chromium-browser || has google-chrome || want="$$want chromium"; \
 	has openssl || want="$$want openssl"; \
 	has ping || want="$$want iputils-ping"; \
 	has traceroute || want="$$want traceroute"; \
 	has ip || want="$$want iproute2"; \
 	has npm || want="$$want npm"; \
+	[ "$$(uname)" != Linux ] || [ -e /usr/share/fonts/truetype/dejavu/DejaVuSansMono.ttf ] || want="$$want fonts-dejavu-core"; \
 	has gcc || want="$$want gcc libc6-dev"; \
 	has javac || want="$$want default-jdk-headless"; \
 	has Rscript || want="$$want r-base-core"; \
