@@ -16,6 +16,7 @@ from pilothouse.aimm.state import ActionEntry, ModelEntry, State
 from pilothouse.fastscore import Model, Schema
 from pilothouse.fastscore.pneumo import LogMsg, ModelConsoleMsg, ModelErrorMsg
 from pilothouse.fastscore.pneumo import ModelInputInfo as Input
+from pilothouse.flow import FlowProgress, Step, StepReport, StepState
 from pilothouse_widgets.dashboard_board import Board
 from pilothouse_widgets.dashboard_rows import (
     counts_of_instances,
@@ -51,6 +52,7 @@ def action(x):
     yield math.sqrt(x)  # of each record
 """
 
+_NEVER = (None, None, "", None)
 _kept: list[object] = []
 
 
@@ -281,6 +283,35 @@ def dashboard() -> w.Dashboard:
     return w.Dashboard(board)
 
 
+def flow() -> w.FlowView:
+    """A plan with a step of each state; one waits for remote work."""
+    far = Progress(done=42, total=120, rate=10.0, eta=7.8, seconds=4.0)
+    rows = (
+        ("rows", "measured each second", (), "done", 0.0, 2.5, "", None),
+        ("windows", "on all workers", ("rows",), "running", 2.5, None, "", far),
+        ("model", "made meanwhile", (), "done", 0.1, 0.9, "", None),
+        ("wrong", "total / 0", ("model",), "failed", 0.9, 0.9, "ValueError: no", None),
+        ("report", "print(wrong)", ("wrong",), "skipped", None, None, "", None),
+        ("fit", "fit model windows", ("windows", "model"), "waiting", *_NEVER),
+    )
+    reports = tuple(
+        StepReport(
+            step=Step(name=name, function=list, needs=needs, title=title, line=2),
+            state=StepState(state), start=start, end=end, text=text, progress=progress,
+        )
+        for name, title, needs, state, start, end, text, progress in rows
+    )  # fmt: skip
+    work = Work(
+        FlowProgress(
+            state="running", done=2, failed=1, total=6, step="windows", seconds=6.5,
+            steps=reports,
+        )
+    )  # fmt: skip
+    work.label = "delays"
+    _kept.append(work)
+    return w.FlowView(work)
+
+
 VIEWS = {
     "engine": engine,
     "chart": chart,
@@ -294,6 +325,7 @@ VIEWS = {
     "browser": capabilities,
     "progress": progress,
     "dashboard": dashboard,
+    "flow": flow,
 }
 """What makes each view, by the kind that its root has as its class: ``ph-KIND``."""
 

@@ -6,6 +6,7 @@ import { duration } from "./format.js";
 const SVG = "http://www.w3.org/2000/svg";
 const STEPS = [0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1800, 3600, 7200, 21600, 86400];
 const MOST_TICKS = 6;
+const LAST_TICK = 0.9; // of the axis: a word needs room behind it
 
 /** Build both; `draw(steps, seconds, tracks)` fits them to the tracks of the rows. */
 export function makeGantt() {
@@ -25,7 +26,7 @@ export function makeGantt() {
 
 function drawTicks(ticks, span) {
   const every = STEPS.find((step) => span / step <= MOST_TICKS) ?? STEPS.at(-1);
-  const count = Math.floor(span / every) + 1;
+  const count = Math.floor((span * LAST_TICK) / every) + 1;
   while (ticks.children.length < count) ticks.append(h("span", { class: "ph-step-tick" }));
   while (ticks.children.length > count) ticks.lastChild.remove();
   [...ticks.children].forEach((tick, i) => {
