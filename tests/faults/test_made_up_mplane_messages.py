@@ -15,7 +15,8 @@ import threading
 import pytest
 
 from faults.made_up_mplane import bodies
-from interop.mplane_peer import free_port, write_configuration
+from free_ports import free_port
+from interop.mplane_peer import write_configuration
 from pilothouse.mplane import component, configuration, model
 from pilothouse.mplane.client import HttpListenerClient
 from pilothouse.mplane.probes import loopback

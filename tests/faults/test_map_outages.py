@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -15,6 +14,7 @@ import psutil
 import pytest
 
 from faults.proxy import Fault, Proxy
+from free_ports import free_port
 from interop import map_functions
 from interop.raw_map import Raw
 from interop.suite_process import FastmapProcess, ServedFastmap
@@ -30,12 +30,6 @@ import time
 _real = time.time
 time.time = lambda: _real() + {offset}
 """
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def client(url: str, secret: str, **options: Any) -> Any:

@@ -20,7 +20,8 @@ from pathlib import Path
 
 import pytest
 
-from interop.mplane_peer import OURS, Program, free_port, write_configuration
+from free_ports import free_port
+from interop.mplane_peer import OURS, Program, write_configuration
 from pilothouse.errors import NotFoundError, TransportError
 from pilothouse.mplane import component, model
 from pilothouse.mplane.client import HttpInitiatorClient

@@ -14,17 +14,13 @@ from pathlib import Path
 
 import yaml
 
+from free_ports import free_port
 from waiting import until
 
 HERE = Path(__file__).parent
 LAB = HERE.parent / "services" / "aimm" / "lab.py"
 PASSWORD = "pass"
 DRIVER = HERE / "peers" / "aimm_client.py"
-
-
-def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return server.getsockname()[1]
 
 
 def configuration(folder, *, names=("lab",), flush=0.05):

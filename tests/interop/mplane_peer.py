@@ -23,6 +23,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from free_ports import free_port
 from waiting import until
 
 __all__ = [
@@ -30,7 +31,6 @@ __all__ = [
     "Program",
     "Real",
     "Shell",
-    "free_port",
     "ping_for_real_modules",
     "write_configuration",
 ]
@@ -121,14 +121,6 @@ def ping_for_real_modules(folder: Path, ping: str) -> dict[str, str]:
     script.write_text(textwrap.dedent(_PING_SHIM).format(ping=ping), "utf-8")
     script.chmod(0o755)
     return {"PATH": f"{folder}{os.pathsep}{os.environ['PATH']}"}
-
-
-def free_port() -> int:
-    """Return a port of loopback that is free now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def write_configuration(path: Path, sections: dict[str, dict[str, object]]) -> Path:

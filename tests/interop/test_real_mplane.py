@@ -18,13 +18,13 @@ from typing import Any
 import pytest
 
 from certificates import Authority
+from free_ports import free_port
 from interop.environments import MPLANE, MPLANE_38, NoSuchPythonError
 from interop.mplane_peer import (
     OURS,
     Program,
     Real,
     Shell,
-    free_port,
     ping_for_real_modules,
     write_configuration,
 )

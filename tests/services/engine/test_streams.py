@@ -9,6 +9,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 import msgpack
 import pytest
 
+from free_ports import free_port
 from pilothouse.fastscore.wire.avro import parse_schema
 from services.engine.conftest import CHUNKED, CUBE, ECHO, REST, Rig
 
@@ -241,12 +242,6 @@ def test_tcp_in_and_out(engine, tmp_path):
             with taken, taken.makefile("rb") as file:
                 assert file.read() == b"1\n8\n27\n"
     engine.wait("FINISHED")
-
-
-def free_port(kind=socket.SOCK_STREAM):
-    with socket.socket(socket.AF_INET, kind) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def test_tcp_waits_for_a_peer_where_no_host_is_named(engine):
