@@ -13,6 +13,7 @@ from jupyter_client import BlockingKernelClient, KernelManager
 
 from interop.suite_process import SuiteProcess
 from pilothouse.fastscore.suite import Connect, Engine
+from waiting import until
 
 pytestmark = [pytest.mark.faults, pytest.mark.slow]
 
@@ -143,7 +144,7 @@ def scoring(services: SuiteProcess, notebook: Notebook, engine: Engine) -> str:
     request = notebook.begin("list(engine.score(range(100_000)))")
     assert "at" in socket.recv().text
     socket.close()
-    assert engine.state == "RUNNING"
+    until(lambda: engine.state == "RUNNING")
     return request
 
 
@@ -157,7 +158,7 @@ def test_an_interrupt_ends_a_score_soon(
     assert status == "ScoreInterrupt", said
     assert "records were sent" in said
     assert time.monotonic() - interrupted < 5
-    assert engine.state in ("RUNNING", "PAUSED", "INIT")
+    until(lambda: engine.state in ("RUNNING", "PAUSED", "INIT"))
     assert "[-7]" in notebook.do(ONE_RECORD_COMES_BACK)
     threads = "import threading; print(sorted(t.name for t in threading.enumerate()))"
     assert "score" not in notebook.do(threads)
