@@ -20,7 +20,7 @@ from typing import Any
 
 _JOBS = Path(__file__).parent / "peers" / "map_jobs.py"
 _ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
-_LONGEST_S = 40
+_LONGEST_S = 120
 REAL, OURS = "fastmap", "pilothouse.fastmap"
 
 
