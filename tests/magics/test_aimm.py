@@ -273,6 +273,15 @@ def test_a_detached_action_is_a_handle_and_a_job(run, made, tmp_path):
     until(lambda: not JobBook().records())
 
 
+def test_a_detached_action_is_known_at_once(run, made, tmp_path):
+    gate = tmp_path / "gate"
+    for _ in range(5):
+        action = run(f"%aimm fit made 'wait' '{gate}' --detach")
+        assert action.entry is not None
+    gate.touch()
+    action.wait(60)
+
+
 def test_cancel_ends_an_action_by_its_number(run, made, tmp_path):
     run(f"gate = {str(tmp_path / 'never')!r}")
     action = run("action = %aimm fit made 'wait' gate --detach\naction")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import threading
+import time
 import weakref
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -43,6 +44,8 @@ __all__ = [
 ]
 
 SERVICE = "aimm"
+_STATE_SECONDS = 2.0
+_LOOK_SECONDS = 0.01
 _connecting = threading.RLock()  # views look for a restarted server on their own
 _once_local: weakref.WeakKeyDictionary[Client, Path] = weakref.WeakKeyDictionary()
 _written: weakref.WeakKeyDictionary[Action, str] = weakref.WeakKeyDictionary()
@@ -227,8 +230,12 @@ def write_down(client: Client, action: Action, *, now: bool = False) -> None:
         for record in known:
             book.forget(record.key)
 
-    if now:
-        action.begun()
+    if now and action.begun():
+        # Who looks for the job next asks the state, which comes a moment later.
+        deadline = time.monotonic() + _STATE_SECONDS
+        while action.entry is None and time.monotonic() < deadline:
+            if action.wait(_LOOK_SECONDS):
+                break
     note()
     action.on_end(forget)
 
