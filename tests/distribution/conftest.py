@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -15,10 +16,17 @@ from notebooks.conftest import isolated
 ROOT = Path(__file__).parents[2]
 
 
+NOT_COPIED = shutil.ignore_patterns(
+    *(".venv", ".venvs", ".git", ".*_cache", ".hypothesis", "__pycache__"),
+    *("build", "dist", "screenshots", ".ipynb_checkpoints"),
+)
+
+
 @dataclass(frozen=True)
 class Release:
-    """The two files of a release."""
+    """The two files of a release, and the tree that they were built from."""
 
+    tree: Path
     sdist: Path
     wheel: Path
 
@@ -41,10 +49,12 @@ def quietly(*command: str | Path, **options: object) -> str:
 def release(tmp_path_factory) -> Release:
     """The sdist of this tree, and the wheel that is built from that sdist."""
     folder = tmp_path_factory.mktemp("release")
-    quietly(sys.executable, "-m", "build", "--outdir", folder, ROOT)
+    tree = folder / "tree"  # a copy: nobody edits it meanwhile
+    shutil.copytree(ROOT, tree, ignore=NOT_COPIED)
+    quietly(sys.executable, "-m", "build", "--outdir", folder, tree)
     (sdist,) = folder.glob("*.tar.gz")
     (wheel,) = folder.glob("*.whl")
-    return Release(sdist, wheel)
+    return Release(tree, sdist, wheel)
 
 
 class Installed:

@@ -23,8 +23,8 @@ from readme_blocks import blocks, scripts
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = {
-    "pilothouse": ROOT / "kernel_ext" / "pilothouse",
-    "pilothouse_widgets": ROOT / "widgets" / "pilothouse_widgets",
+    "pilothouse": "kernel_ext/pilothouse",
+    "pilothouse_widgets": "widgets/pilothouse_widgets",
 }
 FOLDERS = ("kernel_ext", "widgets", "notebooks", "tests", "binder")
 PAGE = "pilothouse/services/share/06_dashboard.ipynb"
@@ -81,20 +81,20 @@ def beside(wheel: Files) -> Files:
     return {name: data for name, data in wheel.items() if ".data/" in name}
 
 
-def test_the_wheel_built_from_the_sdist_is_what_the_checkout_has(wheel):
+def test_the_wheel_built_from_the_sdist_is_what_the_checkout_has(release, wheel):
     packages = set(wheel) - set(information(wheel)) - set(beside(wheel))
 
     expected: Files = {}
     for name, folder in PACKAGES.items():
-        expected |= sources(folder, name)
-    expected |= {PAGE: (ROOT / "notebooks" / "06_dashboard.ipynb").read_bytes()}
+        expected |= sources(release.tree / folder, name)
+    expected |= {PAGE: (release.tree / "notebooks" / "06_dashboard.ipynb").read_bytes()}
 
     assert packages == set(expected)
     assert [name for name in packages if wheel[name] != expected[name]] == []
 
 
-def test_voila_finds_the_template_of_the_page(wheel):
-    template = PACKAGES["pilothouse"] / "services" / "share" / "voila"
+def test_voila_finds_the_template_of_the_page(release, wheel):
+    template = release.tree / PACKAGES["pilothouse"] / "services" / "share" / "voila"
 
     found = {name.partition(".data/")[2]: data for name, data in beside(wheel).items()}
 
@@ -115,10 +115,10 @@ def test_the_wheel_has_types_views_registries_and_harnesses(wheel):
         assert wheel[name] or name.endswith("py.typed")
 
 
-def test_the_sdist_is_the_whole_checkout(sdist):
+def test_the_sdist_is_the_whole_checkout(release, sdist):
     expected: Files = {}
     for folder in FOLDERS:
-        expected |= sources(ROOT / folder, folder)
+        expected |= sources(release.tree / folder, folder)
 
     below = {name for name in sdist if name.partition("/")[0] in FOLDERS}
     top = set(sdist) - below
