@@ -38,7 +38,12 @@ class Maker:
                 (a.isupper(), a.isdigit()) != (b.isupper(), b.isdigit())
                 for a, b in itertools.pairwise(made)
             )
-            if len(inner) == 2 and changes >= 0.5 * length and made[-1].isalnum():
+            if (
+                len(inner) == 2
+                and changes >= 0.5 * length
+                and made[0].isalnum()
+                and made[-1].isalnum()
+            ):
                 return made
 
     def base64(self, length):

@@ -54,7 +54,10 @@ def test_a_secret_after_a_name_is_found_in_a_source(tmp_path, kind):
 @settings(
     max_examples=150,
     deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
+    suppress_health_check=[
+        HealthCheck.function_scoped_fixture,
+        HealthCheck.too_slow,
+    ],
 )
 @given(
     seed=st.integers(0, 10**6),

@@ -149,7 +149,10 @@ def blobs(draw):
 @settings(
     max_examples=120,
     deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
+    suppress_health_check=[
+        HealthCheck.function_scoped_fixture,
+        HealthCheck.too_slow,
+    ],
 )
 @given(text=blobs(), place=st.sampled_from(sorted(PLACES)))
 def test_hashes_pictures_and_numbers_are_no_secrets(tmp_path, text, place):

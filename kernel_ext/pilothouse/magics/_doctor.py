@@ -6,13 +6,17 @@ a host that is not this machine shows as ``<host>``, a home folder as ``~``.
 
 from __future__ import annotations
 
+import getpass
 import importlib.util
 import os
 import platform
+import re
+import socket
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -27,7 +31,9 @@ from pilothouse.errors import (
 
 from . import _suite
 from ._asking import ask_of
+from ._doctor_files import look_at_files
 from ._doctor_peers import look_at_aimm, look_at_fastmap, look_at_mplane
+from ._doctor_ways import clock_of, way_checks
 from ._report import LOOPBACK, Check, Report, State, redact
 
 if TYPE_CHECKING:
@@ -38,8 +44,8 @@ if TYPE_CHECKING:
 __all__ = ["examine"]
 
 _BAD_IPYKERNEL = {"7.0.0", "7.0.1"}
-_SKEW_SECONDS = 30.0
-_PATIENCE = 5.0
+_PATIENCE = 2.0
+_NO_NAMES = LOOPBACK | {"root", "vm", "host", "user"}
 _PACKAGES = (
     "ipython",
     "ipykernel",
@@ -54,24 +60,62 @@ _PACKAGES = (
 
 def examine(session: Session) -> Report:
     """Look at everything and report; a check that breaks is a fault of its own."""
-    checks: list[Check] = []
-    for look in (_versions, _front_end, _proxies, _profiles, _credentials, _local):
-        checks += _guarded(look, session)
-    for look in (_fastscore, look_at_aimm, look_at_fastmap, look_at_mplane):
-        checks += _guarded(look, session)
-    return Report(checks)
+    near = (_versions, _front_end, _proxies, _profiles, _credentials, look_at_files)
+    far = (_local, _fastscore, look_at_aimm, look_at_fastmap, look_at_mplane)
+    checks = [check for look in near for check in _guarded(look, session)]
+    # each waits for answers: at the same time, so the slowest one decides
+    with ThreadPoolExecutor(len(far), "pilothouse doctor") as pool:
+        for found in pool.map(lambda look: list(_guarded(look, session)), far):
+            checks += found
+    private = _private_names(session)
+    return Report([_redacted(check, private) for check in _once(checks)])
 
 
 def _guarded(
     look: Callable[[Session], Iterator[Check]], session: Session
 ) -> Iterator[Check]:
     try:
-        for check in look(session):
-            found, fix = redact(check.found), redact(check.fix)
-            yield Check(check.name, check.state, found, fix)
+        yield from look(session)
     except Exception as exc:  # the report has to come out whatever breaks
         name = look.__name__.removeprefix("look_at").strip("_").replace("_", " ")
-        yield Check(name, State.FAULT, redact(f"{type(exc).__name__}: {exc}"))
+        fix = "please report it, with this line"
+        text = f"{type(exc).__name__}: {exc}"
+        if isinstance(exc, SettingsError):
+            text, fix = exc.message, exc.hint
+        yield Check(name, State.FAULT, text, fix)
+
+
+def _once(checks: list[Check]) -> Iterator[Check]:
+    """Leave out what several looks have said in the same words."""
+    seen: set[tuple[str, str]] = set()
+    for check in checks:
+        key = check.name, "" if check.state is State.OK else check.found
+        if key not in seen:
+            yield check
+        seen.add(key)
+
+
+def _private_names(session: Session) -> Mapping[str, str]:
+    """Return names that are nobody else's business, and what to write for them."""
+    found = {getpass.getuser(): "<user>", socket.gethostname(): "<machine>"}
+    with suppress(SettingsError):
+        for profile in session.settings.profiles().values():
+            for endpoint in profile.endpoints.values():
+                with suppress(ValueError):
+                    found[urlsplit(endpoint.url or "").hostname or ""] = "<host>"
+                found[endpoint.username or ""] = "<user>"
+    found.pop("", None)
+    return {name: to for name, to in found.items() if name not in _NO_NAMES}
+
+
+def _redacted(check: Check, private: Mapping[str, str]) -> Check:
+    def covered(text: str) -> str:
+        text = redact(text)
+        for name, to in private.items():
+            text = re.sub(rf"(?<![\w.-]){re.escape(name)}(?![\w-])", to, text)
+        return text
+
+    return replace(check, found=covered(check.found), fix=covered(check.fix))
 
 
 def _versions(session: Session) -> Iterator[Check]:
@@ -198,7 +242,23 @@ def _fastscore(session: Session) -> Iterator[Check]:
         yield Check("FastScore", State.NOTE, "not connected; %fastscore connect")
         return
     verify, wait = endpoint.verify, _PATIENCE
-    with Connect(url, oauth_secret=token, verify=verify, timeout=wait) as probe:
+    way = list(way_checks("FastScore", url, verify, "%fastscore connect", wait))
+    if any(check.state is State.FAULT and check.name != "clock" for check in way):
+        yield from way
+        return
+    secret: secrets.Secret | None = secrets.Secret(token) if token else None
+    if secret is None:
+        given = secrets.find(_suite.SERVICE, "token", url=url, ask=secrets.nobody)
+        secret = given.secret if given else None
+    with Connect(url, oauth_secret=secret, verify=verify, timeout=wait) as probe:
+        if secret is None and endpoint.username:
+            name = endpoint.username
+            known = secrets.find(
+                _suite.SERVICE, url=url, username=name, ask=secrets.nobody
+            )
+            if known is not None:
+                with suppress(PilothouseError):  # told by the check that follows
+                    probe.login(name, known.secret)
         yield from _suite_checks(probe)
 
 
@@ -224,7 +284,7 @@ def _suite_checks(connected: Connect) -> Iterator[Check]:
     release = connected.check_health()["release"]
     yield Check("FastScore", State.OK, f"{url} answers, release {release}")
     yield from _tls(url, gateway.peer.verify)
-    yield from _clock(answer.headers)
+    yield from clock_of("FastScore", answer.headers.get("Date") or "")
     yield from _instances(connected)
 
 
@@ -257,26 +317,6 @@ def _tls(url: str, verify: object) -> Iterator[Check]:
             State.NOTE,
             "none: secrets travel in the clear",
             "use the suite's https address",
-        )
-
-
-def _clock(headers: Mapping[str, str]) -> Iterator[Check]:
-    date = headers.get("Date")
-    if not date:
-        return
-    try:
-        theirs = parsedate_to_datetime(date)
-    except ValueError:
-        return
-    skew = abs((datetime.now(UTC) - theirs).total_seconds())
-    if skew <= _SKEW_SECONDS:
-        yield Check("clock", State.OK, f"within {_SKEW_SECONDS:g} s of the suite's")
-    else:
-        yield Check(
-            "clock",
-            State.FAULT,
-            f"{skew:.0f} s away from the suite's",
-            "set the clock of this machine or of the suite",
         )
 
 

@@ -18,6 +18,7 @@ from pilothouse.errors import (
 )
 from pilothouse.profiles import Endpoint, Setting
 
+from ._doctor_ways import way_checks
 from ._report import LOOPBACK, Check, State
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = ["look_at_aimm", "look_at_fastmap", "look_at_mplane"]
 
-_PATIENCE = 5.0
+_PATIENCE = 2.0
 
 
 class _NoSecretError(Exception):
@@ -110,6 +111,10 @@ def _look(
         return  # told with the profiles
     if not place.url:
         yield Check(name, State.NOTE, f"not connected; {connect}")
+        return
+    way = list(way_checks(name, place.url, place.verify, connect, _PATIENCE))
+    yield from way
+    if any(check.state is State.FAULT and check.name != "clock" for check in way):
         return
     try:
         yield Check(name, State.OK, f"{place.url} {ask(place, local)}")

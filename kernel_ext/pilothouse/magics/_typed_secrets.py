@@ -95,6 +95,8 @@ def _secrets(
                 yield Secret(value)
             is_value = not equals
             continue
+        elif flag not in known and _is_token(each.text.lstrip("-")):
+            yield Secret(each.text)
         elif each.is_option:
             names -= 1 if flag in ("--user", "-o", "--out") and not equals else 0
         elif _USERINFO.match(each.text) or _is_token(each.text):
