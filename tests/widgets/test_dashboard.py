@@ -266,6 +266,21 @@ def test_a_service_that_nobody_has_named_is_not_an_error():
         dashboard.close()
 
 
+def test_what_was_there_once_is_down_when_nobody_names_it_any_more(host):
+    house = House({"mplane": host.mplane})
+    dashboard = Dashboard(house, services=["mplane"], every=0.2)
+    try:
+        until(lambda: are_up(dashboard, "mplane"), 60)
+        house._fields.clear()
+
+        until(lambda: state_of(dashboard, "mplane") == "down", 60)
+        assert dashboard.board.rows("services")["mplane"]["at"]
+        house.move("mplane", host.mplane)
+        until(lambda: are_up(dashboard, "mplane"), 60)
+    finally:
+        dashboard.close()
+
+
 def test_no_credential_is_in_anything_that_is_sent_or_kept(dashboard, host, comms):
     until(lambda: are_up(dashboard), 60)
     for kind in ("console", "instances", "capabilities"):

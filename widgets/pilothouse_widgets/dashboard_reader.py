@@ -54,6 +54,7 @@ class Reader:
         self._failed = ""
         self._failures = 0
         self._state = "asking"
+        self._was_up = False
         self._closed = threading.Event()
         self._wake = threading.Event()
         self._thread = threading.Thread(
@@ -169,7 +170,7 @@ class Reader:
         if self._state != "up":
             came = "is up" if self._state == "asking" else "is back"
             self._tell(f"{self.title} {came}", _NOTICE)
-        self._state, self._failures = "up", 0
+        self._state, self._failures, self._was_up = "up", 0, True
         if self._failed == self._place.url:
             self._failed = ""
         self._row(
@@ -197,10 +198,16 @@ class Reader:
         return wait
 
     def _none(self) -> None:
+        """Tell that nobody names a place; of what was there once, that it is gone."""
+        self._failed = ""
+        if not self._was_up:
+            self._state = "none"
+            self._row(state="none", why="", hint="")
+            return
         if self._state == "up":
             self._tell(f"{self.title} is gone", _ERROR)
-        self._state, self._failed = "none", ""
-        self._row(state="none", why="", hint="")
+        self._state = "down"
+        self._row(state="down", why="it has ended", hint="%pilot up")
 
     def _row(self, **fields: object) -> None:
         self.board.patch(

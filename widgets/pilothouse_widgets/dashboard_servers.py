@@ -44,6 +44,7 @@ class ServerReader(Reader):
     def __init__(self, *args: Any) -> None:  # noqa: ANN401  as `Reader`
         super().__init__(*args)
         self._state_of_server: State | None = None
+        self._shown: State | None = None
         self._ends = Ends()
 
     def ask(self, client: Client) -> tuple[float, str]:
@@ -62,8 +63,9 @@ class ServerReader(Reader):
         client, state = self.client, self._state_of_server
         if client is not None:
             state = self._state_of_server = client.state
-        if state is None or self.state == "asking":
+        if state is None or self.state == "asking" or state is self._shown:
             return
+        self._shown = state
         head = {"known": True, **counts_of_instances(state)}
         self.board.put("instances", instance_rows(state), head)
         run = getattr(client, "run", "")
@@ -128,6 +130,9 @@ class MapReader(Reader):
             if now > at:
                 self._rates[info.run_id] = max(done - before, 0) / (now - at)
             self._done[info.run_id] = (now, done)
+        known = {info.run_id for info in infos}
+        self._done = {k: v for k, v in self._done.items() if k in known}
+        self._rates = {k: v for k, v in self._rates.items() if k in known}
         self._infos = infos
 
     def left(self) -> None:
@@ -205,6 +210,8 @@ class MeasurementReader(Reader):
         for one in self.house.measurements():
             rows.pop(one.token, None)
             rows[one.token] = self._row_of(one)
+        self._rows = {k: v for k, v in self._rows.items() if k in rows}
+        self._drawn = {k: v for k, v in self._drawn.items() if k in rows}
         shown = sorted_rows(rows)
         known = bool(rows) or self.state == "up"
         busy = sum(row["busy"] for row in rows.values())
