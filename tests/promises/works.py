@@ -40,10 +40,11 @@ FUNCTION = """def slow(n):
     return n * 10
 """
 MODEL = """%%model promised
+# fastscore.snapshots: eof
 import pathlib, time
 
 def action(record):
-    seen, n = record
+    seen, n = record if isinstance(record, list) else (".", record)
     pathlib.Path(seen, str(n)).touch()
     time.sleep(0.02)
     yield n * 10

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Callable
 from typing import Any, Protocol, cast
 
 __all__ = ["CellClock", "the_cell_clock"]
@@ -21,6 +22,7 @@ class CellClock:
     def __init__(self) -> None:
         self._since: float | None = None
         self._events: Any = None
+        self._calls: list[Callable[[], object]] = []
 
     def watch(self) -> None:
         """Register with the running IPython shell, if there is one; once."""
@@ -50,11 +52,28 @@ class CellClock:
         since = self._since
         return 0.0 if since is None else time.monotonic() - since
 
+    @property
+    def is_unattended(self) -> bool:
+        """Whether nobody sits before the cells: a runner executes the notebook.
+
+        Who runs a notebook without a person, as nbclient does, says that it answers no
+        questions; every front end with eyes answers them.
+        """
+        kernel = getattr(_shell(), "kernel", None)
+        return kernel is not None and not getattr(kernel, "_allow_stdin", True)
+
+    def at_each_end(self, call: Callable[[], object]) -> None:
+        """Call a function when a cell has ended; the same one only once."""
+        if call not in self._calls:
+            self._calls.append(call)
+
     def _started(self) -> None:
         self._since = time.monotonic()
 
     def _ended(self) -> None:
         self._since = None
+        for call in self._calls:
+            call()
 
 
 class _Shell(Protocol):

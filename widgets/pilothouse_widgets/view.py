@@ -32,7 +32,7 @@ from .early import the_early_messages
 from .errands import Errands
 from .feed import TABLE_HZ, Subscription, newest, the_feed
 
-__all__ = ["View", "close_all"]
+__all__ = ["View", "close_all", "renew_snapshots"]
 
 _VIEW_MIME = "application/vnd.jupyter.widget-view+json"
 _MOST_OUTPUTS = 8
@@ -57,6 +57,19 @@ def close_all() -> None:
         the_early_messages().forget()
 
 
+def renew_snapshots() -> None:
+    """Leave what each view shows now in its output, if no person looks on.
+
+    A runner saves a notebook while its views are live, and who opens the file has no
+    kernel. Before eyes a view is left alone: a new output would draw it anew.
+    """
+    if the_cell_clock().is_unattended:
+        with _open_lock:
+            views = list(_open.values())
+        for view in views:
+            view.renew_snapshot()
+
+
 atexit.register(close_all)
 
 
@@ -79,6 +92,7 @@ class View(anywidget.AnyWidget):
         self._closing = False
         self._closed = False
         self._outputs: list[str] = []
+        self._left: dict[str, Any] = {}
         self._subscriptions: list[Subscription[Any]] = []
         self._errands = Errands(f"pilothouse-{type(self).__name__}")
         self._early: deque[dict[str, Any]] = deque(maxlen=_MOST_EARLY)
@@ -87,6 +101,7 @@ class View(anywidget.AnyWidget):
         if self._is_early and self.comm is not None:
             self._is_early = the_early_messages().watch(self.model_id, self)
         the_cell_clock().watch()
+        the_cell_clock().at_each_end(renew_snapshots)
         with _open_lock:
             _open[self._key] = self
 
@@ -176,7 +191,20 @@ class View(anywidget.AnyWidget):
 
         output = uuid4().hex
         self._outputs = [*self._outputs, output][-_MOST_OUTPUTS:]
-        display(self._bundle(), raw=True, display_id=output)
+        self._left = self._bundle()
+        display(self._left, raw=True, display_id=output)
+
+    def renew_snapshot(self) -> None:
+        """Put what is shown now into the outputs, and stay live."""
+        if self._closing or not self._outputs:
+            return
+        from IPython.display import update_display
+
+        bundle = self._bundle()
+        if bundle != self._left:
+            self._left = bundle
+            for output in self._outputs:
+                update_display(bundle, raw=True, display_id=output)
 
     def _leave_snapshot(self) -> None:
         if not self._outputs or "IPython" not in sys.modules:
