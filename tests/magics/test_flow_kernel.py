@@ -118,6 +118,7 @@ def test_an_interrupt_cancels_what_runs_keeps_the_rest_and_is_resumed(kernels, e
 
 def test_a_second_interrupt_leaves_the_work_to_its_peer(kernels, endless):
     kernel = kernels()
+    kernel.run("%config Pilothouse.interrupt_timeout = 60")
     endless.is_deaf = True
     request, _ = running(kernel, endless)
     kernel.manager.interrupt_kernel()

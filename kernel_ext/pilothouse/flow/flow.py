@@ -24,8 +24,6 @@ from .task import Task
 
 __all__ = ["Flow", "FlowProgress"]
 
-_CANCEL_SECONDS: Final = 1.8
-_DETACH_SECONDS: Final = 1.8
 _LAST_SECONDS: Final = 0.5
 _STOPPED = (StepState.CANCELLED, StepState.DETACHED)
 
@@ -62,16 +60,20 @@ class Flow:
     Args:
         label: What the plan is called.
         at_once: Most steps at a time.
+        patience: How long a cancel or a detach waits for the peers, in seconds.
 
     Attributes:
         label: What the plan is called.
         outcome: What became of it, in a sentence; empty while it runs.
     """
 
-    def __init__(self, label: str = "flow", *, at_once: int = 16) -> None:
+    def __init__(
+        self, label: str = "flow", *, at_once: int = 16, patience: float = 1.8
+    ) -> None:
         self.label = label
         self.outcome = ""
         self._at_once = at_once
+        self._patience = patience
         self._steps: list[Step] = []
         self._tasks: dict[str, Task] = {}
         self._events: list[StepReport] = []
@@ -216,11 +218,11 @@ class Flow:
 
     def cancel(self) -> str:
         """Stop the running steps and begin no more; return who has confirmed."""
-        return self._stop("cancelled", Task.cancel, _CANCEL_SECONDS)
+        return self._stop("cancelled", Task.cancel)
 
     def detach(self) -> str:
         """Leave the remote work to its peers and begin no more; say where it is."""
-        return self._stop("detached", Task.detach, _DETACH_SECONDS)
+        return self._stop("detached", Task.detach)
 
     # -- looking on -----------------------------------------------------------------
 
@@ -383,8 +385,8 @@ class Flow:
                 self._note(task)
                 task.start([one.value for one in needed])
 
-    def _stop(self, state: str, verb: Callable[[Task], str], seconds: float) -> str:
-        deadline = time.monotonic() + seconds
+    def _stop(self, state: str, verb: Callable[[Task], str]) -> str:
+        deadline = time.monotonic() + self._patience
         with self._changed:
             if self._state != "running":
                 return self.outcome or "it was never started"

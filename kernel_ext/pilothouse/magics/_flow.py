@@ -48,6 +48,8 @@ __all__ = ["FlowInterrupt", "run"]
 
 _KEPT = "flow"
 _SLICE = 0.1
+_SHARE = 0.9
+"""How much of the time for an interrupt the peers have; the rest is for telling it."""
 
 
 class FlowInterrupt(KeyboardInterrupt):
@@ -111,7 +113,9 @@ def run(session: Session, args: Namespace) -> object:
         return _table(steps)
     done = _still_done(session, before, steps) if args.resume and before else {}
     look(session, [one for one in steps if one.name not in done])
-    ran = _Ran(flow.Flow(args.plan), tuple(steps), session.execution, args.cell)
+    patience = _SHARE * session.options.interrupt_timeout
+    plan = flow.Flow(args.plan, patience=patience)
+    ran = _Ran(plan, tuple(steps), session.execution, args.cell)
     _fill(session, ran)
     plans.ran[args.plan] = ran
     ran.plan.start(done)
