@@ -19,10 +19,11 @@ from __future__ import annotations
 
 import gc
 import json
+import re
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import psutil
@@ -200,6 +201,11 @@ def _drawn() -> list[object]:
     return [chart, table]
 
 
+def _counted(names: Iterable[str]) -> dict[str, int]:
+    """Return how many there are of each name, numbers left out."""
+    return Counter(re.sub(r"[0-9a-f-]*[0-9][0-9a-f-]*", "#", name) for name in names)
+
+
 def _tell(path: Path) -> None:
     gc.collect()
     me = psutil.Process()
@@ -208,6 +214,8 @@ def _tell(path: Path) -> None:
         "sent": dict(_sent),
         "models": len(_instances),
         "threads": threading.active_count(),
+        "of threads": _counted(t.name for t in threading.enumerate()),
+        "of objects": Counter(type(o).__qualname__ for o in gc.get_objects()),
         "handles": me.num_fds() if hasattr(me, "num_fds") else me.num_handles(),
         "bytes": me.memory_info().rss,
         "objects": len(gc.get_objects()),

@@ -130,6 +130,15 @@ class Told:
             "widget models": last["models"],
         }
 
+    def grown(self, since: float, kind: str, most: int = 8) -> dict[str, int]:
+        """Return by how many the threads, or the objects, of each name have grown."""
+        lines = [line[f"of {kind}"] for line in self.lines() if line["at"] >= since]
+        more = {
+            name: count - lines[0].get(name, 0) for name, count in lines[-1].items()
+        }
+        by_growth = sorted(more.items(), key=lambda item: -item[1])
+        return {name: count for name, count in by_growth[:most] if count > 0}
+
     def rates(self, since: float) -> dict[str, float]:
         """Return messages a second of each kind of view, from a time on."""
         lines = [line for line in self.lines() if line["at"] >= since]
@@ -183,6 +192,8 @@ def soak(minutes: float, say: Callable[[str], None] = print) -> list[str]:
             notebook.page.wait_for_timeout(EVERY_SECONDS * 1000)
         rates = told.rates(since)
         troubles = told.lines()[-1]["troubles"]
+        for kind in ("threads", "objects"):
+            say(f"{kind} that came: {told.grown(since, kind)}")
         notebook.shoot("soak")
         said = [text for text in notebook.errors if CLOSED_EARLY not in text]
         errors = [*said, *notebook.outside, *troubles]
