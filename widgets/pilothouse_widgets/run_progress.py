@@ -84,7 +84,7 @@ class RunProgress(Progress):
         tidy: Callable[[str], str] = str,
     ) -> None:
         self._job = job
-        self._left = threading.Event()
+        self._is_left = threading.Event()
         self._interval = interval
         self._tidy = tidy
         super().__init__(
@@ -100,18 +100,18 @@ class RunProgress(Progress):
 
     def stop(self) -> None:
         """Stop looking at the job; the job itself goes on."""
-        self._left.set()
+        self._is_left.set()
         if self._thread is not threading.current_thread():
             self._thread.join(2.0)
 
     def settle(self) -> None:
         """Show the end of a job that is over, and leave the snapshot of it."""
-        self._left.set()
+        self._is_left.set()
         self._thread.join(3.0)
         self._end_as_it_is()
 
     def _follow(self) -> None:
-        while not self._left.is_set():
+        while not self._is_left.is_set():
             if self._job.wait(self._interval):
                 self._end_as_it_is()
                 return
