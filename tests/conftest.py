@@ -23,9 +23,20 @@ from urllib.parse import urlsplit
 
 import orjson
 import pytest
+from hypothesis import HealthCheck, settings
 
 from pilothouse.services.endpoints import Endpoint
 from pilothouse.services.host import ServiceHost
+
+# Properties are tried on the same examples each time, however busy the machine is.
+settings.register_profile(
+    "steady",
+    deadline=None,
+    derandomize=True,
+    database=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.load_profile("steady")
 
 
 @dataclass

@@ -16,6 +16,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 PLACE = ROOT / ".venvs" / "ipython-8.12"
 PACKAGES = (
+    "hypothesis",
     "ipython==8.12.3",
     "ipykernel>=6.29,<7",
     "ipywidgets",

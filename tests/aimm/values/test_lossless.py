@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 from hypothesis.extra import pandas as pdst
@@ -36,7 +36,6 @@ def there_and_back(value):
     return CODEC.decode(json.loads(to_text(CODEC.encode(value))))
 
 
-@settings(suppress_health_check=[HealthCheck.too_slow])
 @given(npst.arrays(DTYPES, npst.array_shapes(min_dims=0, min_side=0, max_side=4)))
 def test_arrays_come_back_bit_for_bit(array):
     back = there_and_back(array)
@@ -152,7 +151,6 @@ def test_frames_of_any_shape_come_back(frame):
     assert_frame_equal(there_and_back(frame), frame)
 
 
-@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
 @given(
     pdst.data_frames(
         columns=[
