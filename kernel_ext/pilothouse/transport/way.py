@@ -12,8 +12,7 @@ import ssl
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
-
-from requests.utils import get_environ_proxies, select_proxy
+from urllib.request import getproxies, proxy_bypass
 
 from .endpoint import Endpoint
 
@@ -69,10 +68,9 @@ def look(url: str, verify: bool | str | None = None, *, timeout: float = 2.0) ->
     """
     endpoint = Endpoint.parse(url)
     if not endpoint.is_loopback:
-        plain = endpoint.url.replace("ws", "http", 1)
-        proxy = select_proxy(plain, get_environ_proxies(plain))
+        proxy = _proxy_of(endpoint)
         if proxy:
-            return _by_proxy(str(proxy), timeout)
+            return _by_proxy(proxy, timeout)
     parts = urlsplit(endpoint.url)
     port = parts.port or (443 if endpoint.is_secure else 80)
     place = (parts.hostname or "", port)
@@ -93,6 +91,14 @@ def look(url: str, verify: bool | str | None = None, *, timeout: float = 2.0) ->
         return Way(Step.SILENT, f"no answer within {timeout:g} s")
     except OSError as exc:
         return Way(Step.SILENT, exc.strerror or type(exc).__name__)
+
+
+def _proxy_of(endpoint: Endpoint) -> str | None:
+    given = getproxies()
+    kind = "https" if endpoint.is_secure else "http"
+    proxy = given.get(kind) or given.get("all")
+    host = urlsplit(endpoint.url).hostname or ""
+    return None if proxy is None or proxy_bypass(host) else proxy
 
 
 def _by_proxy(proxy: str, timeout: float) -> Way:
