@@ -92,7 +92,7 @@ class View(anywidget.AnyWidget):
         self._closing = False
         self._closed = False
         self._outputs: list[str] = []
-        self._left: dict[str, Any] = {}
+        self._in_outputs: dict[str, Any] = {}
         self._subscriptions: list[Subscription[Any]] = []
         self._errands = Errands(f"pilothouse-{type(self).__name__}")
         self._early: deque[dict[str, Any]] = deque(maxlen=_MOST_EARLY)
@@ -191,8 +191,8 @@ class View(anywidget.AnyWidget):
 
         output = uuid4().hex
         self._outputs = [*self._outputs, output][-_MOST_OUTPUTS:]
-        self._left = self._bundle()
-        display(self._left, raw=True, display_id=output)
+        self._in_outputs = self._bundle()
+        display(self._in_outputs, raw=True, display_id=output)
 
     def renew_snapshot(self) -> None:
         """Put what is shown now into the outputs, and stay live."""
@@ -201,8 +201,8 @@ class View(anywidget.AnyWidget):
         from IPython.display import update_display
 
         bundle = self._bundle()
-        if bundle != self._left:
-            self._left = bundle
+        if bundle != self._in_outputs:
+            self._in_outputs = bundle
             for output in self._outputs:
                 update_display(bundle, raw=True, display_id=output)
 
