@@ -232,6 +232,12 @@ class Dashboard(DeltaView):
             self._kept = bundle["text/html"]
             self._renew(bundle)
 
+    def renew_snapshot(self) -> None:
+        """Put what is shown now beside the page, too."""
+        super().renew_snapshot()
+        if not self._closing:
+            self._renew(self._beside_bundle())
+
     def _renew(self, bundle: dict[str, Any]) -> None:
         if "IPython" not in sys.modules:
             return
