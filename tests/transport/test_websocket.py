@@ -304,6 +304,23 @@ def test_a_refusal_after_a_loss_ends_the_tries():
             socket.recv(5)
 
 
+def test_a_reader_that_fails_for_a_reason_of_its_own_says_so():
+    async def leave(request, number):
+        ws = web.WebSocketResponse()
+        await ws.prepare(request)
+        await ws.close()
+        return ws
+
+    def refuse_the_second(socket):
+        if socket.connections > 1:
+            raise RuntimeError("one is enough")
+
+    with opened(leave, reconnect=QUICK, on_open=refuse_the_second) as (socket, _):
+        with pytest.raises(errors.ProtocolError, match="one is enough"):
+            socket.recv(30)
+        assert socket.state is SocketState.CLOSED
+
+
 def test_a_message_longer_than_allowed_is_not_taken():
     async def handler(request, number):
         ws = web.WebSocketResponse()

@@ -308,6 +308,13 @@ class Socket:
                 self._drop_wire()
                 if not self._connect_again():
                     break
+        except Exception as exc:
+            _LOG.exception("reading from %s failed", self._endpoint.authority)
+            self.error = errors.ProtocolError(
+                f"reading from {self._endpoint.authority} failed: {exc!r}",
+                protocol=self._protocol,
+                hint="the log has the whole of it",
+            )
         finally:
             self._drop_wire()
             self._set_state(SocketState.CLOSED)
