@@ -19,6 +19,7 @@ from pilothouse.errors import LineError, PilothouseError
 from pilothouse.jobs import JobBook
 
 from . import _aimm, _component, _fastmap, _suite
+from ._places import LOCAL
 from ._report import LOOPBACK
 
 if TYPE_CHECKING:
@@ -212,7 +213,7 @@ def _local(session: Session, service: str) -> Place | None:
         return Place(
             url=endpoint.url,
             origin=_LOCAL,
-            make=lambda: _component_at(session, _component.LOCAL),
+            make=lambda: _component_at(session, LOCAL),
             is_shared=True,
         )
     return None
