@@ -85,7 +85,7 @@ ARROWS: dict[str, tuple[str, ...]] = {
     "pilothouse.mplane": (*BASE, "pilothouse.transport", "pilothouse.mplane"),
     "pilothouse.mplane.model": ("pilothouse.errors", "pilothouse.mplane.model"),
     "pilothouse.jobs": ("pilothouse.errors",),
-    "pilothouse.flow": ("pilothouse.errors", "pilothouse.flow"),
+    "pilothouse.flow": ("pilothouse.errors", "pilothouse.flow", "pilothouse.waits"),
     "pilothouse.audit": (
         *BASE,
         "pilothouse.services.runtime_files",

@@ -15,6 +15,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
 
+from pilothouse import waits
 from pilothouse.errors import AnswerTimeoutError
 
 from . import picture, plan
@@ -78,7 +79,7 @@ class Flow:
         self._tasks: dict[str, Task] = {}
         self._events: list[StepReport] = []
         self._watchers: list[Callable[[Flow], object]] = []
-        self._changed = threading.Condition(threading.RLock())
+        self._changed = waits.Condition()
         self._began = self._ended = 0.0
         self._state = "planned"
         self._stopping = ""

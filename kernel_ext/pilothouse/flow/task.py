@@ -14,6 +14,8 @@ from collections.abc import Callable
 from contextvars import ContextVar
 from typing import Any, Final, Protocol, runtime_checkable
 
+from pilothouse import waits
+
 from .steps import Step, StepReport, StepState
 
 __all__ = ["Handle", "Task", "current", "follow", "is_handle"]
@@ -93,7 +95,7 @@ class Task:
         self._is_asked = False
         self._is_left = False
         self._in_function = False
-        self._answered = threading.Event()
+        self._answered = waits.Event()
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
 
