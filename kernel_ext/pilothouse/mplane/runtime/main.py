@@ -26,7 +26,8 @@ from .loading import look_beside, services_of
 
 __all__ = ["main"]
 
-_SIGNALS = [getattr(signal, n, None) for n in ("SIGTERM", "SIGINT", "SIGHUP")]
+_NAMES = ("SIGTERM", "SIGINT", "SIGHUP")
+_SIGNALS = [getattr(signal, name) for name in _NAMES if hasattr(signal, name)]
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -90,7 +91,7 @@ async def _listen(
 
     ending = asyncio.Event()
     loop = asyncio.get_running_loop()
-    for number in filter(None, _SIGNALS):
+    for number in _SIGNALS:
         with contextlib.suppress(NotImplementedError):  # Windows: Ctrl-C is enough
             loop.add_signal_handler(number, ending.set)
     component = ListenerHttpComponent(services, config=settings)
