@@ -287,7 +287,7 @@ class Session:
         for source in self.typed:
             (output,) = self.run(kernel, source)
             assert output["ename"] == "LineError", source.partition(" ")[0]
-            assert "Delete this line" in output["evalue"]
+            assert "Delete this line" in output["evalue"], output["evalue"]
 
     def _forbid(self, kernel):
         """Let a profile hold a password, and a variable of the environment be wrong."""

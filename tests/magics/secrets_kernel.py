@@ -2,6 +2,9 @@
 
 The session happens once; `secret_session` says what it does. What may hold secrets is
 the file of the running services and the keyring, both of mode 0600.
+
+It takes minutes on a busy machine, so it is run by name and not with the others:
+``pytest tests/magics/secrets_kernel.py``.
 """
 
 from __future__ import annotations
@@ -11,6 +14,8 @@ import pytest
 from magics.kernels import started
 from magics.secret_session import Session, leaks
 from pilothouse.audit import Known, audit
+
+pytestmark = pytest.mark.timeout(900)
 
 
 @pytest.fixture(scope="module")
