@@ -70,6 +70,29 @@ def test_the_end_is_static_with_everything_in_it():
     assert "width:40.00%" in bundle["text/html"]
 
 
+def test_what_was_done_before_it_was_opened_is_no_burst():
+    """The dashboard opens runs of other notebooks in the middle."""
+    work = Work(Progress(done=300, total=None, seconds=30.0))
+    view = view_of(work)
+    until(lambda: view.rate)
+    assert view.rate == 10.0
+
+    work.at(done=301, seconds=30.1)
+    until(lambda: view.done == 301)
+    assert 0 < view.rate < 30
+    assert view.elapsed == 30.1
+    work.end("cancelled")
+
+
+def test_of_what_was_over_before_nobody_knows_the_rate():
+    work = Work(Progress(done=300, total=None))
+    work.end("done")
+    view = view_of(work)
+
+    until(lambda: view.state == "done")
+    assert (view.done, view.rate) == (300, 0.0)
+
+
 def test_settle_shows_the_end_at_once():
     work = Work()
     view = RunProgress(work, interval=60)

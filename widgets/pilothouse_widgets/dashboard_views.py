@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -133,6 +134,7 @@ class _Progress:
     failed: int
     total: int | None = None
     step: str = ""
+    seconds: float = 0.0
 
 
 class RemoteRun:
@@ -156,6 +158,7 @@ class RemoteRun:
         if info is None:
             raise NotFoundError(f"no run {run_id[:8]!r} any more", protocol="Fastmap")
         self._last = info
+        self._seconds = 0.0
         self.label = info.label or info.name or run_id[:8]
 
     @property
@@ -165,8 +168,14 @@ class RemoteRun:
 
         row = remote_run_row(self._info() or self._last, 0.0, 0.0)
         state = row["state"] if row["busy"] else self._word(row["state"])
+        if row["busy"]:
+            self._seconds = max(time.time() - self._last.created, 0.0)
         return _Progress(
-            state, row["done"], row["failed"], step=self._step(row["workers"])
+            state,
+            row["done"],
+            row["failed"],
+            step=self._step(row["workers"]),
+            seconds=self._seconds,
         )
 
     @property

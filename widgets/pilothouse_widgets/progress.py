@@ -98,6 +98,7 @@ class Progress(View):
         self._cancel = cancel
         self._began = time.monotonic()
         self._mark = (self._began, 0.0)
+        self._before = 0.0
         self._now: dict[str, Any] = {"done": 0.0, "total": total}
         self._count_lock = threading.Lock()
         super().__init__(
@@ -205,10 +206,12 @@ class Progress(View):
     def _rate(self, at: float, done: float, elapsed: float, *, ended: bool) -> float:
         """Return the rate of the last seconds; at the end, of the whole."""
         marked_at, marked = self._mark
+        whole = round((done - self._before) / elapsed, 3) if elapsed > 0 else 0.0
         if ended or done < marked:
-            return round(done / elapsed, 3) if elapsed > 0 else 0.0
+            return max(whole, 0.0)
         if not self.rate:
-            return round(done / elapsed, 3) if elapsed > 0 else 0.0
+            self._mark = (at, done)
+            return whole
         if at - marked_at < 0.05:
             return self.rate
         newest = (done - marked) / (at - marked_at)

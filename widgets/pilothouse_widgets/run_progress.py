@@ -87,12 +87,12 @@ class RunProgress(Progress):
         self._is_left = threading.Event()
         self._interval = interval
         self._tidy = tidy
+        known = read(job.progress)
         super().__init__(
-            read(job.progress).total,
-            label=label or _label(job),
-            unit=unit,
-            cancel=job.cancel,
+            known.total, label=label or _label(job), unit=unit, cancel=job.cancel
         )
+        if job.wait(0) and not known.span:  # nobody knows how long that has taken
+            self._before = known.done
         self._thread = threading.Thread(
             target=self._follow, name="pilothouse-run-progress", daemon=True
         )
