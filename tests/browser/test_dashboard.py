@@ -120,11 +120,11 @@ def test_everything_is_on_one_page_and_opens_by_keyboard(opened):
     until(lambda: "%" in page.row("runs").inner_text(), SECONDS)
     notebook.shoot("dashboard-light", ".ph-dashboard")
 
-    for tile, kind in (
-        ("engines", "engine"),
-        ("measurements", "measurement"),
-        ("runs", "progress"),
-        ("instances", "instances"),
+    for tile, kind, name in (
+        ("engines", "engine", "engine-1"),
+        ("measurements", "measurement", "reach"),
+        ("runs", "progress", "primes"),
+        ("instances", "instances", "plugins.Line"),
     ):
         page.row(tile).focus()
         page.press("Enter")
@@ -134,7 +134,7 @@ def test_everything_is_on_one_page_and_opens_by_keyboard(opened):
         page.press("Escape")
         page.row(tile).wait_for()
         until(lambda kind=kind: page.view(kind).count() == 0, SECONDS)
-        assert page.focused()
+        assert name in page.focused()  # the row that was left
     for name, kind in (("Pneumo", "console"), ("Capabilities", "browser")):
         page.root.get_by_role("button", name=name, exact=True).click()
         page.view(kind).wait_for()

@@ -75,7 +75,7 @@ class Page {
         name: "engines", title: "Engines", make: (key) => engineRow(open("engine")(key)),
       }),
       instances: new Tile({
-        name: "instances", title: "AIMM instances", make: (key) => instanceRow(() => this.#open("instances", "", "AIMM instances", this.instanceButton)),
+        name: "instances", title: "AIMM instances", make: (key) => instanceRow((from) => this.#open("instances", "", "AIMM instances", from)),
         action: (this.instanceButton = act("Table", "instances", "AIMM instances")),
       }),
       runs: new Tile({ name: "runs", title: "Fastmap runs", make: (key) => runRow(open("run", labelled("runs"))(key)) }),
