@@ -77,7 +77,8 @@ def test_a_notebook_runner_stops_at_a_mistake(tmp_path, monkeypatch):
 
 
 def test_completion_brings_types_through_the_protocol(kernel, connected):
-    assert kernel.complete("%pilot prof")["profiles"].startswith("subcommand: ")
+    kind = kernel.complete("%pilot prof")["profiles"]
+    assert kind.startswith("subcommand:\N{NO-BREAK SPACE}Show")
     deadline = time.monotonic() + DEADLINE
     while "engine-2" not in (found := kernel.complete("%engine ")):
         assert time.monotonic() < deadline

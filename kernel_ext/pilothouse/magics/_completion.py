@@ -96,7 +96,7 @@ def _complete(session: Session, magic: str, text: str) -> SimpleMatcherResult:
     completions = [
         SimpleCompletion(
             text=word if is_quoted else _in_quotes(word, kind),
-            type=kind[:_LONGEST_TYPE],
+            type=_in_one_line(session, kind),
         )
         for word, kind in offers
         if word.startswith(fragment) and word != fragment
@@ -107,6 +107,14 @@ def _complete(session: Session, magic: str, text: str) -> SimpleMatcherResult:
         "suppress": True,
         "ordered": True,
     }
+
+
+def _in_one_line(session: Session, kind: str) -> str:
+    """Return a type so that a page's list of offers does not break it at spaces."""
+    if len(kind) > _LONGEST_TYPE:
+        kind = f"{kind[: _LONGEST_TYPE - 1].rstrip()}…"
+    in_kernel = hasattr(session.shell, "kernel")
+    return kind.replace(" ", "\N{NO-BREAK SPACE}") if in_kernel else kind
 
 
 def _value_of(word: str) -> str:
