@@ -109,7 +109,10 @@ def run_row(run: Run) -> Row:
 
 
 def remote_run_row(info: RunInfo, rate: float, now: float) -> Row:
-    """Return how far a run of another process is, as its service tells."""
+    """Return how far a run of another process is, as its service tells.
+
+    When it has ended nobody tells, so how long it took is not known.
+    """
     done = sum(b.count for b in info.batches if str(b.state) == "done")
     busy = [b for b in info.batches if str(b.state) in _BUSY_BATCHES]
     at_work = sum(str(b.state) == "running" for b in busy)
@@ -130,7 +133,7 @@ def remote_run_row(info: RunInfo, rate: float, now: float) -> Row:
         "rate": round(rate, 2) if is_busy else 0.0,
         "eta": None,
         "workers": at_work,
-        "seconds": round(max(now - info.created, 0.0)),
+        "seconds": round(max(now - info.created, 0.0)) if is_busy else None,
         "text": "of another notebook",
         "mine": False,
     }

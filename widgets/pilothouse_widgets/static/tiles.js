@@ -174,10 +174,11 @@ export function runRow(open) {
     track.draw(row.state === "done" ? 1 : fraction, row.busy);
     show(spark.el, row.busy);
     spark.draw(board.trail("runs", row.key));
+    const took = row.seconds === null ? "" : duration(row.seconds);
     say(figure.value, row.busy
       ? fraction === null ? `${number(row.rate)}/s` : `${Math.floor(fraction * 100)} %`
-      : duration(row.seconds));
-    say(figure.below, !row.busy ? "in all" : [fraction === null ? "" : `${number(row.rate)}/s`,
+      : took);
+    say(figure.below, !row.busy ? took && "in all" : [fraction === null ? "" : `${number(row.rate)}/s`,
       row.eta === null ? "" : `${duration(row.eta)} left`].filter(Boolean).join(", "));
   };
   return { el, button, draw };
@@ -196,8 +197,8 @@ export function measurementRow(open) {
     say(who.more, [left(row, time), rows, row.busy ? row.scope : "", row.mine && row.busy ? "" : row.text].filter(Boolean).join(" · "));
     spark.draw(board.trail("measurements", row.key));
     const [first, ...others] = row.latest;
-    say(figure.value, first ? shown(first[1], first[2]) : "–");
-    say(figure.below, first ? first[0] : "no value yet");
+    say(figure.value, first ? shown(first[1], first[2]) : row.mine ? "–" : "");
+    say(figure.below, first ? first[0] : row.mine ? `no value${row.busy ? " yet" : ""}` : "");
     button.title = [first, ...others].filter(Boolean).map(([name, value, unit]) => `${name} ${shown(value, unit)}`).join("\n");
     button.disabled = !row.mine;
   };
