@@ -312,6 +312,23 @@ def test_completion_takes_less_than_five_milliseconds(shell, names, complete):
     assert sorted(took)[int(len(took) * 0.95)] < 0.005
 
 
+@pytest.mark.parametrize("name", sorted(MAGICS))
+def test_it_does_so_for_every_subcommand_of_every_magic(shell, names, name):
+    from pilothouse.magics._completion import complete as our_part
+
+    session = Session.of(shell)
+    shell.user_ns.update({f"v{i}": i for i in range(500)})
+    heads = ["", *(f"{sub} " for sub in _command(name).subcommands)]
+    lines = [f"{head}{more}" for head in heads for more in ("", "--", "v")]
+    took = []
+    for line in lines * 20:
+        start = time.thread_time()
+        our_part(session, name, line)
+        took.append(time.thread_time() - start)
+
+    assert sorted(took)[int(len(took) * 0.95)] < 0.005
+
+
 def test_names_never_wait_for_a_slow_service():
     names = Names(lambda: 0.0)
     asked, answer = threading.Event(), threading.Event()
