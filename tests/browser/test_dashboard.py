@@ -98,10 +98,10 @@ class Page:
 @pytest.fixture
 def opened(notebook, services):
     """A notebook whose dashboard has four services, and some work to show."""
+    (services.root / "enough").unlink(missing_ok=True)  # of the test before
     found = notebook(SHOW, WORK, BUSY, END).run_all()
     page = Page(found.page)
     page.is_up(4)
-    (services.root / "enough").unlink(missing_ok=True)
     yield found, page
     found.signal("enough")
     until(found.is_over, SECONDS)
@@ -155,6 +155,7 @@ def test_dark_narrow_and_wide_nothing_is_cut_off(opened):
 
 
 def test_it_lives_through_a_kill_and_a_busy_cell(notebook, services):
+    (services.root / "enough").unlink(missing_ok=True)
     found = notebook(SHOW, BUSY).run_all()
     page = Page(found.page)
     page.is_up(4)
