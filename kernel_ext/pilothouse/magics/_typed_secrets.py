@@ -35,7 +35,11 @@ _NAME = re.compile(
     re.IGNORECASE,
 )
 _USERINFO = re.compile(r"[a-z][a-z0-9+.-]*://[^/@]*@", re.IGNORECASE)
-_BARE = re.compile(r"[0-9a-z]{64}\Z")
+_BARE = re.compile(
+    r"[0-9a-z]{64}\Z|(?=.*[a-z])(?=.*[A-Z])(?=.*[0-9])[A-Za-z0-9_-]{43}\Z"
+)
+"""What the local services' own secrets look like, however orderly chance made them."""
+
 _BLOTTED = "********"
 
 
@@ -95,7 +99,7 @@ def _secrets(
                 yield Secret(value)
             is_value = not equals
             continue
-        elif flag not in known and _is_token(each.text.lstrip("-")):
+        elif flag not in known and _is_token(each.text):
             yield Secret(each.text)
         elif each.is_option:
             names -= 1 if flag in ("--user", "-o", "--out") and not equals else 0
@@ -116,7 +120,7 @@ def _most_names(words: Sequence[Word]) -> int:
 def _is_token(text: str) -> bool:
     from pilothouse.audit import is_secret
 
-    return bool(_BARE.match(text)) or is_secret(text)
+    return bool(_BARE.match(text)) or is_secret(text.lstrip("-"))
 
 
 def _clear(shell: InteractiveShell, secrets: Sequence[Secret]) -> None:
