@@ -27,6 +27,7 @@ from .state import ActionEntry
 __all__ = ["Action", "ActionProgress"]
 
 _CANCEL_TIMEOUT: Final = 1.5
+"""Seconds for the action's number, and again for the word on it."""
 _STEP_CHARS: Final = 160
 _LOOK_SECONDS: Final = 0.01
 
@@ -175,7 +176,7 @@ class Action:
         if self.is_over:
             return f"{self.call} was over already"
         if self._can_cancel():
-            self.begun()
+            self.begun(_CANCEL_TIMEOUT)
         return self._cancel(_CANCEL_TIMEOUT)
 
     def detach(self) -> str:

@@ -380,10 +380,17 @@ class Client:
         )
 
     def _cancel(self, pending: Pending, timeout: float) -> str:
-        if CANCEL not in self.extensions or pending.action_id is None:
+        if CANCEL not in self.extensions:
             return (
                 f"this server cannot cancel: {pending.name} goes on there; "
                 "%aimm actions shows how far it is"
+            )
+        if pending.answer.done():
+            return f"{pending.name} was over before the cancel came"
+        if pending.action_id is None:
+            return (
+                "the cancel was not confirmed: the server has not told yet which of "
+                f"its actions {pending.name} is; %aimm actions shows how far it is"
             )
         said = self._session.call("cancel", {"action_id": pending.action_id}, timeout)
         if isinstance(said, Mapping) and said.get("cancelled") is True:
