@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import getpass
 import sys
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
 from pilothouse import secrets
@@ -11,7 +12,10 @@ from pilothouse import secrets
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
-__all__ = ["ask_of"]
+__all__ = ["UNASKED", "ask_of"]
+
+UNASKED: ContextVar[bool] = ContextVar("pilothouse_unasked", default=False)
+"""Whether what runs here only looks, and must not stop to ask anybody."""
 
 
 def ask_of(shell: InteractiveShell) -> secrets.Ask:
@@ -20,6 +24,8 @@ def ask_of(shell: InteractiveShell) -> secrets.Ask:
     A kernel asks its front end, when that allows it (a notebook runner does not); a
     terminal asks without echo.
     """
+    if UNASKED.get():
+        return secrets.nobody
     kernel: Any = getattr(shell, "kernel", None)
     if kernel is not None:
         can_ask = getattr(kernel, "_allow_stdin", False)

@@ -21,6 +21,7 @@ from pilothouse.errors import (
 )
 from pilothouse.jobs import JobBook, JobRecord
 
+from ._asking import UNASKED
 from ._following import LISTED
 from ._names import Name
 from ._show import Table
@@ -216,6 +217,7 @@ def _states(session: Session, records: Sequence[JobRecord]) -> dict[str, str]:
     found = {record.key: "no answer yet" for record in records}
 
     def look(record: JobRecord) -> None:
+        UNASKED.set(True)  # of this thread
         found[record.key] = _state(session, record)
 
     threads = [
