@@ -142,10 +142,9 @@ def test_a_finished_progress_is_static_and_a_running_one_can_be_cancelled(notebo
         "q = w.Progress(100, label='Scoring', cancel=lambda: asked.append(1))\n"
         "q.set(30)\nq",
     ).run_all()
-    opened.find(".jp-RenderedHTML").wait_for()
-    assert (
-        "Upload: done, 10 of 10 records" in opened.find(".jp-RenderedHTML").inner_text()
-    )
+    static = opened.find(".jp-RenderedHTML:has-text('Upload')")
+    until(lambda: static.count() == 1 and static.is_visible(), 60, "the snapshot")
+    assert "Upload: done, 10 of 10 records" in static.inner_text()
 
     bar = opened.find("[role=progressbar]")
     bar.wait_for()

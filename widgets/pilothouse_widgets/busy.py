@@ -62,6 +62,12 @@ class CellClock:
         kernel = getattr(_shell(), "kernel", None)
         return kernel is not None and not getattr(kernel, "_allow_stdin", True)
 
+    @property
+    def is_attended(self) -> bool:
+        """Whether a front end with eyes runs the cells."""
+        kernel = getattr(_shell(), "kernel", None)
+        return kernel is not None and bool(getattr(kernel, "_allow_stdin", False))
+
     def at_each_end(self, call: Callable[[], object]) -> None:
         """Call a function when a cell has ended; the same one only once."""
         if call not in self._calls:

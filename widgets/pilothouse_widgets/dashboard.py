@@ -1,25 +1,17 @@
-"""All of it on one page: services, engines, instances, runs, measurements, events.
-
-A notebook saved at any moment shows what was so then when it is opened long after:
-beside the live page stands its snapshot, which is renewed now and then and hidden while
-the page lives.
-"""
+"""All of it on one page: services, engines, instances, runs, measurements, events."""
 
 from __future__ import annotations
 
-import contextlib
-import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, Final
-from uuid import uuid4
 
 import traitlets
 
 from pilothouse.errors import PilothouseError
 
-from . import dashboard_snapshot, snapshot
+from . import dashboard_snapshot
 from .assets import module
 from .busy import the_cell_clock
 from .dashboard_board import Board
@@ -38,7 +30,6 @@ _PULSE_SECONDS: Final = 2.0
 _LOOKS_SECONDS: Final = 60.0
 _UNSEEN_TIMES: Final = 5.0
 _END_SECONDS: Final = 6.0
-_KEEP_SECONDS: Final = 20.0
 _READERS: Final[tuple[type[Reader], ...]] = (
     SuiteReader,
     ServerReader,
@@ -98,9 +89,6 @@ class Dashboard(DeltaView):
         self._heard_at: float | None = None
         self._made_at = time.monotonic()
         self._sent_at = 0.0
-        self._beside: list[str] = []
-        self._kept = ""
-        self._kept_at = 0.0
         self._readers: dict[str, Reader] = {
             made.service: made(self._house, self.board, self._pace)
             for made in _READERS
@@ -135,7 +123,6 @@ class Dashboard(DeltaView):
         for reader in self._readers.values():
             reader.show(now)
         super()._send_delta(None)
-        self._keep_snapshot()
         return _BEAT_SECONDS
 
     def _is_seen(self) -> bool:
@@ -194,72 +181,14 @@ class Dashboard(DeltaView):
         if before is not None:
             before.close()
 
-    # -- the snapshot beside the page --------------------------------------------------
-
-    def _bundle(self) -> dict[str, Any]:
-        """Return the live page; its snapshot stands beside it."""
-        bundle = super()._bundle()
-        if self.comm is not None:
-            del bundle["text/html"]
-        return bundle
-
-    def _ipython_display_(self, **options: object) -> None:
-        """Display the page, and its snapshot beside it."""
-        from IPython.display import display
-
-        super()._ipython_display_(**options)
-        if self.comm is not None:
-            self._beside = [*self._beside, uuid4().hex][-len(self._outputs) :]
-            display(self._beside_bundle(), raw=True, display_id=self._beside[-1])
-
-    def _beside_bundle(self) -> dict[str, Any]:
-        html = snapshot.page(
-            self.headline(), self.body_html(), trouble=self.trouble, foot=self._foot
-        )
-        marked = f'<div data-ph-of="{self._key}">{html}</div>'
-        return {"text/html": marked, "text/plain": ""}
-
-    def _keep_snapshot(self) -> None:
-        """Renew the snapshots: once all have answered, then from time to time."""
-        asking = any(reader.state == "asking" for reader in self._readers.values())
-        wait = _KEEP_SECONDS if self._kept else 0.0
-        now = time.monotonic()
-        if not self._beside or asking or now - self._kept_at < wait:
-            return
-        self._kept_at = now
-        bundle = self._beside_bundle()
-        if bundle["text/html"] != self._kept:
-            self._kept = bundle["text/html"]
-            self._renew(bundle)
-
-    def renew_snapshot(self) -> None:
-        """Put what is shown now beside the page, too."""
-        super().renew_snapshot()
-        if not self._closing:
-            self._renew(self._beside_bundle())
-
-    def _renew(self, bundle: dict[str, Any]) -> None:
-        if "IPython" not in sys.modules:
-            return
-        from IPython.core.interactiveshell import InteractiveShell
-        from IPython.display import update_display
-
-        if InteractiveShell.initialized():
-            with contextlib.suppress(Exception):  # a kernel that ends has no output
-                for output in self._beside:
-                    update_display(bundle, raw=True, display_id=output)
-
-    def _leave_snapshot(self) -> None:
-        """Leave the snapshot in the place of the page, and none beside it."""
-        super()._leave_snapshot()
-        self._renew({"text/html": "", "text/plain": ""})
-        self._beside = []
-
     # -- the forms and the end ---------------------------------------------------------
 
     def headline(self) -> str:
         """Return how many services are up, and what there is."""
         return dashboard_snapshot.headline(self.board)
+
+    def _state_in_words(self) -> str:
+        return self.headline()
 
     def body_html(self) -> str:
         """Return all sections as tables."""

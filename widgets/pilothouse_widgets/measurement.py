@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
@@ -186,7 +184,7 @@ class MeasurementView(StreamView):
         was_over = self._ended_at is not None
         self.show(report)
         if report.is_over and not was_over:
-            self._refresh_snapshot()
+            self.renew_snapshot()
         if self._measurement is not None and report.state == "scheduled":
             return _LOOK_SECONDS  # nobody tells when it begins
         return None
@@ -251,19 +249,6 @@ class MeasurementView(StreamView):
         self._update(**traits)
 
     # -- the forms and the end -------------------------------------------------------
-
-    def _refresh_snapshot(self) -> None:
-        """Put the final numbers beside the live view, for who reopens the notebook."""
-        if not self._outputs or "IPython" not in sys.modules:
-            return
-        from IPython.core.interactiveshell import InteractiveShell
-        from IPython.display import update_display
-
-        if not InteractiveShell.initialized():
-            return
-        with contextlib.suppress(Exception):  # a kernel that ends has no output left
-            for output in self._outputs:
-                update_display(self._bundle(), raw=True, display_id=output)
 
     def settle(self) -> None:
         """Show how the measurement stands now, and leave the snapshot of that."""

@@ -6,8 +6,10 @@ A view is complete in three forms at once, so that a notebook can be read anywhe
     text/html    a static snapshot, everything escaped, readable without any script
     widget view  the live one, where a front end supports it
 
-A front end that reopens a notebook long after the kernel has gone shows the second. At
-`View.close` the live output is replaced by its snapshot at that moment.
+A front end that reopens a notebook long after the kernel has gone shows the second.
+Before eyes it stands in an output beside the live one, see `beside`; where a runner
+executes the notebook it is renewed in the same output. At `View.close` the live output
+is replaced by its snapshot at that moment.
 """
 
 from __future__ import annotations
@@ -27,6 +29,7 @@ import traitlets
 
 from . import snapshot
 from .assets import stylesheet
+from .beside import Beside, end_renewals
 from .busy import the_cell_clock
 from .early import the_early_messages
 from .errands import Errands
@@ -52,22 +55,21 @@ def close_all() -> None:
     for view in reversed(views):
         view.close()
     the_feed().close()
+    end_renewals()
     the_cell_clock().forget()
     with contextlib.suppress(RuntimeError, OSError):  # a kernel that ends
         the_early_messages().forget()
 
 
 def renew_snapshots() -> None:
-    """Leave what each view shows now in its output, if no person looks on.
+    """Leave what each view shows now in its output, or soon in the one beside it.
 
-    A runner saves a notebook while its views are live, and who opens the file has no
-    kernel. Before eyes a view is left alone: a new output would draw it anew.
+    A notebook is saved while its views are live, and who opens the file has no kernel.
     """
-    if the_cell_clock().is_unattended:
-        with _open_lock:
-            views = list(_open.values())
-        for view in views:
-            view.renew_snapshot()
+    with _open_lock:
+        views = list(_open.values())
+    for view in views:
+        view.renew_snapshot()
 
 
 atexit.register(close_all)
@@ -96,7 +98,9 @@ class View(anywidget.AnyWidget):
         self._subscriptions: list[Subscription[Any]] = []
         self._errands = Errands(f"pilothouse-{type(self).__name__}")
         self._early: deque[dict[str, Any]] = deque(maxlen=_MOST_EARLY)
-        super().__init__(_key=uuid4().hex, **traits)
+        key = uuid4().hex
+        self._beside = Beside(key, self._still_forms, self._state_in_words)
+        super().__init__(_key=key, **traits)
         self.on_msg(self._heard)
         if self._is_early and self.comm is not None:
             self._is_early = the_early_messages().watch(self.model_id, self)
@@ -143,6 +147,11 @@ class View(anywidget.AnyWidget):
             for name, value in traits.items():
                 setattr(self, name, value)
 
+    def _send(self, msg: object, buffers: object = None) -> None:
+        """Send a message; what the page shows then is not what was kept of it."""
+        super()._send(msg, buffers)
+        self._beside.changed()
+
     def _heard(
         self, _widget: object, content: object, _buffers: Sequence[memoryview]
     ) -> None:
@@ -164,23 +173,30 @@ class View(anywidget.AnyWidget):
     def __repr__(self) -> str:
         return self.headline()
 
+    def _still_forms(self) -> tuple[str, str]:
+        """Return the static forms: a line of text, and HTML."""
+        text = self.headline()
+        html = snapshot.page(
+            text, self.body_html(), trouble=self.trouble, foot=self._foot
+        )
+        return text, html
+
+    def _state_in_words(self) -> str:
+        """Return what is worth an early snapshot when it has changed."""
+        return f"{self.status} {self.trouble}"
+
     def _static(self) -> dict[str, Any]:
-        return {
-            "text/plain": self.headline(),
-            "text/html": snapshot.page(
-                self.headline(), self.body_html(), trouble=self.trouble, foot=self._foot
-            ),
-        }
+        return dict(zip(("text/plain", "text/html"), self._still_forms(), strict=True))
 
     def _bundle(self) -> dict[str, Any]:
         bundle = self._static()
         if self.comm is not None:
-            bundle[_VIEW_MIME] = {
-                "version_major": 2,
-                "version_minor": 0,
-                "model_id": self.model_id,
-            }
+            bundle |= self._live()
         return bundle
+
+    def _live(self) -> dict[str, Any]:
+        model = {"version_major": 2, "version_minor": 0, "model_id": self.model_id}
+        return {_VIEW_MIME: model}
 
     def _repr_mimebundle_(self, **_kwargs: object) -> Bundle:
         return self._bundle(), {}
@@ -191,12 +207,19 @@ class View(anywidget.AnyWidget):
 
         output = uuid4().hex
         self._outputs = [*self._outputs, output][-_MOST_OUTPUTS:]
-        self._in_outputs = self._bundle()
-        display(self._in_outputs, raw=True, display_id=output)
+        if self.comm is None or not the_cell_clock().is_attended:
+            self._in_outputs = self._bundle()
+            display(self._in_outputs, raw=True, display_id=output)
+            return
+        display({"text/plain": "", **self._live()}, raw=True, display_id=output)
+        self._beside.show(self.headline(), _MOST_OUTPUTS)
 
     def renew_snapshot(self) -> None:
-        """Put what is shown now into the outputs, and stay live."""
-        if self._closing or not self._outputs:
+        """Keep what is shown now for who opens the file later, and stay live."""
+        self._beside.hurry()
+        if self._closing or self._beside.outputs or not self._outputs:
+            return
+        if not the_cell_clock().is_unattended:
             return
         from IPython.display import update_display
 
@@ -215,6 +238,7 @@ class View(anywidget.AnyWidget):
         outputs, self._outputs = self._outputs, []
         if not InteractiveShell.initialized():
             return
+        self._beside.close()
         bundle = self._static()
         for output in outputs:
             update_display(bundle, raw=True, display_id=output)

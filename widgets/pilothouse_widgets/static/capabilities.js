@@ -17,7 +17,7 @@ class Browser {
     this.options = new Map();
     this.shown = [];
     this.children = new Map();
-    this.root = makeRoot(el, { kind: "browser", label: model.get("title"), signal });
+    this.root = makeRoot(el, { model, kind: "browser", label: model.get("title"), signal });
     this.root.append(this.#head(), this.#notices(), this.#body(), this.#runs());
     model.on("change", () => this.#draw());
     model.on("change:capabilities", () => this.#list());

@@ -13,6 +13,7 @@ function render({ model, el, signal }) {
   let plot = null;
   const title = model.get("title");
   const root = makeRoot(el, {
+    model,
     kind: "chart",
     label: title || "chart",
     signal,

@@ -59,7 +59,7 @@ class Console {
     this.paused = false;
     this.follow = true;
     this.items = new Map();
-    this.root = makeRoot(el, { kind: "console", label: "Pneumo messages", signal });
+    this.root = makeRoot(el, { model, kind: "console", label: "Pneumo messages", signal });
     this.#build();
     this.paint = perFrame(() => this.#draw());
     this.stop = this.rows.listen(() => this.paint());

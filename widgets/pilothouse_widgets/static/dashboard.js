@@ -27,9 +27,8 @@ class Page {
     Object.assign(this, { model, signal, host });
     this.rows = rowsOf(model);
     this.board = this.rows.store;
-    this.root = makeRoot(el, { kind: "dashboard", label: "pilothouse dashboard", signal });
+    this.root = makeRoot(el, { model, kind: "dashboard", label: "pilothouse dashboard", signal });
     this.root.append(this.#head(), this.#tiles(), this.#full(), this.spoken);
-    this.#hideSnapshot();
     this.root.addEventListener("keydown", (event) => this.#key(event), { signal });
     this.paint = perFrame(() => this.#draw());
     this.stop = this.rows.listen(() => this.paint());
@@ -107,16 +106,6 @@ class Page {
     this.full = h("section", { class: "ph-dash-full", "aria-label": "Full view", hidden: true },
       h("header", { class: "ph-dash-full-head" }, this.back, this.fullTitle), this.wait, this.refused, this.box);
     return this.full;
-  }
-
-  /** The static snapshot beside the page is for who opens the notebook without it. */
-  #hideSnapshot() {
-    const mark = `[data-ph-of="${this.model.get("_key")}"]`;
-    const style = h("style", {
-      text: `${mark}, .jp-OutputArea-child:has(${mark}):not(:has(.ph-dashboard)) { display: none !important; }`,
-    });
-    document.head.append(style);
-    this.signal.addEventListener("abort", () => style.remove());
   }
 
   // -- what the user does ----------------------------------------------------------------

@@ -27,6 +27,7 @@ class Monitor {
     this.model = model;
     this.signal = signal;
     this.root = makeRoot(el, {
+      model,
       kind: "engine",
       label: `Engine ${model.get("name")}`,
       signal,

@@ -11,7 +11,7 @@ const SIGNS = { waiting: "·", running: "", done: "✓", failed: "×", cancelled
 
 function render({ model, el, signal }) {
   const get = (name) => model.get(name);
-  const root = makeRoot(el, { kind: "progress", label: get("label") || "plan", signal });
+  const root = makeRoot(el, { model, kind: "progress", label: get("label") || "plan", signal });
   root.classList.add("ph-flow");
   const bar = makeBar(model, root);
   const list = h("div", { class: "ph-steps", role: "list", "aria-label": "Steps" });

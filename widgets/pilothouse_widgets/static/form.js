@@ -14,7 +14,7 @@ function render({ model, el, signal }) {
 class FormView {
   constructor(model, el, signal) {
     this.model = model;
-    this.root = makeRoot(el, { kind: "form", label: model.get("title") || "form", signal });
+    this.root = makeRoot(el, { model, kind: "form", label: model.get("title") || "form", signal });
     this.title = h("h4", { class: "ph-form-title" });
     this.fields = new Fields({
       edited: (values) => model.send({ ask: "edit", values }),

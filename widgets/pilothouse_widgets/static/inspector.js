@@ -8,7 +8,7 @@ import { makeRoot } from "./theme.js";
 function render({ model, el, signal }) {
   const get = (name) => model.get(name);
   const id = uniqueId("inspector");
-  const root = makeRoot(el, { kind: "inspector", label: `Model ${get("name")}`, signal });
+  const root = makeRoot(el, { model, kind: "inspector", label: `Model ${get("name")}`, signal });
   const facts = h("span", { class: "ph-muted" });
   const refresh = button({
     label: "Look again", text: "Refresh", icon: "reset", onclick: () => model.send({ ask: "refresh" }),

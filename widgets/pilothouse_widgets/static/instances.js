@@ -52,7 +52,7 @@ class Table {
     this.sort = null; // {column, down}; by id without
     this.filter = "";
     this.arrange = perFrame(() => this.#arrange());
-    this.root = makeRoot(el, { kind: "instances", label: model.get("title"), signal });
+    this.root = makeRoot(el, { model, kind: "instances", label: model.get("title"), signal });
     this.#build();
     this.stop = this.rows.listen((delta) => this.#place(delta));
     model.on("change", () => this.#draw());

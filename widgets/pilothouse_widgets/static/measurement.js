@@ -25,6 +25,7 @@ class Measurement {
   constructor(model, el, signal) {
     this.model = model;
     this.root = makeRoot(el, {
+      model,
       kind: "measurement", label: `Measurement ${model.get("label")}`, signal,
       onTheme: () => this.panels?.retheme(),
     });

@@ -5,7 +5,7 @@ import { makeRoot } from "./theme.js";
 
 function render({ model, el, signal }) {
   const label = model.get("label") || "progress";
-  const root = makeRoot(el, { kind: "progress", label, signal });
+  const root = makeRoot(el, { model, kind: "progress", label, signal });
   const bar = makeBar(model, root);
   root.append(...bar.parts);
   model.on("change", bar.draw);

@@ -7,7 +7,7 @@ import { makeRoot } from "./theme.js";
 
 function render({ model, el, signal }) {
   const get = (name) => model.get(name);
-  const root = makeRoot(el, { kind: "progress", label: get("label") || "run", signal });
+  const root = makeRoot(el, { model, kind: "progress", label: get("label") || "run", signal });
   root.classList.add("ph-run");
   const bar = makeBar(model, root);
   const step = h("p", { class: "ph-run-step" }, h("span", { class: "ph-spinner", "aria-hidden": "true" }), h("span"));

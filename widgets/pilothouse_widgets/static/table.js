@@ -52,7 +52,7 @@ class Grid {
     this.flashes = new Map();
     this.tr = new Map();
     const title = model.get("title");
-    this.root = makeRoot(el, { kind: "table", label: title || "table", signal });
+    this.root = makeRoot(el, { model, kind: "table", label: title || "table", signal });
     this.#build(title, model.get("height"));
     this.paint = perFrame(() => this.#draw());
     this.stop = this.rows.listen((delta) => this.#changed(delta));

@@ -3,13 +3,14 @@
 import { h } from "./dom.js";
 
 /** The root of a view: follows the theme, keeps the notebook's shortcuts off its keys. */
-export function makeRoot(el, { kind, label, signal, onTheme }) {
+export function makeRoot(el, { model, kind, label, signal, onTheme }) {
   const root = h("section", {
     class: `ph ph-${kind}`,
     "aria-label": label,
     "data-lm-suppress-shortcuts": "true",
   });
   el.append(root);
+  hideSnapshots(model, signal);
   const look = () => {
     const theme = isDark(el) ? "dark" : "light";
     if (root.dataset.theme === theme) return;
@@ -33,6 +34,16 @@ export function makeRoot(el, { kind, label, signal, onTheme }) {
     root.remove();
   });
   return root;
+}
+
+/** What stands beside a live view is for who opens the notebook without it. */
+function hideSnapshots(model, signal) {
+  const mark = `[data-ph-of="${model.get("_key")}"]`;
+  const style = h("style", {
+    text: `${mark}, .jp-OutputArea-child:has(${mark}):not(:has(.ph)) { display: none !important; }`,
+  });
+  document.head.append(style);
+  signal.addEventListener("abort", () => style.remove());
 }
 
 function isDark(el) {
