@@ -179,3 +179,11 @@ def test_a_made_up_secret_is_no_known_one(tmp_path):
     assert not found_in(
         tmp_path, notebook(code(f"x = '{Maker(2).word(64, HEX)}'")), known
     )
+
+
+def test_rows_of_a_table_of_capabilities_that_were_printed_are_clean(tmp_path):
+    maker = Maker(4)
+    rows = [{"capability": "ping-4", "token": maker.word(n, HEX)} for n in (8, 32) * 99]
+
+    printed = output("stream", name="stdout", text=f"{rows}\n")
+    assert not found_in(tmp_path, notebook(code("", printed)))

@@ -113,7 +113,7 @@ _SHELL = (
     ),
 )
 _QUERY = re.compile(r"://[^\s\"']*[?&;][A-Za-z0-9_.-]*\Z")
-_MD5 = re.compile(r"[0-9a-f]{32}\Z")
+_MD5 = re.compile(r"[0-9a-f]{8}(?:[0-9a-f]{24})?\Z")  # or as tables show it
 _LOOSE = re.compile(
     r"(?<![A-Za-z0-9+/=_.$@%#&?-])[A-Za-z0-9_-]{32,128}(?![A-Za-z0-9+/=_.-])"
 )
