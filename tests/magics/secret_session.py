@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import base64
 import json
-import os
 import sqlite3
 import stat
 import urllib.parse
@@ -115,26 +114,28 @@ LOOKS = [
     "%whos",
     "objects = [local, *local.services.values(), suite, suite.gateway, "
     "suite.gateway.peer, suite.pneumo, models, maps, run, m]",
-    "[repr(each) for each in objects]",
-    "[str(each) for each in objects]",
-    "[format(each) for each in objects]",
-    "[getattr(each, '__dict__', None) for each in objects]",
+    "print([repr(each) for each in objects])",
+    "print([str(each) for each in objects])",
+    "print([format(each) for each in objects])",
+    "print([getattr(each, '__dict__', None) for each in objects])",
     "import copy, dataclasses, pickle\n"
     "def tried(do, each):\n"
     "    try:\n        return do(each)\n"
     "    except Exception as exc:\n        return repr(exc)\n"
-    "[tried(do, each) for each in objects for do in "
-    "(pickle.dumps, copy.copy, dataclasses.asdict, json.dumps)]",
-    "[getattr(tried(copy.copy, each), '__dict__', None) for each in objects]",
+    "print([tried(do, each) for each in objects for do in "
+    "(pickle.dumps, copy.copy, dataclasses.asdict, json.dumps)])",
+    "print([getattr(tried(copy.copy, each), '__dict__', None) for each in objects])",
     "import gc, pilothouse\n"
     "seen = [o for o in gc.get_objects()"
     " if str(type(o).__module__).startswith('pilothouse')]\n"
     "len(seen)",
-    "[tried(repr, o) for o in seen]",
-    "[tried(repr, getattr(o, '__dict__', None)) for o in seen]",
-    "del seen",
+    "for each in seen: print(tried(repr, each))",
+    "for each in seen: print(tried(repr, getattr(each, '__dict__', None)))",
+    "del seen, each",
 ]
+"""They print: what a cell returns is in ``Out``, and so in each longer traceback."""
 
+SEED = 8128
 WIDGETS = "application/vnd.jupyter.widget-state+json"
 SHOWN = ("execute_result", "display_data", "stream", "error")
 MODES = ["Plain", "Context", "Minimal", "Verbose"]
@@ -165,7 +166,7 @@ class Session:
 
     def __init__(self, home):
         self.home = Path(home)
-        maker = Maker(os.getpid())
+        maker = Maker(SEED)
         self.secrets = {
             "password in the environment": maker.word(18),
             "token in the environment": maker.word(43),
