@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
 
 from magics.kernels import DEADLINE
-from promises.works import KINDS, WORKS, begun, error_of, fresh, job_of
+from promises.works import (
+    KINDS,
+    TELLS_OF_CANCEL,
+    WORKS,
+    begun,
+    error_of,
+    fresh,
+    goes_on,
+    interrupted,
+    job_of,
+)
 from waiting import until
 
 pytestmark = [pytest.mark.faults, pytest.mark.slow, pytest.mark.timeout(240)]
@@ -15,35 +23,7 @@ pytestmark = [pytest.mark.faults, pytest.mark.slow, pytest.mark.timeout(240)]
 LONG = 900
 SOON = 5.0
 """Two seconds for the peer's word, and what a loaded machine needs for the rest."""
-WORKING = ("score", "fastmap", "pilothouse-cancel", "pilothouse-waiting")
 LISTED = "%pilot jobs shows what became of it"
-TELLS_OF_CANCEL = """import sys
-def told(*_event):
-    if threading.current_thread().name == "pilothouse-cancel":
-        pathlib.Path(asked).touch()
-    sys.setprofile(None)
-threading.setprofile(told)
-"""
-
-
-def left_behind(kernel):
-    """Return the threads that move the records of some work still."""
-    names = kernel.result("sorted(t.name for t in threading.enumerate())")
-    return [name for name in eval(names) if name.startswith(WORKING)]
-
-
-def goes_on(kernel):
-    """The next cell runs, and no thread of the last one is left."""
-    assert kernel.result("1 + 1") == "2"
-    until(lambda: not left_behind(kernel), DEADLINE, "the end of its threads")
-
-
-def interrupted(kernel, request):
-    """Interrupt the running cell; its error, and how many seconds that took."""
-    start = time.monotonic()
-    kernel.manager.interrupt_kernel()
-    error = error_of(kernel.messages(request))
-    return error, time.monotonic() - start
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -77,6 +57,17 @@ def test_of_a_peer_that_is_frozen_it_says_so_and_how_to_look_later(
     assert took < SOON
     goes_on(kernel)
     finish(kernel, kind)
+
+
+def test_the_front_ends_message_interrupts_as_the_signal_does(kernel, home):
+    request = begun(kernel, home, "aimm", LONG)
+    client = kernel.client
+    client.control_channel.send(client.session.msg("interrupt_request", {}))
+    error = error_of(kernel.messages(request))
+
+    assert error["ename"] == WORKS["aimm"].error
+    assert WORKS["aimm"].confirmed in error["evalue"]
+    goes_on(kernel)
 
 
 def finish(kernel, kind):

@@ -6,6 +6,7 @@ begun, so that a test knows when it is under way and whether it has ended.
 
 from __future__ import annotations
 
+import time
 import uuid
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,12 +16,15 @@ from waiting import until
 
 __all__ = [
     "KINDS",
+    "TELLS_OF_CANCEL",
     "WORKS",
     "Work",
     "begun",
     "error_of",
     "fresh",
+    "goes_on",
     "install",
+    "interrupted",
     "job_of",
     "prepare",
     "steps",
@@ -76,6 +80,14 @@ def predict(model):
 
 plugins.serialize(["promised.Slow"])(pickle.dumps)
 plugins.deserialize(["promised.Slow"])(pickle.loads)
+"""
+WORKING = ("score", "fastmap", "pilothouse-cancel", "pilothouse-waiting")
+TELLS_OF_CANCEL = """import sys
+def told(*_event):
+    if threading.current_thread().name == "pilothouse-cancel":
+        pathlib.Path(asked).touch()
+    sys.setprofile(None)
+threading.setprofile(told)
 """
 
 
@@ -196,3 +208,23 @@ def job_of(kernel, kind):
     listed = (kernel.result("%pilot jobs") or "").splitlines()
     (line,) = [one for one in listed if one.split()[1:2] == [kind]]
     return line.split()[0], line
+
+
+def left_behind(kernel):
+    """Return the threads that move the records of some work still."""
+    names = kernel.result("sorted(t.name for t in threading.enumerate())")
+    return [name for name in eval(names) if name.startswith(WORKING)]
+
+
+def goes_on(kernel):
+    """The next cell runs, and no thread of the last one is left."""
+    assert kernel.result("1 + 1") == "2"
+    until(lambda: not left_behind(kernel), DEADLINE, "the end of its threads")
+
+
+def interrupted(kernel, request):
+    """Interrupt the running cell; its error, and how many seconds that took."""
+    start = time.monotonic()
+    kernel.manager.interrupt_kernel()
+    error = error_of(kernel.messages(request))
+    return error, time.monotonic() - start
