@@ -169,6 +169,7 @@ def test_the_table_takes_a_click_while_a_cell_is_busy(kernels, other, tmp_path):
         m["content"]["data"]["application/vnd.jupyter.widget-view+json"]["model_id"]
         for m in messages
         if m["msg_type"] in ("display_data", "execute_result")
+        and "application/vnd.jupyter.widget-view+json" in m["content"]["data"]
     ]
     request = kernel.send("%aimm fit m 'wait' gate")
     entry = executing(other)

@@ -20,7 +20,7 @@ def test_a_wrong_line_shows_as_one_line_and_a_hint(shown):
     assert text == (
         "LineError: %pilot has no 'profles'; did you mean 'profiles'?\n"
         "  Hint: %pilot knows: up, down, status, use, profiles, jobs, attach, stop, "
-        "doctor, logs\n"
+        "flow, doctor, dashboard, logs, audit\n"
     )
 
 

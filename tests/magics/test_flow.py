@@ -134,7 +134,7 @@ def test_a_service_that_has_gone_is_told_at_the_start(run, shell, monkeypatch):
         monkeypatch.setenv("PILOTHOUSE_FASTMAP_SECRET", host.fastmap.secret)
         run(f"%fastmap connect {host.fastmap.url} --policy CLOUD --timeout 1")
 
-    with pytest.raises(LineError, match=r"line 3: Fastmap: .* does not answer"):
+    with pytest.raises(LineError, match=r"line 3: Fastmap: .*nothing listens there"):
         run("%%pilot flow\na = 1\nb = %fastmap len {[[a]]}\n")
     assert "a" not in shell.user_ns
 

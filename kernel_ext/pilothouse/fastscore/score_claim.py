@@ -81,7 +81,7 @@ class Claim:
             seconds: Longest wait for its answer.
 
         Returns:
-            How many records it has forgotten.
+            How many records it has forgotten for this job until now.
         """
         if not self._is_held:
             return 0

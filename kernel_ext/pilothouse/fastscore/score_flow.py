@@ -117,7 +117,8 @@ class ChunkFlow:
 
     def _drop(self, seconds: float) -> None:
         """Let the engine forget what it has not begun."""
-        self._job.dropped += self._claim.drop(self._job.plan.inlet.slot, seconds)
+        told = self._claim.drop(self._job.plan.inlet.slot, seconds)
+        self._job.dropped = max(self._job.dropped, told)
 
     # -- sending ----------------------------------------------------------------------
 

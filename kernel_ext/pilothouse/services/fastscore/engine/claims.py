@@ -11,8 +11,9 @@ outputs. Clients that do not ask are not held up.
     GET     /1/job/output/{slot}?job=<id>&at=<n>   n bytes have come: who asks again
                                                    from there, since that answer got
                                                    lost, gets it once more
-    DELETE  /1/job/input/{slot}?job=<id>           forgets input that waits; only for a
-                                                   job that has a claim
+    DELETE  /1/job/input/{slot}?job=<id>           forgets input that waits, and tells
+                                                   how much in all; only for a job that
+                                                   has a claim
 
 A claim that is not repeated for `LEASE_SECONDS` is over: its client has died. Another
 one may go on for it, also before that: it learns by the GET that nobody came between.

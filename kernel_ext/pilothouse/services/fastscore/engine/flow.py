@@ -96,6 +96,7 @@ class Flow:
         self.pool.owner = self.pipeline.owner = self._events
         self.plumbing.on_failure = self._stream_failed
         self.claims = Claims()
+        self._dropped: dict[int, tuple[str, int]] = {}
         self._lock = asyncio.Lock()
         self._busy: asyncio.Task[None] | None = None
 
@@ -193,6 +194,7 @@ class Flow:
             self._busy.cancel()
         self._core.cancel_tasks()
         self.claims.clear()
+        self._dropped.clear()
         async with self._lock:
             await self._endings.clear()
 
@@ -209,7 +211,11 @@ class Flow:
         self.pipeline.pump()
 
     def drop_input(self, slot: int, job: str) -> int:
-        """Forget the records that wait at a slot, and return how many.
+        """Forget the records that wait at a slot.
+
+        Returns:
+            How many the job has had forgotten there until now, so that who asks once
+            more, its answer having got lost, knows it all.
 
         Raises:
             NotNowError: If the slot has no REST stream, or the job has no claim.
@@ -217,7 +223,10 @@ class Flow:
         self.plumbing.inlet(slot)
         if not self.claims.has_any(job):
             raise NotNowError(409, "only a job that claims outputs may drop input")
+        known, before = self._dropped.get(slot, ("", 0))
         dropped = self.pipeline.intakes[slot].drop()
+        dropped += before if known == job else 0
+        self._dropped[slot] = (job, dropped)
         self.plumbing.check_room()
         self.pipeline.pump()
         return dropped

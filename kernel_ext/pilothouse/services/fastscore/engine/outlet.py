@@ -136,17 +136,22 @@ class RestOutlet(Outlet):
         Raises:
             EOFError: If no more will come.
         """
-        if job and self._given[:2] == (job, at) and self._given[2]:
-            return self._given[2]
         deadline = asyncio.get_running_loop().time() + hold
-        while not self._queue:
+        while True:
+            if job and self._given[:2] == (job, at) and self._given[2]:
+                return self._given[2]  # also to who waited beside a client that died
+            if self._queue:
+                break
             if self.is_ended:
                 raise EOFError
             if not await self._wait(deadline):
                 return None
         data = self._take()
         self._given = (job, at, data if job else b"")
-        self._wake()  # there may be more for the next one that waits
+        if job:
+            self._wake_all()  # who asks for the same place has it now
+        else:
+            self._wake()  # there may be more for the next one that waits
         return data
 
     def _take(self) -> bytes:
