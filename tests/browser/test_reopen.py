@@ -18,6 +18,7 @@ import numpy, pilothouse, pilothouse_widgets as w
 from pilothouse import aimm, fastmap, mplane
 local = pilothouse.up()
 %load_ext pilothouse
+%config Pilothouse.progress = "off"
 c = %fastscore connect
 engine = c.get("engine-1")
 monitor = %engine watch
