@@ -183,7 +183,7 @@ def test_serve_runs_one_service_from_a_file(tmp_path):
         (["up", "--workers", "0"], "no number of workers"),
         (["serve", "elsewhere", "--conf", "x"], "invalid choice"),
         (["serve", "fastscore"], "--conf"),
-        (["audit", "x.ipynb"], "invalid choice"),
+        (["audit", "--nope", "x.ipynb"], "unrecognized arguments"),
     ],
 )
 def test_wrong_words_are_refused_with_exit_code_two(words, text, capsys):
