@@ -78,9 +78,9 @@ def test_two_suites_in_one_process_do_not_mix(suite, bare_suite):
 def test_an_instance_made_by_its_name_belongs_to_the_newest_connect(suite, bare_suite):
     first = Connect(suite.url, oauth_secret=suite.token)
     Connect(bare_suite.url, oauth_secret=bare_suite.token)
-    assert Engine("engine-1", first).state == "INIT"
+    assert Engine("engine-1", first).check_health().id
     with pytest.raises(errors.NotFoundError):
-        _ = Engine("engine-1").state
+        Engine("engine-1").check_health()
     assert ModelManage("model-manage-1").models.names() == []
 
 
