@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import signal
 import sys
@@ -143,3 +144,57 @@ def test_an_event_wakes_all_once_it_is_set():
     assert event.wait(0)
     event.clear()
     assert not event.is_set()
+
+
+class Work:
+    """Work of a thread, over when it is told so."""
+
+    def __init__(self) -> None:
+        self.watchers = []
+        self.is_over = False
+
+    def watch(self, call):
+        self.watchers.append(call)
+        return lambda: self.watchers.remove(call)
+
+    def tell(self) -> None:
+        for call in list(self.watchers):
+            call(self)
+
+
+def test_a_loop_waits_until_the_work_of_a_thread_is_over():
+    work = Work()
+
+    async def waits_for_it() -> None:
+        waiting = asyncio.create_task(
+            waits.until_over(work.watch, lambda: work.is_over)
+        )
+        await asyncio.sleep(0)
+        await asyncio.to_thread(work.tell)  # news, but not the end
+        assert not waiting.done()
+        work.is_over = True
+        await asyncio.to_thread(work.tell)
+        await asyncio.wait_for(waiting, 60)
+
+    asyncio.run(waits_for_it())
+    assert work.watchers == []
+
+
+def test_what_is_over_already_is_not_waited_for():
+    work = Work()
+    work.is_over = True
+
+    asyncio.run(asyncio.wait_for(waits.until_over(work.watch, lambda: True), 60))
+
+    assert work.watchers == []
+
+
+def test_who_gives_up_awaiting_leaves_nothing_behind():
+    work = Work()
+    given_up = asyncio.wait_for(waits.until_over(work.watch, lambda: False), 0.01)
+
+    with pytest.raises(TimeoutError):
+        asyncio.run(given_up)
+
+    assert work.watchers == []
+    work.tell()

@@ -10,17 +10,21 @@ the interpreter itself, which takes no interrupt between the lock and the ``with
         changed.wait(0.5)
         changed.notify_all()
 
+`until_over` waits for the same kind of news in an event loop.
+
 The standard library, threads; no I/O.
 """
 
 from __future__ import annotations
 
 import _thread
+import asyncio
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING, TypeVar
 
-__all__ = ["Condition", "Event"]
+__all__ = ["Condition", "Event", "until_over"]
 
 T = TypeVar("T")
 
@@ -133,3 +137,33 @@ class Event:
             return True
         with self._changed:
             return bool(self._changed.wait_for(self.is_set, timeout))
+
+
+async def until_over(
+    watch: Callable[[Callable[..., None]], Callable[[], None]],
+    is_over: Callable[[], bool],
+) -> None:
+    """Wait in an event loop until work that threads do is over.
+
+    No thread waits along: who gives up awaiting leaves nothing behind that the end of
+    the loop would have to wait for.
+
+    Args:
+        watch: Has a function called when something has changed, on any thread and with
+            anything, and returns what stops this.
+        is_over: Whether the work is over; quick.
+    """
+    loop = asyncio.get_running_loop()
+    over = asyncio.Event()
+
+    def look(*_changed: object) -> None:
+        if is_over():
+            with suppress(RuntimeError):  # the loop has ended
+                loop.call_soon_threadsafe(over.set)
+
+    forget = watch(look)
+    try:
+        look()
+        await over.wait()
+    finally:
+        forget()

@@ -8,7 +8,6 @@ detach()        leave it alone
 
 from __future__ import annotations
 
-import asyncio
 import queue
 import threading
 import time
@@ -185,13 +184,23 @@ class Action:
         where = "client.actions" if number is None else f"client.actions[{number}]"
         return f"{self.call} goes on; %aimm actions, or {where}, shows how far it is"
 
-    def on_end(self, callback: Callable[[Action], object]) -> None:
-        """Have a function called once it is over, on whatever thread learns it."""
+    def on_end(self, callback: Callable[[Action], object]) -> Callable[[], None]:
+        """Have a function called once it is over, on whatever thread learns it.
+
+        Returns:
+            What takes the wish back.
+        """
+
+        def forget() -> None:
+            with self._lock, suppress(ValueError):
+                self._callbacks.remove(callback)
+
         with self._lock:
             if not self.is_over:
                 self._callbacks.append(callback)
-                return
+                return forget
         callback(self)
+        return forget
 
     def __iter__(self) -> Iterator[Any]:
         """Yield what its plugin reports, as it comes, until the action is over.
@@ -219,16 +228,7 @@ class Action:
         return self._awaited().__await__()
 
     async def _awaited(self) -> Any:  # noqa: ANN401
-        # No thread waits along: who gives up awaiting leaves none behind.
-        loop = asyncio.get_running_loop()
-        over = asyncio.Event()
-
-        def tell(_action: Action) -> None:
-            with suppress(RuntimeError):  # the loop has ended
-                loop.call_soon_threadsafe(over.set)
-
-        self.on_end(tell)
-        await over.wait()
+        await waits.until_over(self.on_end, lambda: self.is_over)
         return self.result(0.0)
 
     def _ended_as(self) -> str:

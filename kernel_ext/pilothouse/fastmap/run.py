@@ -11,14 +11,12 @@ and the service is told `done`, within two seconds.
 
 from __future__ import annotations
 
-import asyncio
 import atexit
 import secrets
 import threading
 import time
 import weakref
 from collections.abc import Callable, Generator, Iterator
-from contextlib import suppress
 from typing import Any, Final
 
 from pilothouse import waits
@@ -289,21 +287,7 @@ class Run:
         return self._awaited().__await__()
 
     async def _awaited(self) -> list[Any]:
-        # No thread waits along: who gives up awaiting leaves none behind.
-        loop = asyncio.get_running_loop()
-        over = asyncio.Event()
-
-        def look(_run: Run) -> None:
-            if self._flow.state.is_over:
-                with suppress(RuntimeError):  # the loop has ended
-                    loop.call_soon_threadsafe(over.set)
-
-        forget = self.on_change(look)
-        try:
-            look(self)
-            await over.wait()
-        finally:
-            forget()
+        await waits.until_over(self.on_change, lambda: self._flow.state.is_over)
         return self.result()
 
     # -- driving it --------------------------------------------------------------------

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 import uuid
 from collections.abc import Callable, Generator, Iterator
-from contextlib import suppress
 from random import SystemRandom
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -287,26 +285,18 @@ class ScoreJob:
         return self._awaited().__await__()
 
     async def _awaited(self) -> Any:  # noqa: ANN401
-        # No thread waits along: who gives up awaiting leaves nothing behind that the
-        # end of the loop would have to wait for.
-        loop = asyncio.get_running_loop()
-        over = asyncio.Event()
+        await waits.until_over(self._watch_end, lambda: self.state != "running")
+        return self.result()
 
-        def tell() -> None:
-            with suppress(RuntimeError):  # the loop has ended
-                loop.call_soon_threadsafe(over.set)
-
+    def _watch_end(self, tell: Callable[[], None]) -> Callable[[], None]:
         with self._changed:
-            is_running = self.state == "running"
-            if is_running:
-                self._awaiting.add(tell)
-        try:
-            if is_running:
-                await over.wait()
-        finally:
+            self._awaiting.add(tell)
+
+        def forget() -> None:
             with self._changed:
                 self._awaiting.discard(tell)
-        return self.result()
+
+        return forget
 
     # -- for the flow -----------------------------------------------------------------
 

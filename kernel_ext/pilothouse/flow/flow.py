@@ -6,7 +6,6 @@ ready. May be used by several threads.
 
 from __future__ import annotations
 
-import asyncio
 import inspect
 import threading
 import time
@@ -322,21 +321,7 @@ class Flow:
         return self._awaited().__await__()
 
     async def _awaited(self) -> dict[str, Any]:
-        # No thread waits along: who gives up awaiting leaves none behind.
-        loop = asyncio.get_running_loop()
-        over = asyncio.Event()
-
-        def look(_flow: Flow) -> None:
-            if self.is_over:
-                with suppress(RuntimeError):  # the loop has ended
-                    loop.call_soon_threadsafe(over.set)
-
-        forget = self.on_change(look)
-        try:
-            look(self)
-            await over.wait()
-        finally:
-            forget()
+        await waits.until_over(self.on_change, lambda: self.is_over)
         return self.result(0.0)
 
     # -- inside -----------------------------------------------------------------------

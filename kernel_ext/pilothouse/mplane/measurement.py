@@ -9,11 +9,9 @@ there it gives to its courier, the client. May be used by several threads.
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import time
 from collections.abc import Callable, Generator, Iterator
-from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any, Protocol
@@ -328,22 +326,9 @@ class Measurement:
         return self._awaited().__await__()
 
     async def _awaited(self) -> model.Result | list[model.Result]:
-        # No thread waits along: who gives up awaiting leaves nothing behind that the
-        # end of the loop would have to wait for.
-        loop = asyncio.get_running_loop()
-        over = asyncio.Event()
-
-        def look(_: Measurement) -> None:
-            if self.is_over or self._is_detached:
-                with suppress(RuntimeError):  # the loop has ended
-                    loop.call_soon_threadsafe(over.set)
-
-        forget = self.on_change(look)
-        try:
-            look(self)
-            await over.wait()
-        finally:
-            forget()
+        await waits.until_over(
+            self.on_change, lambda: self.is_over or self._is_detached
+        )
         return self.result(0.0)
 
     # -- for the courier --------------------------------------------------------------
