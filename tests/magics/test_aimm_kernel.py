@@ -68,12 +68,18 @@ def executing(other):
     return until(found, DEADLINE, "an action under way")
 
 
-def killed_while_it_fits(kernels, other):
-    """Return the job of a fit whose kernel was killed."""
+def book(state: Path):
+    """Return the files of the actions that are written down."""
+    return list(state.rglob("aimm-*.json"))
+
+
+def killed_while_it_fits(kernels, other, state):
+    """Kill a kernel that has begun a fit, and has written it down."""
     kernel = kernels()
     kernel.result("m = %aimm create lab")
     kernel.send("%aimm fit m 'wait' gate")
     executing(other)
+    until(lambda: book(state), DEADLINE, "the action in the book")
     kernel.manager.signal_kernel(9)
     until(lambda: not kernel.manager.is_alive(), DEADLINE, "the end of the kernel")
 
@@ -123,9 +129,9 @@ def test_a_click_on_cancel_ends_the_action_of_a_waiting_cell(kernels, other):
 def test_a_killed_kernel_leaves_its_action_to_the_next_one(
     kernels, other, service, tmp_path
 ):
-    killed_while_it_fits(kernels, other)
-    (book,) = (tmp_path / "state").rglob("aimm-*.json")
-    assert service.password not in book.read_text()
+    killed_while_it_fits(kernels, other, tmp_path / "state")
+    (written,) = book(tmp_path / "state")
+    assert service.password not in written.read_text()
 
     second = kernels()
     job = job_of(second)
@@ -141,7 +147,7 @@ def test_a_killed_kernel_leaves_its_action_to_the_next_one(
 
 
 def test_a_result_that_came_meanwhile_is_attached_to(kernels, other, tmp_path):
-    killed_while_it_fits(kernels, other)
+    killed_while_it_fits(kernels, other, tmp_path / "state")
     (tmp_path / "gate").touch()
     until(lambda: all(e.is_over for e in other.actions.values()), DEADLINE)
 
@@ -150,8 +156,8 @@ def test_a_result_that_came_meanwhile_is_attached_to(kernels, other, tmp_path):
     assert "ModelInstance 1: lab" in second.result(f"%pilot attach {job}")
 
 
-def test_a_killed_kernels_action_is_stopped(kernels, other):
-    killed_while_it_fits(kernels, other)
+def test_a_killed_kernels_action_is_stopped(kernels, other, tmp_path):
+    killed_while_it_fits(kernels, other, tmp_path / "state")
     second = kernels()
     said = second.result(f"%pilot stop {job_of(second)}")
 
