@@ -385,13 +385,36 @@ def test_an_interrupted_reader_leaves_nothing_behind(local):
         time.sleep(0.03)
         return x
 
-    found = local.fastmap(function, range(1000))
+    found = local.fastmap(function, range(1000), "BATCHES")
     next(found)
     next(found)
     with pytest.raises(KeyboardInterrupt):
         found.throw(KeyboardInterrupt)
 
     assert list(found) == []
+
+
+def lanes():
+    """Threads that feed processes of maps."""
+    return [t.name for t in threading.enumerate() if t.name.startswith("fastmap-")]
+
+
+def test_a_reader_that_turns_away_leaves_nothing_behind(local):
+    before = lanes()
+    for result in local.fastmap(lambda x: time.sleep(0.03) or x, range(1000)):
+        if result >= 20:
+            assert len(lanes()) > len(before)
+            break
+
+    until(lambda: lanes() == before, 60, "the end of the map")
+
+
+def test_results_are_had_one_by_one_and_by_a_loop_alike(local):
+    found = local.fastmap(lambda x: x + 1, range(100))
+
+    assert next(found) == 1
+    assert list(found) == list(range(2, 101))
+    assert next(found, None) is None
 
 
 def test_an_item_that_cannot_be_pickled_is_named(local):

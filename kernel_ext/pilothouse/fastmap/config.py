@@ -12,12 +12,13 @@ from __future__ import annotations
 import functools
 import threading
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from dataclasses import fields, replace
 from typing import Any, Self
 
 from .batches import Source
 from .client import Cloud
+from .elements import Elements
 from .errors import FastmapUsageError, RunNotFoundError
 from .flow import Flow
 from .inline import Inline
@@ -86,9 +87,10 @@ class Config:
         return_exceptions: bool = False,
         exec_policy: ExecPolicy | str | None = None,
     ) -> Iterator[Any]:
-        """Return a generator of ``func(item)`` for each item, as they are asked for.
+        """Return an iterator of ``func(item)`` for each item, as they are asked for.
 
-        Nothing happens before the first `next`. Closing it ends all that it has begun.
+        Nothing happens before the first `next`. Its `close` ends all that it has begun,
+        as letting it go does.
 
         Args:
             func: Any callable of one argument.
@@ -112,7 +114,7 @@ class Config:
             ordered=ordered,
             return_exceptions=return_exceptions,
         )
-        return lists if kind is ReturnType.BATCHES else _flat(lists)
+        return lists if kind is ReturnType.BATCHES else Elements(lists)
 
     def submit(
         self,
@@ -191,8 +193,11 @@ class Config:
         finally:
             cloud.close()
 
-    def runs(self) -> list[RunInfo]:
+    def runs(self, run_id: str | None = None) -> list[RunInfo]:
         """Return the runs of this token that the service knows.
+
+        Args:
+            run_id: Only the run of that id, with its batches.
 
         Raises:
             FastmapException: If it keeps none, or does not answer.
@@ -200,7 +205,7 @@ class Config:
         cloud = self._cloud()
         try:
             cloud.auth()
-            return list(cloud.runs())
+            return list(cloud.runs(run_id))
         finally:
             cloud.close()
 
@@ -229,7 +234,7 @@ class Config:
         cloud = self._cloud()
         try:
             cloud.auth()
-            found = [info for info in cloud.runs() if info.run_id == run_id]
+            found = cloud.runs(run_id)
         except BaseException:
             cloud.close()
             raise
@@ -272,7 +277,7 @@ class Config:
         label: str,
         ordered: bool,
         return_exceptions: bool,
-    ) -> Iterator[list[Any]]:
+    ) -> Generator[list[Any], None, None]:
         packer = self._packer(func)
         source = self._source(iterable, packer)
         pace, workers = Pace(), []
@@ -438,14 +443,6 @@ def _bound(
     if not callable(func):
         raise FastmapUsageError(f"{func!r} cannot be called")
     return functools.partial(func, **kwargs) if kwargs else func
-
-
-def _flat(lists: Iterator[list[Any]]) -> Iterator[Any]:
-    try:
-        for values in lists:
-            yield from values
-    finally:
-        lists.close()  # type: ignore[attr-defined] # a generator
 
 
 def _ask(question: str) -> bool:
