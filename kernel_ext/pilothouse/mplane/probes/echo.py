@@ -19,7 +19,6 @@ import struct
 import sys
 import time
 from ipaddress import IPv4Address, IPv6Address
-from types import TracebackType
 from typing import Final, Self
 
 from .errors import MeasurementError
@@ -177,12 +176,7 @@ class EchoSocket:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
 
