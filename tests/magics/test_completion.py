@@ -65,6 +65,24 @@ def test_every_subcommand_and_option_of_every_magic_completes(complete, name):
                     assert flag in complete(line), line
 
 
+@pytest.mark.parametrize("name", sorted(MAGICS))
+def test_a_whole_word_is_offered_so_that_jedi_is_not_asked(complete, name):
+    """Jedi takes longer than we may, to find nothing."""
+    for sub in _command(name).subcommands:
+        found = complete(f"%{name} {sub}")
+
+        assert found, sub
+        assert all(word.startswith(sub) for word in found)
+
+
+def test_a_whole_value_and_a_whole_name_stand_for_themselves(complete, run):
+    run("rows = [1, 2]")
+
+    assert set(complete("%pilot up --service fastscore")) == {"fastscore"}
+    assert set(complete("%engine score rows")) == {"rows"}
+    assert set(complete("%engine score {rows")) == {"rows"}
+
+
 FREE = {
     "USER": "the name of an account",
     "TEXT": "words of one's own",

@@ -93,13 +93,15 @@ def _complete(session: Session, magic: str, text: str) -> SimpleMatcherResult:
         offers = _offers(session, _command(magic), before, fragment)
         fragment = value.lstrip(_QUOTES)
     is_quoted = value != fragment or current[:1] in tuple(_QUOTES)
+    fitting = [offer for offer in offers if offer[0].startswith(fragment)]
+    # A whole word stands for itself: where nothing is offered, Jedi is asked.
+    longer = [offer for offer in fitting if offer[0] != fragment] or fitting[:1]
     completions = [
         SimpleCompletion(
             text=word if is_quoted else _in_quotes(word, kind),
             type=_in_one_line(session, kind),
         )
-        for word, kind in offers
-        if word.startswith(fragment) and word != fragment
+        for word, kind in longer
     ]
     return {
         "completions": completions,
