@@ -2,70 +2,28 @@
 
 from __future__ import annotations
 
-import threading
 import time
 
 import pytest
 
-from magics.kernels import DEADLINE, VIEW, started
-from pilothouse import mplane
+from magics import endless as endless_ones
+from magics.kernels import DEADLINE, VIEW
 from waiting import until
 
 pytestmark = pytest.mark.timeout(180)
 
 
-class Endless(mplane.scheduler.Service):
-    """Gives a row and goes on until it is interrupted; deaf when it is told so."""
-
-    def __init__(self):
-        capability = mplane.model.Capability(label="endless", when="now ... future")
-        capability.add_result_column("rtt.us")
-        super().__init__(capability)
-        self.begun = threading.Event()
-        self.end = threading.Event()
-        self.is_deaf = self.was_asked = False
-
-    def run(self, specification, check_interrupt):
-        result = mplane.model.Result(specification=specification)
-        begin = mplane.model.clock.now()
-        result.set_result_value("rtt.us", 7, 0)
-        result.set_when(mplane.model.When(a=begin, b=begin), force=True)
-        check_interrupt.report(result)
-        self.begun.set()
-        while not self.end.is_set():
-            self.was_asked = check_interrupt.wait(0.02)
-            if self.was_asked and not self.is_deaf:
-                break
-            self.end.wait(0.02)
-        return result
-
-
 @pytest.fixture
 def endless():
-    mplane.model.initialize_registry()
-    service = Endless()
-    with mplane.component.serve(service) as served:
-        service.url = served.url
+    with endless_ones.served() as service:
         yield service
-        service.end.set()
 
 
 @pytest.fixture
 def kernels(tmp_path, endless):
     """Return a function that starts a kernel of one user that knows the component."""
-    opened = []
-
-    def start():
-        context = started(tmp_path)
-        kernel = context.__enter__()
-        opened.append(context)
-        kernel.run("%load_ext pilothouse")
-        assert "endless" in kernel.result(f"%mplane getcap {endless.url}")
-        return kernel
-
-    yield start
-    for context in opened:
-        context.__exit__(None, None, None)
+    with endless_ones.kernels_that_know(endless, tmp_path) as start:
+        yield start
 
 
 PLAN = """%%pilot flow plan
@@ -80,7 +38,7 @@ def running(kernel, endless, cell=PLAN):
     """Run a plan until its view shows the far step at work."""
     request = kernel.send(cell)
     view = kernel.widget(request)
-    assert endless.begun.wait(DEADLINE)
+    assert endless.reported.wait(DEADLINE)
     return request, view
 
 
@@ -100,10 +58,10 @@ def test_an_interrupt_cancels_what_runs_keeps_the_rest_and_is_resumed(kernels, e
     error = the_error(messages)
     assert error["ename"] == "FlowInterrupt"
     assert "cancelled: 2 of 4 steps done" in error["evalue"]
-    assert "far: interrupted: the component confirmed, 1 row" in error["evalue"]
+    assert "far: interrupted: the component confirmed, 2 rows" in error["evalue"]
     assert took < 10
     assert kernel.result("total, list(_partial['far'].result_column('rtt.us'))") == (
-        "(6, [7])"
+        "(6, [7, 8])"
     )
     assert kernel.result("%pilot jobs") == "(no jobs are out there)"
     static = [m for m in messages if m["msg_type"] == "update_display_data"]
@@ -113,7 +71,7 @@ def test_an_interrupt_cancels_what_runs_keeps_the_rest_and_is_resumed(kernels, e
     endless.end.set()
     shown = kernel.result(PLAN.replace("flow plan", "flow plan --resume"))
     assert shown == "<Flow plan: done: 4 steps>"
-    assert kernel.result("after") == "7"
+    assert kernel.result("after") == "8"
 
 
 def test_a_second_interrupt_leaves_the_work_to_its_peer(kernels, endless):
@@ -158,5 +116,5 @@ def test_a_killed_kernel_leaves_its_steps_to_the_next_one(kernels, endless):
     endless.end.set()
     second.result(f"found = %pilot attach {job}")
 
-    assert second.result("list(found.result_column('rtt.us'))") == "[7]"
+    assert second.result("list(found.result_column('rtt.us'))") == "[7, 8]"
     assert second.result("%pilot jobs") == "(no jobs are out there)"

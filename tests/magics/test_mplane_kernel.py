@@ -2,53 +2,21 @@
 
 from __future__ import annotations
 
-import threading
 import time
 
 import pytest
 
-from magics.kernels import DEADLINE, VIEW, started
-from pilothouse import mplane
+from magics import endless as endless_ones
+from magics.kernels import DEADLINE, VIEW
 from waiting import until
 
 pytestmark = pytest.mark.timeout(180)
 
 
-class Endless(mplane.scheduler.Service):
-    """Gives two rows and goes on until it is interrupted; deaf when it is told so."""
-
-    def __init__(self):
-        capability = mplane.model.Capability(label="endless", when="now ... future")
-        capability.add_result_column("rtt.us")
-        super().__init__(capability)
-        self.reported = threading.Event()
-        self.is_deaf = self.was_asked = False
-        self.end = threading.Event()
-
-    def run(self, specification, check_interrupt):
-        result = mplane.model.Result(specification=specification)
-        begin = mplane.model.clock.now()
-        for row in range(2):
-            result.set_result_value("rtt.us", 7 + row, row)
-        result.set_when(mplane.model.When(a=begin, b=begin), force=True)
-        check_interrupt.report(result)
-        self.reported.set()
-        while not self.end.is_set():
-            self.was_asked = check_interrupt.wait(0.02)
-            if self.was_asked and not self.is_deaf:
-                break
-            self.end.wait(0.02)
-        return result
-
-
 @pytest.fixture
 def endless():
-    mplane.model.initialize_registry()
-    service = Endless()
-    with mplane.component.serve(service) as served:
-        service.url = served.url
+    with endless_ones.served() as service:
         yield service
-        service.end.set()
 
 
 @pytest.fixture
@@ -58,20 +26,9 @@ def home(tmp_path_factory):
 
 @pytest.fixture
 def kernels(home, endless):
-    """Return a function that starts a kernel that knows the component."""
-    open_ones = []
-
-    def start():
-        context = started(home)
-        kernel = context.__enter__()
-        open_ones.append(context)
-        assert kernel.result("%load_ext pilothouse") is None
-        assert "endless" in kernel.result(f"%mplane getcap {endless.url}")
-        return kernel
-
-    yield start
-    for context in open_ones:
-        context.__exit__(None, None, None)
+    """Return a function that starts a kernel of one user that knows the component."""
+    with endless_ones.kernels_that_know(endless, home) as start:
+        yield start
 
 
 RUN = '%mplane runcap endless mine --when "now ... future"'
