@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from pilothouse.fastmap.wire.answers import BatchInfo, BatchState, RunInfo, RunState
+from pilothouse.fastmap.wire.answers import RunInfo, RunState
 from pilothouse_widgets.dashboard_rows import remote_run_row
 
 
-def run(state, *batches):
+def run(state, **counts):
     return RunInfo(
         run_id="0" * 32,
         func_hash="1" * 64,
@@ -14,19 +14,14 @@ def run(state, *batches):
         label="primes",
         state=state,
         created=1_000.0,
-        batches=tuple(
-            BatchInfo(index=3 * i, count=3, state=each)
-            for i, each in enumerate(batches)
-        ),
+        **counts,
     )
 
 
 def test_how_long_a_run_took_is_told_while_it_goes_on_only():
     """The service tells when a run began, and not when it ended."""
-    busy = remote_run_row(
-        run(RunState.READY, BatchState.DONE, BatchState.RUNNING), 1.5, 1_060.0
-    )
-    kept = remote_run_row(run(RunState.KEPT, BatchState.DONE), 1.5, 1_060.0)
+    busy = remote_run_row(run(RunState.READY, done=3, running=1), 1.5, 1_060.0)
+    kept = remote_run_row(run(RunState.KEPT, done=3), 1.5, 1_060.0)
 
     assert (busy["done"], busy["seconds"], busy["rate"]) == (3, 60, 1.5)
     assert kept["state"] == "waits to be fetched"

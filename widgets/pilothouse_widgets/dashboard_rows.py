@@ -36,7 +36,6 @@ MOST_ROWS: Final = 24
 
 _MOST_LATEST: Final = 3
 _MOST_CHARS: Final = 200
-_BUSY_BATCHES: Final = frozenset({"queued", "running"})
 _STATES: Final = {"starting": "running", "ready": "running", "ended": "done"}
 
 Row = dict[str, Any]
@@ -113,26 +112,23 @@ def remote_run_row(info: RunInfo, rate: float, now: float) -> Row:
 
     When it has ended nobody tells, so how long it took is not known.
     """
-    done = sum(b.count for b in info.batches if str(b.state) == "done")
-    busy = [b for b in info.batches if str(b.state) in _BUSY_BATCHES]
-    at_work = sum(str(b.state) == "running" for b in busy)
-    failed = sum(b.count for b in info.batches if str(b.state) == "failed")
+    is_open = info.queued + info.running > 0
     state = str(info.state)
     state = _STATES.get(state, state)
-    is_busy = bool(busy) and state in ("running", "kept")
-    if state == "kept" and not busy:
+    is_busy = is_open and state in ("running", "kept")
+    if state == "kept" and not is_open:
         state = "waits to be fetched"
     return {
         "label": info.label or info.name or info.run_id[:8],
         "name": info.name,
         "state": "running" if is_busy else state,
         "busy": is_busy,
-        "done": done,
+        "done": info.done,
         "total": None,
-        "failed": failed,
+        "failed": info.failed,
         "rate": round(rate, 2) if is_busy else 0.0,
         "eta": None,
-        "workers": at_work,
+        "workers": info.running,
         "seconds": round(max(now - info.created, 0.0)) if is_busy else None,
         "text": "of another notebook",
         "mine": False,

@@ -125,11 +125,10 @@ class MapReader(Reader):
         infos = self._cloud.runs()
         now = time.monotonic()
         for info in infos:
-            done = sum(b.count for b in info.batches if str(b.state) == "done")
-            at, before = self._done.get(info.run_id, (now, done))
+            at, before = self._done.get(info.run_id, (now, info.done))
             if now > at:
-                self._rates[info.run_id] = max(done - before, 0) / (now - at)
-            self._done[info.run_id] = (now, done)
+                self._rates[info.run_id] = max(info.done - before, 0) / (now - at)
+            self._done[info.run_id] = (now, info.done)
         known = {info.run_id for info in infos}
         self._done = {k: v for k, v in self._done.items() if k in known}
         self._rates = {k: v for k, v in self._rates.items() if k in known}

@@ -48,6 +48,7 @@ from .wire.bodies import (
     DoneRequest,
     InitRequest,
     ResultsRequest,
+    RunsRequest,
 )
 from .wire.gz import bounded_gunzip
 from .wire.headers import Spent
@@ -263,13 +264,20 @@ class Cloud:
         status = self._need(answer, "done", Status.DONE, Status.NOT_FOUND)
         return status is Status.DONE
 
-    def runs(self) -> tuple[RunInfo, ...]:
+    def runs(self, run_id: str | None = None) -> tuple[RunInfo, ...]:
         """Return the runs of this token that the service knows.
+
+        Args:
+            run_id: Only the run of that id, with its batches.
 
         Raises:
             FastmapException: If it did not answer, or refused.
         """
-        answer = self._call(self._control, "runs", EMPTY)
+        try:
+            body = RunsRequest(run_id=run_id).to_bytes()
+        except errors.ProtocolError:  # no run has such an id
+            return ()
+        answer = self._call(self._control, "runs", body)
         if answer.status == 404:
             raise FastmapRefusedError(
                 f"{self.url} keeps no runs", hint="only pilothouse's own service does"

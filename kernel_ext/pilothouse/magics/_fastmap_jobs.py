@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pilothouse.fastmap import Run
     from pilothouse.fastmap.wire.answers import RunInfo
 
-__all__ = ["KIND", "MapInterrupt", "done_of", "follow_run", "sent_of", "write_down"]
+__all__ = ["KIND", "MapInterrupt", "follow_run", "sent_of", "write_down"]
 
 _ARRIVAL_SECONDS = 30.0
 _OVER = ("done", "failed", "cancelled")
@@ -111,8 +111,8 @@ def _label(run: Run) -> str:
     return f"{run.name}: {run.label}" if run.label else run.name
 
 
-def done_of(info: RunInfo) -> int:
-    """Return how many items of a run the service has done."""
+def _done_of(info: RunInfo) -> int:
+    """Return how many items of a run are done, and can be fetched."""
     return sum(batch.count for batch in info.batches if batch.state == "done")
 
 
@@ -131,15 +131,14 @@ def _look(session: Session, record: JobRecord) -> str:
     if mine is not None:
         return f"{mine.progress}, in this notebook"
     config = _fastmap.config_at(session, record.url)
-    for each in config.runs():
-        if each.run_id == record.id:
-            total = record.details.get("total")
-            of = f" of {total:,}" if isinstance(total, int) else ""
-            told = f"{each.state}, {done_of(each):,}{of} items"
-            sent = sent_of(each)
-            if isinstance(total, int) and sent < total:
-                told += f"; only {sent:,} of them have come to the service"
-            return told
+    for each in config.runs(record.id):
+        total = record.details.get("total")
+        of = f" of {total:,}" if isinstance(total, int) else ""
+        told = f"{each.state}, {_done_of(each):,}{of} items"
+        sent = sent_of(each)
+        if isinstance(total, int) and sent < total:
+            told += f"; only {sent:,} of them have come to the service"
+        return told
     age = dt.datetime.now(dt.UTC) - record.created
     if age.total_seconds() < _ARRIVAL_SECONDS:
         return "on its way to the service"

@@ -157,8 +157,6 @@ class FastmapMagics(HouseMagics):
     @subcommand("runs", example="runs")
     def _runs(self, args: Namespace) -> Table:
         """Show the runs of this notebook, and what the service has besides."""
-        from ._fastmap_jobs import done_of
-
         connected = _fastmap.connected(self.session)
         rows = [_row(run) for run in connected.runs]
         known = {run.run_id for run in connected.runs}
@@ -169,7 +167,7 @@ class FastmapMagics(HouseMagics):
                 "function": each.name,
                 "label": each.label,
                 "state": f"{each.state}, at the service",
-                "items": done_of(each),
+                "items": each.done,
             }
             for each in others
             if each.run_id not in known

@@ -25,6 +25,10 @@ RUN = RunInfo(
     label="é",
     state=RunState.KEPT,
     created=1.5,
+    done=9,
+    failed=1,
+    queued=2,
+    running=3,
     batches=(BatchInfo(index=0, count=9, state=BatchState.DONE),),
 )
 ALL = [
@@ -78,6 +82,10 @@ def test_credits_may_be_a_whole_number():
         (Credits, {"credits_used": "1"}),
         (Runs, {}),
         (Runs, {"runs": [1]}),
+        (
+            Runs,
+            {"runs": [{"run_id": "r", "func_hash": "h", "state": "ready", "done": -1}]},
+        ),
         (Runs, {"runs": [{"run_id": "r", "func_hash": "h", "state": "odd"}]}),
     ],
 )

@@ -13,6 +13,7 @@ from pilothouse.fastmap.wire.bodies import (
     InitRequest,
     MapRequest,
     ResultsRequest,
+    RunsRequest,
     read_empty,
 )
 
@@ -51,6 +52,7 @@ MORE = [
     ),
     DoneRequest(func_hash=HASH, run_id=RUN, keep=True),
     ResultsRequest(run_id=RUN, index=0),
+    RunsRequest(run_id=RUN),
 ]
 
 
@@ -75,6 +77,11 @@ def test_a_map_request_without_extras_has_the_four_keys_of_the_document():
 def test_auth_is_one_byte():
     assert EMPTY == b"\x80"
     read_empty(EMPTY)
+
+
+def test_to_ask_for_all_runs_is_one_byte_too():
+    assert RunsRequest().to_bytes() == EMPTY
+    assert RunsRequest.from_bytes(EMPTY) == RunsRequest()
 
 
 INIT = {"func_hash": HASH, "func": b"x", "payload_part": 0, "payload_len": 1}
@@ -123,6 +130,9 @@ REFUSED = [
     wrong(DoneRequest, {"func_hash": HASH}),
     wrong(ResultsRequest, {"run_id": RUN, "index": -1}),
     wrong(ResultsRequest, {"run_id": RUN, "index": 2**60}),
+    wrong(RunsRequest, {}, run_id="a b"),
+    wrong(RunsRequest, {}, run_id=None),
+    wrong(RunsRequest, {"run_id": RUN}, index=0),
 ]
 
 
@@ -165,6 +175,7 @@ def test_a_body_of_one_endpoint_passes_at_no_other(request_):
         MapRequest.from_bytes,
         DoneRequest.from_bytes,
         ResultsRequest.from_bytes,
+        RunsRequest.from_bytes,
         read_empty,
     ]
     passed = 0

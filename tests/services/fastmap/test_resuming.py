@@ -30,6 +30,13 @@ def runs(raw, run_id):
     return next((run for run in found if run["run_id"] == run_id), None)
 
 
+def batches(raw, run_id):
+    """Return what is told of the batches of a run to who asks for it alone."""
+    (run,) = told(raw.send("runs", run_id=run_id))["runs"]
+    assert run["run_id"] == run_id
+    return [(b["index"], b["count"], b["state"]) for b in run["batches"]]
+
+
 def sent(raw, func_hash, items, run_id, **more):
     fields = {"func_hash": func_hash, "batch": batch_of(items), "run_id": run_id}
     return raw.send("map", **fields, **more)
@@ -101,15 +108,53 @@ def test_a_detached_run_is_finished_and_its_results_are_kept(raw, run_id):
     assert done.word == "DONE"
     kept = until(lambda: (r := runs(raw, run_id))["state"] == "kept" and r)
     assert kept["name"] == "w"
-    assert [(b["index"], b["count"], b["state"]) for b in kept["batches"]] == [
-        (index, 1, "done") for index in range(3)
-    ]
+    assert batches(raw, run_id) == [(index, 1, "done") for index in range(3)]
     for index in (2, 0, 1, 0):
         assert results_of(collected(raw, run_id, index)) == [0.1]
     assert raw.done(func_hash, run_id).word == "DONE"
     assert runs(raw, run_id) is None
     reply = raw.send("results", run_id=run_id, index=0)
     assert reply.word == "NOT_FOUND"
+
+
+def test_a_list_of_runs_does_not_grow_with_their_batches(raw, run_id):
+    """Else whoever looks each second would be sent megabytes of a long run."""
+    func_hash = raw.upload(blob_of(plus_one))
+
+    def listed(first, end):
+        for index in range(first, end, 2):
+            items = [index, index + 1]
+            sent(raw, func_hash, items, run_id, index=index, count=2, defer=True)
+        return until(lambda: (r := runs(raw, run_id))["done"] == end and r)
+
+    few, many = listed(0, 2), listed(2, 80)
+
+    assert "batches" not in many
+    assert len(msgpack.packb(many)) == len(msgpack.packb(few))
+    assert batches(raw, run_id) == [(index, 2, "done") for index in range(0, 80, 2)]
+    assert told(raw.send("runs", run_id="no-such-run")) == {"runs": []}
+    raw.done(func_hash, run_id)
+
+
+def test_a_list_of_runs_tells_how_many_batches_are_open(raw, run_id, tmp_path):
+    def wait_for(x):
+        import pathlib
+        import time
+
+        while not pathlib.Path(x).exists():
+            time.sleep(0.01)
+
+    func_hash, path = raw.upload(blob_of(wait_for)), tmp_path / "go on"
+    for index in range(5):
+        items = [str(path)]
+        sent(raw, func_hash, items, run_id, index=index, count=1, defer=True)
+    is_at_work = until(lambda: (r := runs(raw, run_id))["running"] and r)
+    path.touch()
+    is_over = until(lambda: (r := runs(raw, run_id))["done"] == 5 and r)
+
+    assert is_at_work["queued"] + is_at_work["running"] == 5
+    assert is_over["queued"] == is_over["running"] == 0
+    raw.done(func_hash, run_id)
 
 
 def test_a_kept_run_goes_on_when_its_client_comes_back(raw, run_id):
@@ -159,13 +204,19 @@ def test_a_failure_is_collected_once_and_then_tried_anew(raw, run_id, tmp_path):
         raise RuntimeError("not yet")
 
     func_hash = raw.upload(blob_of(flaky))
-    sent(raw, func_hash, [path], run_id, index=0, defer=True)
+    sent(raw, func_hash, [path], run_id, index=0, count=1, defer=True)
 
     failed = collected(raw, run_id, 0)
 
     assert failed.word == "PROCESS_ERROR"
     assert told(failed)["exception"] == "RuntimeError('not yet')"
-    assert results_of(sent(raw, func_hash, [path], run_id, index=0)) == ["good"]
+    counts = runs(raw, run_id)
+    assert (counts["done"], counts["failed"]) == (0, 1)
+    again = sent(raw, func_hash, [path], run_id, index=0, count=1, defer=True)
+    assert again.word == "INITIALIZING"
+    assert results_of(collected(raw, run_id, 0)) == ["good"]
+    counts = runs(raw, run_id)
+    assert (counts["done"], counts["failed"]) == (1, 0)
     raw.done(func_hash, run_id)
 
 

@@ -8,7 +8,8 @@
     NOT_ENOUGH_CREDITS = { credits_used }
     refusals          = { [reason] }
     runs              = { runs: [ { run_id func_hash name label state created
-                                    batches: [ { index count state } ] } ] }
+                                    done failed queued running
+                                    [batches: [ { index count state } ]] } ] }
 
 Reading is lenient about what is absent, as servers differ, and exact about types. Keys
 that are not named here are ignored. Source: contract §2.6, §6.2.
@@ -301,7 +302,12 @@ class RunInfo:
         label: The user's words; may be empty.
         state: Where it is.
         created: When it began, in seconds since 1970.
-        batches: Those that told their index, in the order of it.
+        done: Items in batches that are done.
+        failed: Items in batches that failed.
+        queued: Batches that wait for a worker.
+        running: Batches at workers.
+        batches: Those that told their index and can be fetched, in the order of it;
+            told to who asks for this run alone, as there may be very many.
     """
 
     run_id: str
@@ -310,6 +316,10 @@ class RunInfo:
     label: str
     state: RunState
     created: float
+    done: int = 0
+    failed: int = 0
+    queued: int = 0
+    running: int = 0
     batches: tuple[BatchInfo, ...] = ()
 
 
@@ -339,18 +349,24 @@ class Runs:
 
 
 def _run_to_map(run: RunInfo) -> dict[str, Any]:
-    return {
+    told: dict[str, Any] = {
         "run_id": run.run_id,
         "func_hash": run.func_hash,
         "name": run.name,
         "label": run.label,
         "state": run.state.value,
         "created": run.created,
-        "batches": [
+        "done": run.done,
+        "failed": run.failed,
+        "queued": run.queued,
+        "running": run.running,
+    }
+    if run.batches:
+        told["batches"] = [
             {"index": each.index, "count": each.count, "state": each.state.value}
             for each in run.batches
-        ],
-    }
+        ]
+    return told
 
 
 def _run(fields: Fields) -> RunInfo:
@@ -361,6 +377,10 @@ def _run(fields: Fields) -> RunInfo:
         label=fields.get("label", str, ""),
         state=_word(fields, RunState),
         created=fields.number("created", 0.0),
+        done=fields.whole("done", 0),
+        failed=fields.whole("failed", 0),
+        queued=fields.whole("queued", 0),
+        running=fields.whole("running", 0),
         batches=tuple(
             BatchInfo(
                 index=each.whole("index"),

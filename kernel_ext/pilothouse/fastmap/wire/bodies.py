@@ -4,7 +4,7 @@
     init     = { func_hash [func] [payload_part] [payload_len] }
     map      = { func_hash batch run_id [label] [index] [count] [name] [defer] }
     done     = { func_hash run_id [keep] }
-    runs     = {}                                       ; feature "resume"
+    runs     = { [run_id] }                             ; feature "resume"
     results  = { run_id index }                         ; feature "resume"
 
 Keys beside these are refused, so that a signed body of one endpoint passes at no other.
@@ -30,11 +30,12 @@ __all__ = [
     "InitRequest",
     "MapRequest",
     "ResultsRequest",
+    "RunsRequest",
     "read_empty",
 ]
 
 EMPTY: Final = pack({})
-"""The body of auth and runs."""
+"""The body of auth."""
 
 _HASH: Final = re.compile(r"[0-9a-f]{16}")
 _RUN_ID: Final = re.compile(r"[0-9A-Za-z_-]{1,128}")
@@ -43,7 +44,7 @@ _SMALL_MAP: Final = 0x80  # MessagePack: a map of up to 15 keys
 
 
 def read_empty(body: bytes) -> None:
-    """Check the body of auth or runs.
+    """Check the body of auth.
 
     Raises:
         ProtocolError: If it is not the empty map.
@@ -263,6 +264,36 @@ class ResultsRequest:
         fields = unpack_map(body, "results request")
         fields.only(("run_id", "index"))
         return cls(run_id=fields.get("run_id", str), index=fields.get("index", int))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunsRequest:
+    """Ask for the runs of a token.
+
+    Attributes:
+        run_id: Only this run, with its batches; None: all, each without them.
+    """
+
+    run_id: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.run_id is not None:
+            _check_run(self.run_id)
+
+    def to_bytes(self) -> bytes:
+        """Return the body."""
+        return pack({} if self.run_id is None else {"run_id": self.run_id})
+
+    @classmethod
+    def from_bytes(cls, body: bytes) -> Self:
+        """Read a body.
+
+        Raises:
+            ProtocolError: If it is none of a runs request.
+        """
+        fields = unpack_map(body, "runs request")
+        fields.only(("run_id",))
+        return cls(run_id=fields.get("run_id", str, None))
 
 
 def _check_hash(func_hash: str) -> None:

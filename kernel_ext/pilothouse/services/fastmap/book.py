@@ -109,6 +109,7 @@ class Book:
             batch = Batch(digest, request.index, count, payload)
             run.batches[digest] = batch
         else:
+            run.count(batch, sign=-1)
             batch.restart(payload)
         run.begin()
         run.touch()
@@ -223,6 +224,7 @@ class Book:
             batch.state, batch.answer = BatchState.FAILED, _process_error(outcome)
         else:
             self._take_results(run, batch, outcome.worker, outcome.outcome)
+        run.count(batch)
         if run.is_detached and not run.is_open:
             self._later(self._rest(run))
 

@@ -25,6 +25,7 @@ from pilothouse.fastmap.wire.bodies import (
     InitRequest,
     MapRequest,
     ResultsRequest,
+    RunsRequest,
     read_empty,
 )
 from pilothouse.fastmap.wire.headers import decimal
@@ -142,9 +143,14 @@ class Endpoints:
         return Reply(status=Status.DONE if is_known else Status.NOT_FOUND)
 
     async def runs(self, call: Call) -> Reply:
-        """Tell the runs of this token."""
-        read_empty(call.body)
-        infos = tuple(run.info for run in self._book.of(call.account))
+        """Tell the runs of this token, or one of them with its batches."""
+        request = RunsRequest.from_bytes(call.body)
+        found = self._book.of(call.account)
+        if request.run_id is None:
+            infos = tuple(run.info for run in found)
+        else:
+            asked = [run for run in found if run.run_id == request.run_id]
+            infos = tuple(run.info_with_batches() for run in asked)
         return Reply(status=Status.OK, body=Runs(runs=infos).to_bytes())
 
     async def results(self, call: Call) -> Reply:

@@ -14,7 +14,7 @@ import asyncio
 import itertools
 import time
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from pilothouse.fastmap.wire.answers import (
     BatchInfo,
@@ -102,6 +102,8 @@ class Run:
         serial: Tells it from an earlier run of the same id, in this process.
         queue: Batches that wait for a worker.
         running: How many are at workers.
+        done: Items in batches that are done.
+        failed: Items in batches that failed.
         state: Where it is.
         step: What its first worker does now.
         ready: Set when a worker is ready, or will not be.
@@ -124,6 +126,8 @@ class Run:
         self.batches: dict[bytes, Batch] = {}
         self.queue: deque[Batch] = deque()
         self.running = 0
+        self.done = 0
+        self.failed = 0
         self.served = 0
         self.state = RunState.STARTING
         self.step = "queued"
@@ -145,12 +149,7 @@ class Run:
 
     @property
     def info(self) -> RunInfo:
-        """What is told of it."""
-        told = [
-            BatchInfo(index=each.index, count=each.count, state=each.state)
-            for each in self.batches.values()
-            if each.index is not None and not each.is_lost
-        ]
+        """What is told of it in a list of runs, however many batches it has."""
         return RunInfo(
             run_id=self.run_id,
             func_hash=self.func_hash,
@@ -158,8 +157,29 @@ class Run:
             label=self.label,
             state=self.state,
             created=self.created,
-            batches=tuple(sorted(told, key=lambda info: info.index)),
+            done=self.done,
+            failed=self.failed,
+            queued=len(self.queue),
+            running=self.running,
         )
+
+    def info_with_batches(self) -> RunInfo:
+        """Return what is told to who asks for this run alone."""
+        told = [
+            BatchInfo(index=each.index, count=each.count, state=each.state)
+            for each in self.batches.values()
+            if each.index is not None and not each.is_lost
+        ]
+        return replace(
+            self.info, batches=tuple(sorted(told, key=lambda info: info.index))
+        )
+
+    def count(self, batch: Batch, *, sign: int = 1) -> None:
+        """Count the items of a batch that has ended, or (-1) is to be run again."""
+        if batch.state is BatchState.DONE:
+            self.done += sign * batch.count
+        elif batch.state is BatchState.FAILED:
+            self.failed += sign * batch.count
 
     def batch_at(self, index: int) -> Batch | None:
         """Return the batch whose first item has that number, the latest of several."""
