@@ -22,13 +22,30 @@ def env(jupyter_home):
     return jupyter_home("readme")
 
 
+def pasted(sources, path):
+    """Write a notebook with a cell of each source; return its path."""
+    cells = [nbformat.v4.new_code_cell(source.rstrip()) for source in sources]
+    nbformat.write(nbformat.v4.new_notebook(cells=cells), path)
+    return path
+
+
+def ran_alone(script, env, folder):
+    """Run a script in a process of its own."""
+    return subprocess.run(
+        [sys.executable, "-c", script],
+        env=env,
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=110,
+    )
+
+
 def test_the_ten_lines_work_as_pasted(env, execute, tmp_path):
     sources = blocks("Ten lines that work as pasted", "(?:python)?")[:-1]
     assert len(sources) == 4
     again = sources * 2  # the engine is somebody's then, as it is after the tour
-    cells = [nbformat.v4.new_code_cell(source.rstrip()) for source in again]
-    path = tmp_path / "ten.ipynb"
-    nbformat.write(nbformat.v4.new_notebook(cells=cells), path)
+    path = pasted(again, tmp_path / "ten.ipynb")
 
     (*_, result) = execute(path, env, tmp_path).cells[-1].outputs
 
@@ -40,9 +57,7 @@ def test_the_ten_lines_work_as_pasted(env, execute, tmp_path):
 def test_instances_work_as_pasted(env, execute, tmp_path):
     (*sources, script) = blocks("AIMM", "(?:python)?")
     assert len(sources) == 4
-    cells = [nbformat.v4.new_code_cell(source.rstrip()) for source in sources]
-    path = tmp_path / "instances.ipynb"
-    nbformat.write(nbformat.v4.new_notebook(cells=cells), path)
+    path = pasted(sources, tmp_path / "instances.ipynb")
 
     found = execute(path, env, tmp_path).cells
 
@@ -50,14 +65,7 @@ def test_instances_work_as_pasted(env, execute, tmp_path):
     assert "cellar.wines" in found[2].outputs[-1].data["text/plain"]
     assert found[3].outputs[-1].data["text/plain"].startswith("array([")
 
-    ran = subprocess.run(
-        [sys.executable, "-c", script],
-        env=env,
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        timeout=110,
-    )
+    ran = ran_alone(script, env, tmp_path)
     assert ran.stderr == ""
     assert ran.stdout.startswith("[21.]\n<ModelInstance ")
 
@@ -65,14 +73,7 @@ def test_instances_work_as_pasted(env, execute, tmp_path):
 def test_the_script_works_as_pasted(env, tmp_path):
     script = blocks("Ten lines that work as pasted", "python")[-1]
 
-    ran = subprocess.run(
-        [sys.executable, "-c", script],
-        env=env,
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        timeout=110,
-    )
+    ran = ran_alone(script, env, tmp_path)
 
     assert ran.stderr == ""
     assert re.findall(r"\b\d+\b", ran.stdout) == ["1", "8", "27"]
@@ -80,10 +81,8 @@ def test_the_script_works_as_pasted(env, tmp_path):
 
 def test_the_map_works_as_pasted(env, execute, tmp_path):
     first, second, third, *_ = blocks("Fastmap", "(?:python)?")
-    cells = [nbformat.v4.new_code_cell(s.rstrip()) for s in (first, second, third)]
-    cells.append(nbformat.v4.new_code_cell("results[:3], roots[12], len(roots)"))
-    path = tmp_path / "map.ipynb"
-    nbformat.write(nbformat.v4.new_notebook(cells=cells), path)
+    sources = (first, second, third, "results[:3], roots[12], len(roots)")
+    path = pasted(sources, tmp_path / "map.ipynb")
 
     (result,) = execute(path, env, tmp_path).cells[-1].outputs
 
@@ -93,14 +92,7 @@ def test_the_map_works_as_pasted(env, execute, tmp_path):
 def test_the_script_of_a_map_works_as_pasted(env, tmp_path):
     script = blocks("Fastmap", "python")[2]
 
-    ran = subprocess.run(
-        [sys.executable, "-c", script],
-        env=env,
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        timeout=110,
-    )
+    ran = ran_alone(script, env, tmp_path)
 
     assert ran.stderr == ""
     assert ran.stdout == "332833500\n"
@@ -130,12 +122,9 @@ def cluster(jupyter_home, tmp_path):
 def test_a_map_on_dask_works_as_pasted(cluster, execute, tmp_path):
     env, log = cluster
     until(lambda: b"fastmap" in log.read_bytes(), 90, "the service on Dask")
-    cells = [nbformat.v4.new_code_cell(blocks("Fastmap", "python")[3].rstrip())]
-    cells.append(
-        nbformat.v4.new_code_cell("cubes[10], len(cubes), _run.progress.lanes")
-    )
-    path = tmp_path / "dask.ipynb"
-    nbformat.write(nbformat.v4.new_notebook(cells=cells), path)
+    found = "cubes[10], len(cubes), _run.progress.lanes"
+    sources = (blocks("Fastmap", "python")[3], found)
+    path = pasted(sources, tmp_path / "dask.ipynb")
 
     (result,) = execute(path, env, tmp_path).cells[-1].outputs
 
@@ -145,19 +134,10 @@ def test_a_map_on_dask_works_as_pasted(cluster, execute, tmp_path):
 
 def test_a_measurement_works_as_pasted(env, execute, tmp_path):
     source, script = blocks("mPlane", "python")
-    path = tmp_path / "mplane.ipynb"
-    cell = nbformat.v4.new_code_cell(source.rstrip())
-    nbformat.write(nbformat.v4.new_notebook(cells=[cell]), path)
+    path = pasted([source], tmp_path / "mplane.ipynb")
 
     (*_, result) = execute(path, env, tmp_path).cells[-1].outputs
-    ran = subprocess.run(
-        [sys.executable, "-c", script],
-        env=env,
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        timeout=110,
-    )
+    ran = ran_alone(script, env, tmp_path)
 
     assert "rtt.us" in result.data["text/plain"]
     assert ran.stderr == ""
@@ -167,20 +147,10 @@ def test_a_measurement_works_as_pasted(env, execute, tmp_path):
 def test_a_plan_works_as_pasted(env, execute, tmp_path):
     (*sources, script) = blocks("Plans", "(?:python)?")
     assert len(sources) == 2
-    cells = [nbformat.v4.new_code_cell(source.rstrip()) for source in sources]
-    cells.append(nbformat.v4.new_code_cell("bool(slower > 0), len(worst)"))
-    path = tmp_path / "plan.ipynb"
-    nbformat.write(nbformat.v4.new_notebook(cells=cells), path)
+    path = pasted([*sources, "bool(slower > 0), len(worst)"], tmp_path / "plan.ipynb")
 
     (result,) = execute(path, env, tmp_path).cells[-1].outputs
-    ran = subprocess.run(
-        [sys.executable, "-c", script],
-        env=env,
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        timeout=110,
-    )
+    ran = ran_alone(script, env, tmp_path)
 
     assert result.data["text/plain"] == "(True, 2)"
     assert (ran.stdout, ran.stderr) == ("20\n", "")
