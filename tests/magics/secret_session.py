@@ -13,6 +13,7 @@ import json
 import sqlite3
 import stat
 import urllib.parse
+from contextlib import contextmanager
 from pathlib import Path
 
 import nbformat
@@ -129,11 +130,19 @@ LOOKS = [
     "seen = [o for o in gc.get_objects()"
     " if str(type(o).__module__).startswith('pilothouse')]\n"
     "len(seen)",
-    "for each in seen: print(tried(repr, each))",
-    "for each in seen: print(tried(repr, getattr(each, '__dict__', None)))",
+    "for each in {tried(repr, o): None for o in seen}: print(each)",
+    "def held(each):\n"
+    "    for name, value in dict(getattr(each, '__dict__', {})).items():\n"
+    "        parts = dict(value) if type(value) is dict else {'': value}\n"
+    "        for key, part in parts.items():\n"
+    "            yield f'{name} {key!r} {tried(repr, part)}'.replace(r'\\x00', '')\n"
+    "for each in {told: None for o in seen for told in held(o)}: print(each)",
     "del seen, each",
 ]
-"""They print: what a cell returns is in ``Out``, and so in each longer traceback."""
+"""They print: what a cell returns is in ``Out``, and so in each longer traceback.
+
+Each text once, and no zero bytes of buffers: all that is printed is searched.
+"""
 
 SEED = 8128
 WIDGETS = "application/vnd.jupyter.widget-state+json"
@@ -312,6 +321,17 @@ class Session:
             return message
 
         return recorded
+
+    @contextmanager
+    def apart(self):
+        """Keep what is done meanwhile by itself, and forget it at the end."""
+        cells, messages = self.notebook.cells, self.messages
+        self.notebook.cells, self.messages = [], []
+        try:
+            yield
+        finally:
+            self.notebook.cells, self.messages = cells, messages
+            self.save()
 
     def save(self):
         """Save the notebook with the state of its widgets, as a front end does."""

@@ -2,9 +2,6 @@
 
 The session happens once; `secret_session` says what it does. What may hold secrets is
 the file of the running services and the keyring, both of mode 0600.
-
-It takes minutes on a busy machine, so it is run by name and not with the others:
-``pytest tests/magics/secrets_kernel.py``.
 """
 
 from __future__ import annotations
@@ -102,14 +99,12 @@ def test_the_audit_finds_what_was_typed_and_nothing_else(session):
 )
 def test_a_leak_would_be_found(session, leak, place):
     session, kernel = session
-    cells, messages = len(session.notebook.cells), len(session.messages)
-    session.run(kernel, leak)
-    session.save()
-    try:
-        found = leaks(session.left(session.typed), session.secrets)
-        assert any(f" in {place}: " in each for each in found), found
-    finally:
-        kernel.run("open('client.log', 'w').close()")
-        (session.home / "state" / "x").unlink(missing_ok=True)
-        del session.notebook.cells[cells:], session.messages[messages:]
+    with session.apart():
+        session.run(kernel, leak)
         session.save()
+        try:
+            found = leaks(session.left(()), session.secrets)
+            assert any(f" in {place}: " in each for each in found), found
+        finally:
+            kernel.run("open('client.log', 'w').close()")
+            (session.home / "state" / "x").unlink(missing_ok=True)
