@@ -11,10 +11,10 @@ from promises.works import (
     WORKS,
     begun,
     error_of,
+    finish,
     fresh,
     goes_on,
     interrupted,
-    job_of,
 )
 from waiting import until
 
@@ -68,13 +68,6 @@ def test_the_front_ends_message_interrupts_as_the_signal_does(kernel, home):
     assert error["ename"] == WORKS["aimm"].error
     assert WORKS["aimm"].confirmed in error["evalue"]
     goes_on(kernel)
-
-
-def finish(kernel, kind):
-    """The job can be looked at and stopped, unless the late cancel has ended it."""
-    while (listed := kernel.result("%pilot jobs")) != "(no jobs are out there)":
-        if "gone" not in listed:
-            kernel.run(f"%pilot stop {job_of(kernel, kind)[0]}")
 
 
 @pytest.mark.parametrize("kind", KINDS)

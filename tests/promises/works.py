@@ -21,6 +21,7 @@ __all__ = [
     "Work",
     "begun",
     "error_of",
+    "finish",
     "fresh",
     "goes_on",
     "install",
@@ -208,6 +209,13 @@ def job_of(kernel, kind):
     listed = (kernel.result("%pilot jobs") or "").splitlines()
     (line,) = [one for one in listed if one.split()[1:2] == [kind]]
     return line.split()[0], line
+
+
+def finish(kernel, kind):
+    """The job can be looked at and stopped, unless the late cancel has ended it."""
+    while (listed := kernel.result("%pilot jobs")) != "(no jobs are out there)":
+        if "gone" not in listed:
+            kernel.run(f"%pilot stop {job_of(kernel, kind)[0]}")
 
 
 def left_behind(kernel):

@@ -25,8 +25,8 @@ from .state import ActionEntry
 
 __all__ = ["Action", "ActionProgress"]
 
-_CANCEL_TIMEOUT: Final = 1.5
-"""Seconds for the action's number, and again for the word on it."""
+_CANCEL_TIMEOUT: Final = 1.8
+"""Seconds for the action's number, the word on it, and the end that comes with that."""
 _STEP_CHARS: Final = 160
 _LOOK_SECONDS: Final = 0.01
 
@@ -174,12 +174,19 @@ class Action:
         """
         if self.is_over:
             return f"{self.call} was over already"
-        if self._can_cancel():
-            self.begun(_CANCEL_TIMEOUT)
-        return self._cancel(_CANCEL_TIMEOUT)
+        if not self._can_cancel():
+            return self._cancel(0.0)
+        deadline = time.monotonic() + _CANCEL_TIMEOUT
+        self.begun(_CANCEL_TIMEOUT)
+        said = self._cancel(max(0.0, deadline - time.monotonic()))
+        if self.id is not None:  # what the server tells then is under way
+            self._over.wait(max(0.0, deadline - time.monotonic()))
+        return said
 
     def detach(self) -> str:
         """Leave it alone; return how to look after it."""
+        if self.is_over:
+            return f"{self.call} was over already"
         number = self.id
         where = "client.actions" if number is None else f"client.actions[{number}]"
         return f"{self.call} goes on; %aimm actions, or {where}, shows how far it is"

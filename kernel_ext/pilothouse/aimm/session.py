@@ -14,6 +14,7 @@ from __future__ import annotations
 import enum
 import hashlib
 import logging
+import math
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -183,15 +184,26 @@ class Session:
         self._guess_wire()
         self._await_login()
 
-    def request(self, name: str, data: Any) -> Pending:  # noqa: ANN401  any JSON
+    def request(
+        self,
+        name: str,
+        data: Any,  # noqa: ANN401  any JSON
+        timeout: float = math.inf,
+    ) -> Pending:
         """Send a request, waiting for a connection if need be.
+
+        Args:
+            name: What is asked for.
+            data: With what, any JSON.
+            timeout: Longest wait for a connection, in seconds, if that is shorter than
+                the session's own.
 
         Raises:
             ConnectionLostError: If there is no connection within the timeout.
         """
-        deadline = time.monotonic() + self._timeout
+        deadline = time.monotonic() + min(timeout, self._timeout)
         while True:
-            self._await_ready()
+            self._await_ready(min(timeout, self._timeout))
             pending = Pending(name)
             try:
                 self._send(pending, data)
@@ -210,7 +222,8 @@ class Session:
             AnswerTimeoutError: If none came within the timeout.
             RemoteError: If the server refused.
         """
-        return self.wait(self.request(name, data), timeout)
+        longest = math.inf if timeout is None else timeout
+        return self.wait(self.request(name, data, longest), timeout)
 
     def wait(self, pending: Pending, timeout: float | None = None) -> Any:  # noqa: ANN401
         """Return the answer to a request.
@@ -330,12 +343,12 @@ class Session:
                 protocol=PROTOCOL,
             )
 
-    def _await_ready(self) -> None:
+    def _await_ready(self, timeout: float) -> None:
         if self.state is SessionState.READY:
             return
         over = (SessionState.READY, SessionState.CLOSED)
         with self._changed:
-            self._changed.wait_for(lambda: self.state in over, self._timeout)
+            self._changed.wait_for(lambda: self.state in over, timeout)
             if self.state.value == SessionState.READY:
                 return
             failure, state = self._failure, self.state

@@ -41,7 +41,7 @@ class CallFlow:
     def __init__(self, job: ScoreJob) -> None:
         self._job = job
         self._stop = threading.Event()
-        self._all_back = False
+        self._all_back = self._has_all_sent = False
         self._peer = job.engine.gateway.peer.clone()
         self._separator = b"\n"
         self._thread = threading.Thread(target=self._run, daemon=True, name="score")
@@ -55,6 +55,11 @@ class CallFlow:
         self._stop.set()
         self._thread.join(seconds)
         return self._all_back
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether all records were scored, whatever was asked meanwhile."""
+        return self._has_all_sent and self._all_back
 
     def cut(self) -> None:
         """End at once."""
@@ -76,6 +81,7 @@ class CallFlow:
                 waiting.append((index, record, pool.submit(self._call, body)))
                 if len(waiting) >= _WINDOW:
                     self._take(*waiting.popleft())
+            self._has_all_sent = not self._stop.is_set()
             while waiting:
                 self._take(*waiting.popleft())
             self._all_back = True

@@ -73,7 +73,7 @@ class Claim:
         """Whether the engine has given the slot to this job."""
         return self._is_held
 
-    def drop(self, slot: int, seconds: float) -> int:
+    def drop(self, slot: int, seconds: float) -> int | None:
         """Let the engine forget what waits at an input slot, if it can.
 
         Args:
@@ -81,7 +81,8 @@ class Claim:
             seconds: Longest wait for its answer.
 
         Returns:
-            How many records it has forgotten for this job until now.
+            How many records it has forgotten for this job until now; None: it has not
+            told.
         """
         if not self._is_held:
             return 0
@@ -96,7 +97,7 @@ class Claim:
             )
             return int(json_of(what, answer)["dropped"])
         except (FastScoreError, LookupError, TypeError, ValueError):
-            return 0
+            return None
 
     def give_back(self) -> None:
         """Let others have the slot."""

@@ -62,7 +62,7 @@ class ChunkFlow:
         self._chunk_bytes = chunk_bytes
         self._journal = journal
         self._stop = threading.Event()
-        self._all_back = False
+        self._all_back = self._has_all_sent = False
         self._send_failure: BaseException | None = None
         self.model_failure: FastScoreError | None = None
         self._pigs = job.marks
@@ -103,6 +103,11 @@ class ChunkFlow:
         reader.join(max(0.0, deadline - time.monotonic()))
         return self._all_back
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether all records were sent, and scored, whatever was asked meanwhile."""
+        return self._has_all_sent and self._all_back and not self._job.dropped
+
     def cut(self) -> None:
         """End at once."""
         self._stop.set()
@@ -118,6 +123,9 @@ class ChunkFlow:
     def _drop(self, seconds: float) -> None:
         """Let the engine forget what it has not begun."""
         told = self._claim.drop(self._job.plan.inlet.slot, seconds)
+        if told is None:
+            self._has_all_sent = False  # it may have forgotten some
+            return
         self._job.dropped = max(self._job.dropped, told)
 
     # -- sending ----------------------------------------------------------------------
@@ -178,6 +186,7 @@ class ChunkFlow:
             offset += len(chunk)
         if parts and not self._stop.is_set():
             self._post(b"".join(parts), count)
+        self._has_all_sent = not self._stop.is_set()
 
     def _post_singly(self, records: Sequence[bytes]) -> None:
         for record in records:

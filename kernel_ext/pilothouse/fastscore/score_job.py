@@ -49,6 +49,10 @@ class Flow(Protocol):
     def drain(self, seconds: float) -> bool:
         """Send no more; True if all outputs of what was sent have come in time."""
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether all records were sent and scored, whatever was asked meanwhile."""
+
     def cut(self) -> None:
         """End at once."""
 
@@ -205,9 +209,12 @@ class ScoreJob:
 
         Returns:
             What became of it: whether the engine has confirmed that nothing is left.
+            A score that had all its outputs by then is done.
         """
         if self.state == "running":
             confirmed = self._flow.drain(CANCEL_SECONDS)
+            if confirmed and self._flow.is_whole:
+                self.done()
             self.is_confirmed = confirmed
             self._end("cancelled", lambda: self._cancelled(confirmed))
             self._flow.cut()

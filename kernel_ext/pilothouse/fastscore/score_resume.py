@@ -113,6 +113,7 @@ class ResumedFlow(ChunkFlow):
         if is_done:
             return
         self._journal = Journal(self._path)
+        self._has_all_sent = noted.is_all_sent
         if noted.is_all_sent:
             self._send_peer.close()
         else:

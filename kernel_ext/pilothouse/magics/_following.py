@@ -2,8 +2,9 @@
 
 An interrupt asks the remote end to cancel and waits for its word, for as long as
 ``Pilothouse.interrupt_timeout`` says and no longer; a second interrupt detaches: the
-work is left to the remote end. What came back until then is kept. The Cancel button of
-the progress does what the interrupt does, also while the cell waits.
+work is left to the remote end. What came back until then is kept, and so is the result
+of work that was over before the interrupt could reach it. The Cancel button of the
+progress does what the interrupt does, also while the cell waits.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ _SLICE = 0.05
 _PATIENCE = 0.5
 _PERIOD = 0.25
 _DETACH_SECONDS = 2.0
+_STOPPED = ("cancelled", "interrupted", "detached")
 
 
 class Job(Protocol):
@@ -74,6 +76,7 @@ def follow(
     view: Callable[[], Any] | None = None,
     patience: float | None = None,
     is_listed: Callable[[], bool] = bool,
+    tidy: Callable[[], object] = bool,
 ) -> Any:  # noqa: ANN401  whatever the work gives
     """Wait for a job, show its progress, and return its result.
 
@@ -84,7 +87,8 @@ def follow(
         job: The work.
         label: What is being done.
         unit: What is counted.
-        out: The name that partial results are bound to when interrupted.
+        out: The name that the result is bound to as soon as it is here, and partial
+            results when interrupted.
         quiet: Whether to show nothing.
         interrupt: Makes what an interrupt raises, of a message.
         view: Makes the widget that shows it, with ``settle()`` for the end; a
@@ -92,13 +96,16 @@ def follow(
         patience: How long the work may last, in seconds, before it is shown; a
             moment by default.
         is_listed: Tells whether ``%pilot jobs`` shows it, when it was interrupted.
+        tidy: Called behind the result: what the work does after that.
 
     Raises:
         KeyboardInterrupt: If interrupted; it says whether the cancel was confirmed.
         PilothouseError: Whatever the work failed with, also when it was cancelled.
     """
     if (instead := INSTEAD.get()) is not None:
-        return instead.follow(job)
+        result = instead.follow(job)
+        tidy()
+        return result
     start = time.monotonic()
     patience = _PATIENCE if patience is None else patience
     shown = _shown(session, job, label, unit, view, quiet=quiet)
@@ -108,6 +115,10 @@ def follow(
             if time.monotonic() - start > patience:
                 shown.show()
         result = job.result()
+        if out:  # an interrupt from here on does not lose it
+            session.shell.user_ns[out] = result
+        shown.end()
+        tidy()
     except KeyboardInterrupt:
         error = interrupt(_interrupted(session, job, out, is_listed))
         make_brief(error)
@@ -124,7 +135,6 @@ def follow(
     except BaseException:
         shown.end()
         raise
-    shown.end()
     return result
 
 
@@ -279,12 +289,25 @@ def _interrupted(
         said = _cancel(job, session.options.interrupt_timeout)
     except KeyboardInterrupt:  # a second one: leave it to the remote end
         said = _detach(job)
+    if whole := _whole(job):
+        session.shell.user_ns[out or PARTIAL] = whole[0]
+        return f"too late to cancel: {job.outcome}; the result is in {out or PARTIAL}"
     if is_listed() and LISTED not in said:
         said = f"{said}; {LISTED}"
     name = keep_partial(session, job, out or PARTIAL)
     if not _has_something(session.shell.user_ns[name]):
         return said
     return f"{said}; what came back is in {name}"
+
+
+def _whole(job: Job) -> tuple[Any, ...]:
+    """Return the result of work that has ended all the same; nothing of any other."""
+    if str(getattr(job, "state", "")) in _STOPPED or not job.wait(0.0):
+        return ()
+    try:
+        return (job.result(),)
+    except PilothouseError:
+        return ()
 
 
 def _cancel(job: Job, limit: float) -> str:

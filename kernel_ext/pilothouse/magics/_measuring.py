@@ -143,7 +143,7 @@ def follow_measurement(
         quiet=quiet,
         interrupt=lambda text: MeasurementInterrupt(text, measurement),
         view=view,
-        is_listed=lambda: JobBook().has(measurement.token),
+        is_listed=lambda: not measurement.is_over and JobBook().has(measurement.token),
     )
 
 

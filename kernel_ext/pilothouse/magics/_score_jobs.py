@@ -84,16 +84,15 @@ def follow_score(session: Session, job: ScoreJob, out: str | None) -> object:
 
     ids = [key for key, one in _ours.items() if one is job]
     with showing(RejectedWarning):
-        result = follow(
+        return follow(
             session,
             job,
             label=f"scoring on {job.engine.name}",
             out=out,
             interrupt=lambda text: ScoreInterrupt(text, job),
-            is_listed=lambda: any(map(JobBook().has, ids)),
+            is_listed=lambda: job.can_be_taken_up and any(map(JobBook().has, ids)),
+            tidy=lambda: job.join(_TIDY_SECONDS),
         )
-    job.join(_TIDY_SECONDS)
-    return result
 
 
 def _crossing_out(record: JobRecord) -> Callable[[Progress], object]:

@@ -52,7 +52,10 @@ class Courier(Protocol):
     """What brings a measurement's messages to its component."""
 
     def interrupt(self, measurement: Measurement, seconds: float) -> str:
-        """Ask the component to stop; return what became of that, in a few words."""
+        """Ask the component to stop; return what became of that, in a few words.
+
+        Tells the measurement to expect an interrupt, unless it was over before.
+        """
 
     def hurry(self, measurement: Measurement) -> None:
         """Ask for the result soon."""
@@ -172,7 +175,6 @@ class Measurement:
         if self.is_over:
             return self.outcome
         deadline = time.monotonic() + _CANCEL_SECONDS
-        self.expect_interrupt()
         told = self._courier.interrupt(self, _CANCEL_SECONDS / 2)
         self._courier.hurry(self)
         is_over = self.wait(max(0.0, deadline - time.monotonic()))

@@ -401,6 +401,7 @@ class HttpListenerClient(BaseClient):
 
     def interrupt(self, measurement: Measurement, seconds: float) -> str:
         """Let an interrupt wait for the component; return what became of that."""
+        measurement.expect_interrupt()
         source = measurement.receipt or measurement.specification
         name = measurement.label or measurement.token
         with self._lock:

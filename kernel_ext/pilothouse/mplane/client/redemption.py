@@ -181,14 +181,26 @@ class RedeemingClient(BaseClient):
         message = model.Interrupt(specification=source)
         url = measurement.link or self._default_url
         name = measurement.label or measurement.token
+        with self._lock:
+            turn = self._redeeming.setdefault(measurement.token, threading.Lock())
+        # A result that is redeemed meanwhile would not tell whether it was cut short.
+        has_turn = turn.acquire(timeout=seconds / 2)
         try:
+            if measurement.is_over:
+                return measurement.outcome
             answered = post(self._tls, str(url), message, timeout=seconds)
+            reply = answered.message
+            if not isinstance(reply, model.Result):  # it was not over before
+                measurement.expect_interrupt()
+            if isinstance(reply, model.Result | model.Envelope | model.Exception):
+                self._take_answer(measurement.token, answered, str(url))
+                return measurement.outcome
         except PilothouseError as exc:
+            measurement.expect_interrupt()  # it may have come
             return f"not confirmed: {name} may go on; {exc.message}"
-        reply = answered.message
-        if isinstance(reply, model.Result | model.Envelope | model.Exception):
-            self._take_answer(measurement.token, answered, str(url))
-            return measurement.outcome
+        finally:
+            if has_turn:
+                turn.release()
         return (
             f"interrupted: the component has confirmed the interrupt of {name}, and "
             "has not stopped yet"

@@ -169,8 +169,7 @@ class Scheduler:
             if job is None:
                 return model.Exception(token=token, errmsg="Unknown job")
             if isinstance(msg, model.Interrupt):
-                job.interrupt()
-                return job.get_reply()
+                return _interrupted(job)
             is_over = job.finished()
             reply = job.get_reply()
             if is_over and not isinstance(reply, model.Exception):
@@ -323,6 +322,15 @@ def _rules(settings: configuration.Configuration) -> configuration.Access | None
         "%s: without [TLS] nobody is known, and all is allowed", settings.source
     )
     return None
+
+
+def _interrupted(job: Work) -> Reply:
+    """Interrupt a job, and answer; a result means that it was over before."""
+    was_over = job.finished()
+    job.interrupt()
+    reply = job.get_reply()
+    is_cut_short = isinstance(reply, model.Result) and not was_over
+    return job.receipt if is_cut_short else reply
 
 
 def _token_of(msg: object) -> str | None:
