@@ -1,5 +1,7 @@
 """Every view for everybody: axe-core's rules, and all of it by keyboard."""
 
+import nbformat
+
 from browser.axe import violations
 from browser.gallery import VIEWS, root
 from waiting import until
@@ -122,3 +124,32 @@ def test_enter_space_and_arrows_do_what_they_say(gallery):
     until(lambda: tabs.last.get_attribute("aria-selected") == "true")
     press("ArrowRight")
     until(lambda: tabs.first.get_attribute("aria-selected") == "true")
+
+
+TABLE = """\
+import pilothouse_widgets as w
+w.LiveTable(['n'], [(1,), (2,)], key='n')"""
+SAVED = "() => !window.jupyterapp.shell.currentWidget.context.model.dirty"
+
+
+def test_a_view_leaves_saving_to_the_notebook_and_no_other_key(notebook):
+    opened = notebook(TABLE, "1 + 1").run_all()
+    opened.find(".ph-table").first.wait_for()
+    until(opened.is_over, 60)
+    press = opened.page.keyboard.press
+    cells = opened.page.locator(".jp-Cell")
+
+    for control in (".ph-table button", ".ph-table [role=grid]"):
+        opened.find(control).first.focus()
+        for key in ("b", "x", "d", "d", "m", "Escape"):  # each would change the cells
+            press(key)
+        press("Control+s")
+        until(lambda: opened.page.evaluate(SAVED), 30, "the saved notebook")
+        assert cells.count() == 2
+
+    first, second = nbformat.read(opened.path, as_version=4).cells
+    assert (first.cell_type, second.cell_type) == ("code", "code")
+    assert first.outputs
+    cells.last.locator(".jp-OutputArea").click()
+    press("b")  # a shortcut gets through where there is no view
+    until(lambda: cells.count() == 3, 30, "a new cell")

@@ -7,10 +7,10 @@ export function makeRoot(el, { model, kind, label, signal, onTheme }) {
   const root = h("section", {
     class: `ph ph-${kind}`,
     "aria-label": label,
-    "data-lm-suppress-shortcuts": "true",
   });
   el.append(root);
   hideSnapshots(model, signal);
+  keepKeys(root, signal);
   const look = () => {
     const theme = isDark(el) ? "dark" : "light";
     if (root.dataset.theme === theme) return;
@@ -34,6 +34,21 @@ export function makeRoot(el, { model, kind, label, signal, onTheme }) {
     root.remove();
   });
   return root;
+}
+
+/**
+ * Keep the notebook's shortcuts off the keys of a view: an x would cut its cell.
+ *
+ * JupyterLab looks at the element that has the focus and upwards, as far as one with this
+ * mark. What saves the notebook does so from here as from anywhere else.
+ */
+function keepKeys(root, signal) {
+  const mark = ({ target, key, ctrlKey, metaKey }) => {
+    if (!root.contains(target)) return;
+    const saves = (ctrlKey || metaKey) && key.toLowerCase() === "s";
+    target.toggleAttribute("data-lm-suppress-shortcuts", !saves);
+  };
+  addEventListener("keydown", mark, { capture: true, signal }); // ahead of JupyterLab's
 }
 
 /** What stands beside a live view is for who opens the notebook without it. */
