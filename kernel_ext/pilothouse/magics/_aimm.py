@@ -18,6 +18,7 @@ from pilothouse.jobs import JobBook, JobRecord
 from pilothouse.profiles import Endpoint
 from pilothouse.secrets import Secret
 
+from . import _restarts
 from ._asking import ask_of
 from ._following import follow
 from ._jobs import JobKind
@@ -104,7 +105,7 @@ def renewed(session: Session, before: Client) -> Client | None:
         found: Client | None = session.kept(SERVICE)
         if found is None or str(before.connection) == "ready":
             return None
-        if found is before and before in _once_local and _local(before.url) is None:
+        if found is before and _restarts.is_gone(before):
             place = _runs_again(before)
             found = None if place is None else connect(session, Choice(where=place))
         if found is None or found is before or str(found.connection) != "ready":
@@ -117,13 +118,15 @@ def _connected(session: Session) -> Client:
     found: Client | None = session.kept(SERVICE)
     if found is not None and str(found.connection) == "ready":
         return found
-    if found is not None and found in _once_local and _local(found.url) is None:
+    if found is not None and _restarts.is_gone(found):
         place = _runs_again(found)
         if place is None:
             raise LineError(
                 "the local services are stopped", hint=_how_to_start(_once_local[found])
             )
-        return connect(session, Choice(where=place))
+        made = connect(session, Choice(where=place))
+        _restarts.tell("AIMM", made.url)
+        return made
     if found is not None and str(found.connection) != "closed":
         return found
     if not _is_known(session):
@@ -167,6 +170,7 @@ def _connect(session: Session, choice: Choice) -> Client:
     for local, url in _local_servers():
         if _same(url, client.url):
             _once_local[client] = local.data_dir
+    _restarts.note(client, SERVICE, client.url)
     return client
 
 

@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING
 
 from pilothouse.errors import LineError, NotFoundError, PilothouseError
 from pilothouse.nearest import did_you_mean
+from pilothouse.profiles import Endpoint, Setting
 
-from ._places import LOCAL, local_place, named_place
+from . import _restarts
+from ._places import LOCAL, is_local, local_place, named_place, place_of
 from ._session import Session
 
 if TYPE_CHECKING:
@@ -47,6 +49,7 @@ class Connected:
         commands: The words of mpcli over the client.
         tls: Certificates.
         url: Where capabilities were asked for last; empty before that.
+        chosen: Where to ask next, as ``seturl`` says; empty without.
         measurements: By label, the oldest first.
         sent: What was sent last, or is being sent.
     """
@@ -58,6 +61,7 @@ class Connected:
         self.commands = commands
         self.tls = tls
         self.url = ""
+        self.chosen = ""
         self.measurements: dict[str, Measurement] = {}
         self.sent: Measurement | None = None
         self._lock = threading.Lock()
@@ -146,22 +150,36 @@ def connected(session: Session) -> Connected:
     """Return the session's component; connects by itself where one is known.
 
     A component that the profile in use names, or the local one when it runs, is asked
-    for its capabilities.
+    for its capabilities; so is a local one that was started again.
 
     Raises:
-        LineError: If none is known.
+        LineError: If none is known, or the local services are stopped.
         TransportError: If it does not answer.
     """
     found: Connected | None = session.kept(SERVICE)
     if found is not None and found.url:
+        if _restarts.is_gone(found):
+            with _restarts.LOCK:
+                _renew(session, found)
         return found
-    url = known_url(session)
-    if url is None:
+    if known_url(session) is None:
         if found is not None and found.capabilities:
             return found
         raise LineError("no component yet", hint=HINT)
-    connect(session, url)
+    connect(session)
     return made(session)
+
+
+def _renew(session: Session, found: Connected) -> None:
+    """Ask the present start of the local component; what was measured stays."""
+    if not _restarts.is_gone(found):
+        return
+    local = _restarts.again(found, SERVICE)
+    if local is None:
+        raise _restarts.stopped(found, SERVICE)
+    place, _ = place_of(local, SERVICE)
+    _connect(session, place)
+    _restarts.tell("mPlane", found.url)
 
 
 def connect(session: Session, where: str | None = None) -> list[Capability]:
@@ -169,23 +187,37 @@ def connect(session: Session, where: str | None = None) -> list[Capability]:
 
     Args:
         session: Whose component it becomes.
-        where: An address, a profile's name, ``"local"``, or ``None``: the address used
-            last, the profile's, or the local one, started where none runs.
+        where: An address, a profile's name, ``"local"``, or ``None``: what ``seturl``
+            said, the address used last, the profile's, or the local one, started where
+            none runs.
 
     Raises:
         SettingsError: If there is no such profile.
         TransportError: If the component does not answer.
     """
-    url = _place(session, where)
-    mine = made(session)
+    place = _place(session, where)
     is_profile = where and "://" not in where and where != LOCAL
-    _trust(session, mine.tls, where if is_profile else None)
+    return _connect(session, place, where if is_profile else None)
+
+
+def _connect(
+    session: Session, place: Endpoint, profile: str | None = None
+) -> list[Capability]:
+    mine = made(session)
+    before, url = mine.url, str(place.url)
+    if _restarts.is_gone(mine):
+        mine.leave({before})
+    _trust(session, mine.tls, profile)
     with certified():
         if not url.rstrip("/").endswith(("/capability", "/capabilities")):
             mine.commands.seturl(url)
             url = url.rstrip("/") + "/capability"
         new = mine.commands.getcap(url)
-    mine.url = _base(url)
+    mine.url, mine.chosen = _base(url), ""
+    if is_local(place):
+        _restarts.note(mine, SERVICE, mine.url)
+    elif mine.url != before:
+        _restarts.forget(mine)
     return new
 
 
@@ -271,7 +303,8 @@ def connect_soon(session: Session) -> threading.Thread | None:
 def known_url(session: Session) -> str | None:
     """Return where a component is that needs no start: of the profile, or local."""
     place = session.settings.profile().endpoint(SERVICE)
-    return place.url or _local_url()
+    found = place if place.url else _running()
+    return None if found is None else found.url
 
 
 def pick(session: Session, token_or_label: str) -> Capability:
@@ -293,15 +326,18 @@ def pick(session: Session, token_or_label: str) -> Capability:
         ) from exc
 
 
-def _place(session: Session, where: str | None) -> str:
-    if where is None:
-        found: Connected | None = session.kept(SERVICE)
-        url = (found.url if found else "") or known_url(session)
-        if url:
-            return url
+def _place(session: Session, where: str | None) -> Endpoint:
+    found: Connected | None = session.kept(SERVICE)
+    if where is None and found is not None:
+        used = "" if _restarts.is_gone(found) else found.url
+        if url := found.chosen or used:
+            return Endpoint(SERVICE, {"url": Setting(url, "the session")})
     instead = "components know their clients by certificates"
     place = named_place(session, SERVICE, where, title="mPlane", instead=instead)
-    return place.url or str(local_place(session, SERVICE, place)[1].url)
+    if place.url:
+        return place
+    running = _running() if where is None else None
+    return running or local_place(session, SERVICE, place)[0]
 
 
 def _trust(session: Session, tls: TlsState, profile: str | None = None) -> None:
@@ -312,12 +348,13 @@ def _trust(session: Session, tls: TlsState, profile: str | None = None) -> None:
             tls.trust(place.url, place.verify)
 
 
-def _local_url() -> str | None:
+def _running() -> Endpoint | None:
+    """Return the local component, if one runs."""
     from pilothouse import services
 
     for local in services.status():
         if SERVICE in local.services:
-            return str(local.services[SERVICE].url)
+            return place_of(local, SERVICE)[0]
     return None
 
 

@@ -14,9 +14,10 @@ from pilothouse.errors import LineError, NotAuthorizedError, PilothouseError
 from pilothouse.profiles import Endpoint, Setting
 from pilothouse.secrets import Secret
 
+from . import _restarts
 from ._asking import ask_of
 from ._names import Name
-from ._places import local_place, named_place
+from ._places import is_local, local_place, named_place, place_of
 from ._session import Session
 
 if TYPE_CHECKING:
@@ -99,10 +100,13 @@ class Connected:
         """Send a map off and return its handle; it is written down while it lasts.
 
         Raises:
-            LineError: If it is to go to a service, and there is none.
+            LineError: If it is to go to a service, and there is none, or the local
+                services are stopped.
         """
         if policy == "CLOUD" and not self.url:
             raise LineError("no service yet", hint="%fastmap connect, or %pilot up")
+        if policy == "CLOUD" and _restarts.is_gone(self):
+            raise _restarts.stopped(self, SERVICE)
         run = self.config.submit(
             func,
             items,
@@ -155,7 +159,8 @@ def connected(session: Session) -> Connected:
     """Return what maps go through; connects by itself where a service is known.
 
     A service that the profile in use names, or a local one that runs, is taken; without
-    one, maps use this machine's workers.
+    one, maps use this machine's workers. Local services that were started again are
+    connected to anew.
 
     Raises:
         PilothouseError: If a service is known and does not take us.
@@ -168,7 +173,25 @@ def connected(session: Session) -> Connected:
         found = found or keep(
             session, Connected(_made(session, Choice()), "", Choice())
         )
-    return found
+    if not _restarts.is_gone(found):
+        return found
+    with _restarts.LOCK:
+        return _renewed(session)
+
+
+def _renewed(session: Session) -> Connected:
+    """Connect to the present start of the local services, if there is one."""
+    before: Connected = session.kept(SERVICE)
+    if not _restarts.is_gone(before):
+        return before
+    local = _restarts.again(before, SERVICE)
+    if local is None:
+        return before
+    endpoint, there = place_of(local, SERVICE)
+    choice = replace(before.choice, where=None, policy=before.policy)
+    made = _connect(session, choice, endpoint, Secret(there.secret))
+    _restarts.tell("Fastmap", made.url)
+    return made
 
 
 def connect(session: Session, choice: Choice) -> Connected:
@@ -184,6 +207,12 @@ def connect(session: Session, choice: Choice) -> Connected:
         NotAuthorizedError: If it does not take the secret.
     """
     endpoint, secret = _place(session, choice)
+    return _connect(session, choice, endpoint, secret)
+
+
+def _connect(
+    session: Session, choice: Choice, endpoint: Endpoint, secret: Secret
+) -> Connected:
     url = endpoint.url or ""
     choice = replace(choice, timeout=choice.timeout or endpoint.timeout)
     config = _made(session, choice, url, secret)
@@ -196,7 +225,10 @@ def connect(session: Session, choice: Choice) -> Connected:
     except BaseException:
         config.close()
         raise
-    return keep(session, Connected(config, url, choice))
+    made = keep(session, Connected(config, url, choice))
+    if is_local(endpoint):
+        _restarts.note(made, SERVICE, url)
+    return made
 
 
 def keep(session: Session, made: Connected) -> Connected:

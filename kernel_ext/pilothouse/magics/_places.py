@@ -8,14 +8,17 @@ from pilothouse.errors import LineError
 from pilothouse.profiles import Endpoint, Setting
 
 if TYPE_CHECKING:
+    from pilothouse.services import Local
     from pilothouse.services.endpoints import Endpoint as LocalEndpoint
 
     from ._session import Session
 
-__all__ = ["LOCAL", "local_place", "named_place"]
+__all__ = ["LOCAL", "is_local", "local_place", "named_place", "place_of"]
 
 LOCAL = "local"
 """The word for the local services, whatever the profile says."""
+
+_ORIGIN = "local services"
 
 
 def named_place(
@@ -64,6 +67,20 @@ def local_place(
     """
     from ._local import local_services
 
-    local = local_services(session, service).services[service]
-    settings = {**place.settings, "url": Setting(local.url, "local services")}
-    return Endpoint(service, settings), local
+    return place_of(local_services(session, service), service, place)
+
+
+def place_of(
+    local: Local, service: str, place: Endpoint | None = None
+) -> tuple[Endpoint, LocalEndpoint]:
+    """Return a service of running local ones as a place, and what it wants to see."""
+    found = local.services[service]
+    settings = {} if place is None else place.settings
+    url = Setting(found.url, _ORIGIN)
+    return Endpoint(service, {**settings, "url": url}), found
+
+
+def is_local(place: Endpoint) -> bool:
+    """Tell whether a place is that of the local services, and was given by nobody."""
+    url = place.settings.get("url")
+    return url is not None and url.origin == _ORIGIN

@@ -18,9 +18,10 @@ from pilothouse.nearest import did_you_mean
 from pilothouse.profiles import Endpoint
 from pilothouse.secrets import Secret
 
+from . import _restarts
 from ._asking import ask_of
 from ._names import Name
-from ._places import local_place, named_place
+from ._places import is_local, local_place, named_place, place_of
 from ._session import Session
 
 if TYPE_CHECKING:
@@ -65,13 +66,35 @@ class Choice:
 def suite(session: Session) -> Connect:
     """Return the suite that the session is connected to.
 
+    A local one that was started again is connected to anew.
+
     Raises:
-        LineError: If it is connected to none.
+        LineError: If it is connected to none, or the local services are stopped.
     """
     found: Connect | None = session.kept(SERVICE)
     if found is None:
-        raise LineError("no suite yet", hint="%fastscore connect, or %pilot up")
-    return found
+        raise LineError("no suite yet", hint="%fastscore connect")
+    if not _restarts.is_gone(found):
+        return found
+    with _restarts.LOCK:
+        return _renewed(session)
+
+
+def _renewed(session: Session) -> Connect:
+    """Connect to the suite of the local services' present start."""
+    before: Connect = session.kept(SERVICE)
+    if not _restarts.is_gone(before):
+        return before
+    local = _restarts.again(before, SERVICE)
+    if local is None:
+        raise _restarts.stopped(before, SERVICE)
+    endpoint, there = place_of(local, SERVICE)
+    choice = Choice(timeout=before.gateway.peer.timeout)
+    connected = _connect(session, choice, endpoint, Secret(there.token))
+    for service, name in before.preferred.items():
+        connected.prefer(service, name)
+    _restarts.tell("FastScore", endpoint.url or "")
+    return connected
 
 
 def model_manage(session: Session) -> ModelManage:
@@ -163,6 +186,12 @@ def connect(session: Session, choice: Choice) -> Connect:
         NotAuthorizedError: If it wants other credentials.
     """
     endpoint, token = _place(session, choice)
+    return _connect(session, choice, endpoint, token)
+
+
+def _connect(
+    session: Session, choice: Choice, endpoint: Endpoint, token: Secret | None
+) -> Connect:
     connected = _made(session, choice, endpoint, token)
     try:
         username = choice.username or endpoint.username
@@ -183,6 +212,8 @@ def connect(session: Session, choice: Choice) -> Connect:
         if name:
             connected.prefer(service, name)
     keep(session, connected)
+    if is_local(endpoint):
+        _restarts.note(connected, SERVICE, endpoint.url or "")
     return connected
 
 

@@ -53,9 +53,9 @@ class FastScoreMagics(HouseMagics):
     )
     def fastscore(self, args: Namespace) -> Page:
         """Show what the session is connected to."""
-        connected = self.session.kept(_suite.SERVICE)
-        line = "not connected" if connected is None else f"connected: {connected!r}"
-        return self.status("fastscore", line)
+        if self.session.kept(_suite.SERVICE) is None:
+            return self.status("fastscore", "not connected")
+        return self.status("fastscore", f"connected: {_suite.suite(self.session)!r}")
 
     @subcommand(
         "connect",

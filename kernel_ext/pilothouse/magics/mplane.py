@@ -68,7 +68,8 @@ class MplaneMagics(HouseMagics):
         """Show the component and what is measured."""
         session = self.session
         found: _component.Connected | None = session.kept(_component.SERVICE)
-        if found is None and _component.known_url(session) is not None:
+        is_known = _component.known_url(session) is not None
+        if found.url if found is not None else is_known:
             found = _component.connected(session)
         if found is None:
             return self.status(
@@ -84,8 +85,10 @@ class MplaneMagics(HouseMagics):
         example="seturl http://127.0.0.1:8890/",
     )
     def _seturl(self, args: Namespace) -> None:
-        """Set the URL for what has no link of its own."""
-        _component.made(self.session).commands.seturl(args.url)
+        """Set the URL for what has no link of its own, and for the next getcap."""
+        mine = _component.made(self.session)
+        mine.commands.seturl(args.url)
+        mine.chosen = args.url
 
     @subcommand(
         "getcap",
