@@ -2,9 +2,10 @@
 
     engine      records all the time, some of them rejected; its monitor and a sensor
     messages    the console of Pneumo
-    instances   one is fitted again and again
-    runs        a map as long as the soak, and beside it one map after the other, each
-                with a view that is closed at its end
+    instances   one is fitted again and again; first as often as a server remembers
+    runs        a map as long as the soak, of few long items as it keeps its results;
+                beside it one map after the other, each with a view that is closed at
+                its end
     plans       likewise
     measuring   one measurement as long as the soak
     chart       four lines, fifty points twice a second
@@ -12,7 +13,8 @@
     dashboard   the page of everything
 
 `begin` shows them; from then on a line of JSON a second is written to a file: what was
-sent for each view so far, and what this process holds.
+sent for each view so far, what this process holds, and what the views that were closed
+have left in the page, see `run`.
 """
 
 from __future__ import annotations
@@ -48,7 +50,10 @@ def action(x):
     yield math.sqrt(x)
 """
 
+REMEMBERED_ACTIONS = 200
+
 _sent: Counter[str] = Counter()
+_closed: Counter[str] = Counter()
 _names: dict[str, str] = {}
 _troubles: list[str] = []
 _over = threading.Event()
@@ -63,17 +68,19 @@ def begin(told: str, seconds: float) -> list[object]:
     for view in shown:
         _names[view.model_id] = type(view).__name__
         display(view)
+        view._errands.add(int)  # the thread of its clicks is there from now on
     _again(lambda: _tell(Path(told)), 1.0)
     threading.Timer(seconds, _over.set).start()
     return shown
 
 
 def _count_messages() -> None:
-    """Count what goes out for each view, where every comm message passes."""
+    """Count what goes out for each view that stays, where every message passes."""
     publish = BaseComm.publish_msg
 
     def counted(self: BaseComm, msg_type: str, *args: object, **kwargs: object) -> None:
-        _sent[_names.get(self.comm_id, self.comm_id)] += 1
+        if self.comm_id in _names:
+            _sent[_names[self.comm_id]] += 1
         publish(self, msg_type, *args, **kwargs)
 
     for kind in (BaseComm, *BaseComm.__subclasses__()):
@@ -120,6 +127,8 @@ def _instances_of(local: pilothouse.Local) -> list[object]:
     place = local.aimm
     client = aimm.connect(place.url, place.username, place.password)
     line = client.create_instance("plugins.Line")
+    for _ in range(REMEMBERED_ACTIONS):
+        line.fit([[0.0], [1.0]], [0.0, 1.0], epochs=1)
     _again(lambda: line.fit([[0.0], [1.0]], [0.0, 1.0], epochs=200), 2.0)
     return [w.InstanceTable(client)]
 
@@ -144,6 +153,12 @@ def _maps(local: pilothouse.Local) -> list[object]:
         time.sleep(0.02)
         return number
 
+    def long_lasting(number: int) -> int:
+        import time
+
+        time.sleep(0.5)
+        return number
+
     def run() -> None:
         job = config.submit(slow, range(200))
         _followed(w.RunProgress(job, label="slow", unit="items"), job)
@@ -155,13 +170,13 @@ def _maps(local: pilothouse.Local) -> list[object]:
         flow.start()
         _followed(w.FlowView(flow), flow)
 
-    _again(run, 3.0)
-    _again(plan, 5.0)
+    _again(run, 8.0)
+    _again(plan, 8.0)
     long = Flow("as long as the soak")
     long.step("waiting", _over.wait)
     long.step("after", lambda waiting: waiting, needs=["waiting"])
     long.start()
-    endless = config.submit(slow, range(1_000_000))
+    endless = config.submit(long_lasting, range(100_000))
     threading.Thread(
         target=lambda: _over.wait() and endless.cancel(), daemon=True
     ).start()
@@ -172,6 +187,7 @@ def _followed(view: w.RunProgress, job: object) -> None:
     """Wait for some work with its view open, as a cell does."""
     job.result()
     view.close()
+    _closed.update(views=1, bytes=len(view._esm) + len(view._css))
 
 
 def _drawn() -> list[object]:
@@ -212,6 +228,7 @@ def _tell(path: Path) -> None:
     line = {
         "at": time.time(),
         "sent": dict(_sent),
+        "closed": dict(_closed),
         "models": len(_instances),
         "threads": threading.active_count(),
         "of threads": _counted(t.name for t in threading.enumerate()),

@@ -46,10 +46,15 @@ _LONGEST_KNOWN: Final = 1024
 _LONGEST_NATURAL: Final = 4000  # Python reads no more than 4300 digits
 
 
-def remember(known: dict[Any, Any], key: str | tuple[str, ...], value: object) -> None:
+def remember(
+    known: dict[Any, Any],
+    key: str | tuple[str, ...],
+    value: object,
+    most: int = KNOWN_MAX,
+) -> None:
     """Keep what a text stands for, unless the text is long; peers choose the texts."""
     if len(key) <= _LONGEST_KNOWN:
-        if len(known) >= KNOWN_MAX:
+        if len(known) >= most:
             known.clear()
         known[key] = value
 

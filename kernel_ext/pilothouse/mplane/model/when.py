@@ -40,6 +40,7 @@ __all__ = ["When", "when_infinite"]
 _ZERO: Final = timedelta(0)
 _REPEAT: Final = "repeat "
 _CRON: Final = " cron "
+_MOST_KNOWN: Final = 256  # each answer of a running measurement has a scope of its own
 
 _known: dict[str, When] = {}
 
@@ -124,7 +125,7 @@ class When:
                 known = _parse(text)
             except ValueError as exc:
                 raise ValueError(f"{text!r} is no temporal scope: {exc}") from None
-            remember(_known, text, known)
+            remember(_known, text, known, _MOST_KNOWN)
         return known
 
     def _take(self, other: When) -> None:
