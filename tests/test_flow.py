@@ -336,6 +336,8 @@ def test_a_plan_is_a_step_of_another():
         ("x: int = y", "x", "y int", ""),
         ("import os.path as p", "p", "", ""),
         ("z = [f(i) for i in rows]", "z", "f rows", ""),
+        ("z = {i: [g(j, i) for j in {k for k in i}] for i in i}", "z", "g i", ""),
+        ("z = [y := i for i in rows]", "y z", "rows", ""),
         ("f = lambda x: x * factor", "f", "factor", ""),
         ("def f(a, b=k):\n    return f(a) + q", "f", "k", "q"),
         ("@d\ndef f():\n    def g(): return h\n    return g", "f", "d", "h"),

@@ -44,7 +44,10 @@ def of_statement(source: str) -> Names:
     Raises:
         SyntaxError: If it is no Python.
     """
-    table = symtable.symtable(source, "<step>", "exec")
+    tree = ast.parse(source)
+    helps = _helps(tree)
+    scoped = ast.fix_missing_locations(_Scoped().visit(tree))
+    table = symtable.symtable(ast.unparse(scoped), "<step>", "exec")
     binds, needs, later = set[str](), set[str](), set[str]()
     for symbol in table.get_symbols():
         if symbol.is_assigned() or symbol.is_imported() or symbol.is_namespace():
@@ -52,8 +55,8 @@ def of_statement(source: str) -> Names:
         if symbol.is_referenced():
             needs.add(symbol.get_name())
     for child in table.get_children():
-        _add(child, needs, later)
-    helps = _helps(ast.parse(source)) & binds
+        _add(child, binds, needs, later)
+    helps &= binds
     return Names(
         frozenset(binds - helps),
         helps,
@@ -73,6 +76,26 @@ def of_expression(source: str) -> frozenset[str]:
     return found.needs | found.later
 
 
+class _Scoped(ast.NodeTransformer):
+    """Makes all comprehensions generators, which keep their names to themselves.
+
+    From Python 3.12 on the compiler puts those of the others into what is around them.
+    """
+
+    def visit_ListComp(self, node: ast.ListComp) -> ast.GeneratorExp:
+        self.generic_visit(node)
+        return ast.GeneratorExp(node.elt, node.generators)
+
+    def visit_SetComp(self, node: ast.SetComp) -> ast.GeneratorExp:
+        self.generic_visit(node)
+        return ast.GeneratorExp(node.elt, node.generators)
+
+    def visit_DictComp(self, node: ast.DictComp) -> ast.GeneratorExp:
+        self.generic_visit(node)
+        pair = ast.Tuple([node.key, node.value], ast.Load())
+        return ast.GeneratorExp(pair, node.generators)
+
+
 def _helps(tree: ast.Module) -> frozenset[str]:
     """Return the names of loops and of ``with`` that nothing else gives a value."""
     helps, given = set[str](), set[str]()
@@ -90,14 +113,18 @@ def _stored(target: ast.expr) -> set[str]:
     return {node.id for node in ast.walk(target) if isinstance(node, ast.Name)}
 
 
-def _add(table: symtable.SymbolTable, needs: set[str], later: set[str]) -> None:
+def _add(
+    table: symtable.SymbolTable, binds: set[str], needs: set[str], later: set[str]
+) -> None:
     is_now = table.get_type() == "class" or table.get_name() in _INLINE
     reads = needs if is_now else later
     for symbol in table.get_symbols():
         if symbol.is_global() and symbol.is_referenced():
             reads.add(symbol.get_name())
+        if symbol.is_global() and symbol.is_assigned() and is_now:
+            binds.add(symbol.get_name())
     for child in table.get_children():
-        _add(child, reads if is_now else later, later)
+        _add(child, binds, reads if is_now else later, later)
 
 
 def with_later(

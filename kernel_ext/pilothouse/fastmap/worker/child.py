@@ -40,6 +40,7 @@ import sys
 import threading
 import time
 import traceback
+import warnings
 import zlib
 from importlib.machinery import ModuleSpec
 from types import ModuleType
@@ -468,6 +469,10 @@ def main(arguments: list[str]) -> None:
     descriptor, log = _out_of_reach([int(word) for word in arguments])
     sys.stdout, sys.stderr = _stream(1), _stream(2)
     _adopt_orphans()
+    # Of our own thread alone, which holds no lock: user code may fork (Python 3.12).
+    warnings.filterwarnings(
+        "ignore", ".*multi-threaded, use of fork", category=DeprecationWarning
+    )
     faulthandler.enable(log, all_threads=False)
     link = Link(descriptor)
     dill = _dill()
