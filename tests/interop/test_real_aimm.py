@@ -231,14 +231,22 @@ def test_data_access_by_name_is_refused_before_a_real_server_mistakes_it(real_se
             lab.fit(k=aimm.DataAccess("numbers", [3]))
 
 
-def test_what_a_real_server_cannot_do_is_refused_by_name(real_server):
+def test_what_a_real_server_cannot_do_is_refused_by_name(real_server, tmp_path):
     with aimm.connect(real_server, "user", PASSWORD) as client:
         lab = client.create_instance("lab")
         with pytest.raises(PilothouseError, match="does not delete instances"):
             lab.delete()
-        handle = lab.submit_fit()
+        gate = tmp_path / "gate"
+        handle = lab.submit_fit("wait", str(gate))
+        said = handle.cancel()
 
-        assert "cannot cancel" in handle.cancel() or handle.is_over
+        assert "this server cannot cancel: fit goes on there" in said
+        assert "confirmed" not in said
+        assert "not told" not in said
+        assert not handle.is_over
+        gate.touch()
+        handle.result(60)
+        assert handle.cancel() == "fit was over already"
 
 
 def persistently(call):

@@ -6,6 +6,7 @@ import pytest
 
 from magics.kernels import DEADLINE
 from promises.works import (
+    COUNTS,
     KINDS,
     TELLS_OF_CANCEL,
     WORKS,
@@ -23,6 +24,24 @@ pytestmark = [pytest.mark.faults, pytest.mark.slow, pytest.mark.timeout(240)]
 LONG = 900
 SOON = 5.0
 """Two seconds for the peer's word, and what a loaded machine needs for the rest."""
+TICKS = 45
+"""Those of two seconds, and a few for who is late."""
+ENDLESS = """
+from pilothouse.magics._following import follow
+from pilothouse.magics._session import Session
+from pilothouse_widgets import run_report
+let_go = threading.Event()
+class Endless:
+    outcome, state = "", "running"
+    progress = run_report.Report(state="running", done=0, total=None)
+    def wait(self, timeout=None):
+        return let_go.wait(timeout)
+    def cancel(self):
+        let_go.wait()
+        return ""
+    def partial(self):
+        return None
+"""
 LISTED = "%pilot jobs shows what became of it"
 
 
@@ -46,17 +65,35 @@ def test_a_peer_that_answers_confirms(kernel, home, kind):
 def test_of_a_peer_that_is_frozen_it_says_so_and_how_to_look_later(
     kernel, home, services, kind
 ):
+    kernel.result(COUNTS)
     request = begun(kernel, home, kind, LONG)
     with services.frozen():
         error, took = interrupted(kernel, request)
+    ticks = int(kernel.result("counting.set()\nticks"))
 
     assert error["ename"] == WORKS[kind].error
     assert "confirmed" in error["evalue"]
     assert WORKS[kind].confirmed not in error["evalue"]
     assert LISTED in error["evalue"]
     assert took < SOON
+    assert 0 < ticks <= TICKS
     goes_on(kernel)
     finish(kernel, kind)
+
+
+def test_a_peer_without_bounds_of_its_own_is_waited_for_two_seconds(kernel):
+    """Work whose cancel takes for ever, by whoever makes handles of his own."""
+    kernel.result(ENDLESS + COUNTS)
+    request = kernel.send("follow(Session.of(get_ipython()), Endless(), label='it')")
+    kernel.widget(request)
+    error, _ = interrupted(kernel, request)
+    ticks = int(kernel.result("counting.set()\nticks"))
+    kernel.result("let_go.set()")
+
+    assert error["ename"] == "KeyboardInterrupt"
+    assert "not confirmed within 2 s: it may still run" in error["evalue"]
+    assert 0 < ticks <= TICKS
+    goes_on(kernel)
 
 
 def test_the_front_ends_message_interrupts_as_the_signal_does(kernel, home):

@@ -71,7 +71,7 @@ class _Jobs:
         self._pipe = pipe
         self._reports = Reports(pipe.say)
         self._instances: OrderedDict[str, Any] = OrderedDict()
-        self.is_busy = False
+        self.is_busy = self.is_cancelled = False
 
     def run(self, frame: Frame) -> None:
         header = frame.header
@@ -85,11 +85,12 @@ class _Jobs:
                 if not self._pipe.is_ours:
                     os._exit(0)  # a copy that the plugin has forked and let go
                 self._reports.finish()
-        except _Cancelled:
-            # The process has seen an exception in the middle of anything: it ends.
-            self._pipe.say({"job": job, "cancelled": True})
-            raise SystemExit(0) from None
         except BaseException as exc:
+            if self.is_cancelled:
+                # The process has seen an exception in the middle of anything, and a
+                # library that was being imported may have made another one of it.
+                self._pipe.say({"job": job, "cancelled": True})
+                raise SystemExit(0) from None
             self._instances.pop(str(header.get("key")), None)
             self._pipe.say({"job": job, "failed": failure(exc)})
         else:
@@ -235,6 +236,7 @@ def main() -> None:
     def cancel(_number: int, _frame: object) -> None:
         if not jobs.is_busy:
             os._exit(0)
+        jobs.is_cancelled = True
         raise _Cancelled
 
     def part() -> None:

@@ -415,6 +415,8 @@ class Engine:
             raise
         finally:
             action.child = None
+            if action.is_cancelled:  # whatever it did: it was told to end
+                await child.kill()
             self._children.release(child)
 
     async def _check(self, model_type: str, data: bytes) -> None:
