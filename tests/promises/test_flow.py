@@ -1,0 +1,78 @@
+"""A plan with a step of each kind of work, interrupted: true of each step, and soon."""
+
+from __future__ import annotations
+
+import pytest
+
+from magics.kernels import DEADLINE
+from promises.works import COUNTS, KINDS, WORKS, fresh, goes_on, interrupted, steps
+from waiting import until
+
+pytestmark = [pytest.mark.faults, pytest.mark.slow, pytest.mark.timeout(240)]
+
+LONG = 900
+TICKS = 45
+"""Those of two seconds, and a few for who is late."""
+NONE = "(no jobs are out there)"
+
+
+def begun_all(kernel, home):
+    """Run a plan of all four until they are under way; the request."""
+    seen = {kind: fresh(kernel, home) for kind in KINDS}
+    for kind, folder in seen.items():
+        kernel.result(f"seen_{kind} = {str(folder)!r}")
+    kernel.result(f"seen = {str(seen['fastmap'])!r}")
+    lines = []
+    for kind in KINDS:
+        line = WORKS[kind].line.format(n=LONG)
+        if kind != "fastmap":
+            line = line.replace("seen", f"seen_{kind}")
+        lines.append(f"by_{kind} = {line}")
+    request = kernel.send("\n".join(["%%pilot flow four", *lines, "after = by_aimm"]))
+    kernel.widget(request)
+    for kind, folder in seen.items():
+        if kind != "mplane":
+            until(lambda at=folder: steps(at) >= 2, DEADLINE, f"two steps of {kind}")
+    return request
+
+
+def told_of(error):
+    """Return what is said of each step."""
+    parts = error["evalue"].split("; by_")[1:]
+    return {part.partition(": ")[0]: part.partition(": ")[2] for part in parts}
+
+
+def test_peers_that_answer_confirm_each_for_its_own_step(kernel, home):
+    kernel.result("%config Pilothouse.interrupt_timeout = 30")
+    request = begun_all(kernel, home)
+    error, _ = interrupted(kernel, request)
+    kernel.result("%config Pilothouse.interrupt_timeout = 2")
+
+    assert error["ename"] == "FlowInterrupt"
+    assert "cancelled: 0 of 5 steps done" in error["evalue"]
+    told = told_of(error)
+    assert sorted(told) == sorted(KINDS)
+    for kind in KINDS:
+        assert WORKS[kind].confirmed in told[kind]
+    assert kernel.result("sorted(_partial)") == str([f"by_{k}" for k in sorted(KINDS)])
+    assert kernel.result("%pilot jobs") == NONE
+    goes_on(kernel)
+
+
+def test_of_peers_that_are_frozen_none_is_said_to_have_confirmed(
+    kernel, home, services
+):
+    kernel.result(COUNTS)
+    request = begun_all(kernel, home)
+    with services.frozen():
+        error, _ = interrupted(kernel, request)
+    ticks = int(kernel.result("counting.set()\nticks"))
+
+    assert error["ename"] == "FlowInterrupt"
+    told = told_of(error)
+    assert sorted(told) == sorted(KINDS)
+    for kind in KINDS:
+        assert "confirmed" in told[kind]
+        assert WORKS[kind].confirmed not in told[kind]
+    assert 0 < ticks <= TICKS
+    goes_on(kernel)
