@@ -122,12 +122,14 @@ def test_a_reload_restores_the_window(notebook):
 def test_a_saved_notebook_holds_a_static_snapshot(notebook):
     """Where widgets are not supported the drawing and the numbers are still there."""
     opened = notebook(POINTS, "chart.close()").run_all()
-    drawing = opened.find(".jp-RenderedHTML svg")
+    drawing = opened.find(".jp-RenderedHTML img")
     drawing.wait_for()
     until(lambda: opened.page.locator(".ph-plot").count() == 0)
+    emptied = opened.find("[data-ph-of]")
+    until(lambda: emptied.count() == 1 and not emptied.locator("..").is_visible())
 
     output = opened.save().cells[0].outputs[0]
-    assert "<svg" in output.data["text/html"]
+    assert "data:image/svg+xml," in output.data["text/html"]
     assert output.data["text/plain"] == ("Rates: in 490 records/s, out 245 records/s")
     assert "application/vnd.jupyter.widget-view+json" not in output.data
     opened.shoot("chart-static")

@@ -131,4 +131,7 @@ def test_a_notebook_saved_live_shows_the_last_state_of_each_view(live, chromium)
     reopened(again)
     again.shoot("reopen-lab")
     assert all_is_told(" ".join(again.find(".jp-RenderedHTML").all_inner_texts()))
+    drawings = again.find(".jp-RenderedHTML img")
+    until(lambda: drawings.evaluate_all("all => all.every(one => one.naturalWidth)"))
+    assert drawings.count() >= 3
     page.close()

@@ -1,4 +1,4 @@
-"""Each notebook runs top to bottom, and repeats what it printed."""
+"""Each notebook runs top to bottom, repeats what it printed, and can be reopened."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from pathlib import Path
 
 import nbformat
 import pytest
+
+from notebooks.last_state import LAST, faults
 
 NOTEBOOKS = sorted((Path(__file__).parents[2] / "notebooks").glob("*.ipynb"))
 
@@ -87,7 +89,10 @@ def test_it_is_a_story_of_short_cells(path):
 
 
 def test_it_runs_and_repeats_itself(path, env, tmp_path, execute, nbval):
-    """Under nbclient, then under nbval against that first run; it holds no secret."""
+    """Under nbclient, then under nbval against that first run.
+
+    It holds no secret, and where there are no widgets the last state of each view.
+    """
     with secrets_of_services(env) as secrets:
         notebook = execute(path, env, tmp_path)
     for cell in notebook.cells:
@@ -97,6 +102,7 @@ def test_it_runs_and_repeats_itself(path, env, tmp_path, execute, nbval):
             assert output.get("name") != "stderr", output.text
     saved = tmp_path / path.name
     nbformat.write(notebook, saved)
+    assert not faults(nbformat.read(saved, as_version=4), LAST[path.stem])
     assert secrets
     for secret in secrets:
         assert secret not in saved.read_text()

@@ -18,10 +18,10 @@ from promises.works import CONNECT, MODEL, PIPELINE
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 
-WAIT = """import time
-def shows(view, word):
+WAIT = """import re, time
+def shows(view, words):
     end = time.monotonic() + 60
-    while word not in repr(view) and time.monotonic() < end:
+    while not re.search(words, repr(view)) and time.monotonic() < end:
         time.sleep(0.05)
 """
 CELLS = [
@@ -38,10 +38,11 @@ CELLS = [
     "shows(monitor, 'RUNNING')\n"
     "c.lookup('engine').pause()\n"
     "shows(monitor, 'PAUSED')\n"
-    "shows(console, 'PAUSED')\n"
-    "shows(chart, 'B')\n"
+    "shows(console, r'[0-9] messages')\n"
+    "shows(chart, r'memory [0-9]')\n"
     "shows(models, '1 instance')",
     "print(repr(monitor), repr(console), repr(chart), repr(models), sep='\\n')",
+    "c.lookup('engine').reset()",  # nothing is waited for
 ]
 
 
@@ -79,11 +80,12 @@ def words_of(notebook):
 
 def test_each_view_has_left_its_last_state_as_text_and_as_html(saved):
     views = live_outputs(saved)
-    last = saved.cells[-1].outputs[0].text.strip().splitlines()
+    last = saved.cells[-2].outputs[0].text.strip().splitlines()
 
     assert len(views) == 5
     texts = [data["text/plain"] for data in views]
-    assert "PAUSED" in texts[0]
+    assert "PAUSED" in last[0]
+    assert texts[0].startswith("engine-1: INIT, no model;")
     assert "no messages" not in texts[1]
     assert "1 instance" in texts[2]
     assert "tcp-4" in texts[3]

@@ -1,5 +1,8 @@
+import re
 import threading
 import time
+import urllib.parse
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -177,14 +180,24 @@ def test_the_plain_text_has_the_last_values(chart):
     assert repr(chart) == "Rates: a 1.23k records/s, b 0.25 records/s"
 
 
+def drawing_in(html):
+    """Return the image of a snapshot; its words are none of the page's."""
+    address = re.search(r'<img alt="[^"]+" src="data:image/svg\+xml,([^"]+)"', html)[1]
+    assert not set("<>#") & set(address)
+    drawing = urllib.parse.unquote(address)
+    assert ElementTree.fromstring(drawing).tag == "{http://www.w3.org/2000/svg}svg"
+    return drawing
+
+
 def test_the_static_snapshot_is_a_drawing_and_a_table(chart):
     for i in range(50):
         chart.append([i, i * 2], x=i)
 
     html = chart._repr_mimebundle_()[0]["text/html"]
 
-    assert "<svg" in html
-    assert html.count("<path") == 2
+    drawing = drawing_in(html)
+    assert drawing.count("<path") == 2
+    assert ">50</text>" in drawing
     assert "<th" in html
     assert "98" in html
 
@@ -198,7 +211,7 @@ def test_numbers_that_are_none_break_nothing(chart):
     chart.append([1, 2], x=2)
 
     assert "a 1 " in repr(chart)
-    assert "<svg" in chart._repr_mimebundle_()[0]["text/html"]
+    assert "<path" in drawing_in(chart._repr_mimebundle_()[0]["text/html"])
 
 
 def test_answers_that_wait_behind_a_cell_hold_nothing_back(chart, comms, monkeypatch):

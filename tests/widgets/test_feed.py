@@ -196,3 +196,21 @@ def test_values_may_come_from_many_threads(feed):
 def test_a_rate_of_zero_is_refused(feed):
     with pytest.raises(ValueError, match="hz"):
         feed.subscribe(lambda _: None, hz=0)
+
+
+def test_one_of_many_is_shown_at_once_when_it_is_asked_for(feed):
+    """Another one that always comes again does not hold it up."""
+    shown = []
+    always = feed.subscribe(lambda _value: 60.0, hz=100)
+    seldom = feed.subscribe(shown.append, hz=0.001)
+    always.put(0)
+    seldom.put(1)
+    until(lambda: shown == [1])
+    seldom.put(2)
+
+    assert seldom.flush(60)
+    assert shown == [1, 2]
+    assert seldom.flush(60)
+    assert always.flush(60)
+    assert shown == [1, 2]
+    always.close()

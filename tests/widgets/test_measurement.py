@@ -131,7 +131,7 @@ def test_the_snapshot_has_plot_rows_and_outcome_and_is_escaped():
     )
     html = view._repr_mimebundle_()[0]["text/html"]
 
-    assert "<svg" in html
+    assert "data:image/svg+xml," in html
     assert "&lt;b&gt;" in html
     assert "&lt;script&gt;" in html
     assert "<script>" not in html

@@ -25,6 +25,11 @@ _SELDOM: Final = 20.0
 #: Seconds between two renewals when a cell has ended or the state is another one.
 _SOON: Final = 2.0
 
+#: What is left takes no room where a page has styles.
+_NO_LINE: Final = (
+    '<style>.jp-OutputArea-child:has([data-ph-of="{key}"]) {{ display: none; }}</style>'
+)
+
 _renewals = Feed()
 
 
@@ -88,7 +93,7 @@ class Beside:
             self._over = True
         if self._changes is not None:
             self._changes.close()
-            self._publish({"text/plain": ""})
+            self._publish(self._bundle("", _NO_LINE.format(key=self._key)))
             self.outputs = []
 
     def _keep(self, _nothing: None) -> float | None:

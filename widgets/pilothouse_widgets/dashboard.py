@@ -21,7 +21,7 @@ from .dashboard_servers import MapReader, MeasurementReader, ServerReader
 from .dashboard_suite import SuiteReader
 from .dashboard_views import KINDS, open_view
 from .delta import DeltaView
-from .view import View
+from .view import CATCH_UP_SECONDS, View
 
 __all__ = ["Dashboard"]
 
@@ -193,6 +193,13 @@ class Dashboard(DeltaView):
     def body_html(self) -> str:
         """Return all sections as tables."""
         return dashboard_snapshot.body(self.board)
+
+    def catch_up(self) -> None:
+        """Ask all services again, and show what they say."""
+        deadline = time.monotonic() + CATCH_UP_SECONDS
+        for reader in self._readers.values():
+            reader.catch_up(deadline)
+        super().catch_up()
 
     def stop(self) -> None:
         """End every thread and the full view."""

@@ -55,6 +55,7 @@ class Reader:
         self._failures = 0
         self._state = "asking"
         self._was_up = False
+        self._asked: list[threading.Event] = []
         self._closed = threading.Event()
         self._wake = threading.Event()
         self._thread = threading.Thread(
@@ -102,6 +103,13 @@ class Reader:
         """Ask at once."""
         self._wake.set()
 
+    def catch_up(self, deadline: float) -> None:
+        """Ask at once; wait for the answer, or until ``time.monotonic()`` is that."""
+        asked = threading.Event()
+        self._asked.append(asked)
+        self.look()
+        asked.wait(max(0.0, deadline - time.monotonic()))
+
     def stop(self) -> None:
         """Ask nothing more; `join` waits for the end."""
         self._closed.set()
@@ -114,7 +122,12 @@ class Reader:
 
     def _run(self) -> None:
         while not self._closed.is_set():
-            self._pause(self._turn())
+            asked = list(self._asked)
+            pause = self._turn()
+            for each in asked:
+                self._asked.remove(each)
+                each.set()
+            self._pause(pause)
         self._leave()
 
     def _turn(self) -> float:

@@ -95,6 +95,14 @@ class SuiteReader(Reader):
             watches, self._watches = list(self._watches.values()), {}
         _end(watches)
 
+    def catch_up(self, deadline: float) -> None:
+        """Ask at once, and let each engine be read again."""
+        super().catch_up(deadline)
+        with self._lock:
+            watches = list(self._watches.values())
+        for watch in watches:
+            watch.catch_up(max(0.0, deadline - time.monotonic()))
+
     def show(self, now: float) -> None:
         """Put the engines on the board, and one point for each new report."""
         with self._lock:

@@ -13,6 +13,7 @@ from .assets import module
 from .engine_report import EngineReport, SlotReport
 from .engine_watch import EngineWatch
 from .stream import StreamView
+from .view import CATCH_UP_SECONDS
 from .window import Window
 
 if TYPE_CHECKING:
@@ -198,6 +199,12 @@ class EngineMonitor(StreamView):
         self._update(**traits)
 
     # -- the forms and the end -----------------------------------------------------
+
+    def catch_up(self) -> None:
+        """Read the engine again, and show that."""
+        if self._watch is not None:
+            self._watch.catch_up(CATCH_UP_SECONDS)
+        super().catch_up()
 
     def stop(self) -> None:
         """Stop watching: end the thread, remove the sensors it installed."""

@@ -61,6 +61,7 @@ class EngineWatch:
         self._wake = threading.Event()
         self._closed = False
         self._stale = True
+        self._asked: list[threading.Event] = []
         self._socket: PneumoSock | None = None
         self._sensors: dict[str, int] = {}
         self._tally = Tally(interval)
@@ -82,6 +83,13 @@ class EngineWatch:
         """Read the engine again at once."""
         self._stale = True
         self._wake.set()
+
+    def catch_up(self, timeout: float) -> bool:
+        """Read the engine again; return whether that was reported within seconds."""
+        asked = threading.Event()
+        self._asked.append(asked)
+        self.look()
+        return asked.wait(timeout)
 
     def close(self, timeout: float = 3.0) -> None:
         """End the thread, close its socket, remove its sensors; may be called twice."""
@@ -117,10 +125,12 @@ class EngineWatch:
     def _follow(self) -> None:
         next_poll = 0.0
         while not self._closed:
+            asked = list(self._asked)
             if self._stale or time.monotonic() >= next_poll:
                 self._look()
                 next_poll = time.monotonic() + _POLL_SECONDS
             self._report()
+            self._answer(asked)
             self._pause(self._interval)
 
     def _look(self) -> None:
@@ -141,7 +151,14 @@ class EngineWatch:
         with self._lock:
             self._link = ("lost", _one_line(exc))
             self._stale = True
+        asked = list(self._asked)
         self._report()
+        self._answer(asked)
+
+    def _answer(self, asked: Iterable[threading.Event]) -> None:
+        for each in asked:
+            self._asked.remove(each)
+            each.set()
 
     def _leave(self) -> None:
         if self._socket is not None:

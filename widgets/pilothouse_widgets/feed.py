@@ -73,6 +73,7 @@ class Subscription(Generic[T]):
         self._waiting: Any = _NOTHING
         self._queued = False
         self._next = 0.0
+        self._calls = 0
         self._closed = False
 
     @property
@@ -83,6 +84,10 @@ class Subscription(Generic[T]):
     def put(self, value: T) -> None:
         """Hand over a value, from any thread; after `close` it is dropped."""
         self._feed._put(self, value)
+
+    def flush(self, timeout: float = 2.0) -> bool:
+        """Show what was put before; return whether that was done in time."""
+        return self._feed._flush(self, timeout)
 
     def close(self) -> None:
         """Show what still waits, then take nothing more; may be called twice."""
@@ -197,14 +202,28 @@ class Feed:
             self._thread.start()
         self._changed.notify_all()
 
+    def _hasten(self, sub: Subscription[Any]) -> None:
+        if sub._queued:
+            self._due = [entry for entry in self._due if entry[2] is not sub]
+            heapq.heapify(self._due)
+            sub._queued = False
+            self._enqueue(sub, 0.0)
+
+    def _flush(self, sub: Subscription[Any], timeout: float) -> bool:
+        if threading.current_thread() is self._thread:
+            return False
+        with self._changed:
+            waits = sub._waiting is not _NOTHING
+            last = sub._calls + waits  # what is being shown is counted already
+            self._hasten(sub)
+            return self._changed.wait_for(
+                lambda: sub._calls >= last and self._busy is not sub, timeout
+            )
+
     def _close(self, sub: Subscription[Any]) -> None:
         with self._changed:
             sub._closed = True
-            if sub._queued:
-                self._due = [entry for entry in self._due if entry[2] is not sub]
-                heapq.heapify(self._due)
-                sub._queued = False
-                self._enqueue(sub, 0.0)
+            self._hasten(sub)
             if threading.current_thread() is not self._thread:
                 self._changed.wait_for(
                     lambda: self._busy is not sub and not sub._queued, 2.0
@@ -220,6 +239,7 @@ class Feed:
                 value, sub._waiting = sub._waiting, _NOTHING
                 sub._queued = False
                 self._busy = sub
+                sub._calls += 1
             again = sub._publish(value)
             with self._changed:
                 self._busy = None

@@ -250,6 +250,11 @@ class MeasurementView(StreamView):
 
     # -- the forms and the end -------------------------------------------------------
 
+    def catch_up(self) -> None:
+        """Show how the measurement stands now."""
+        self._reports.put(None)
+        super().catch_up()
+
     def settle(self) -> None:
         """Show how the measurement stands now, and leave the snapshot of that."""
         self._reports.put(None)

@@ -1,7 +1,9 @@
 """The static snapshot: escaped HTML with inline styles, readable where no script runs.
 
-It follows JupyterLab's theme by its variables and the page's own colours elsewhere; a
-sanitiser that strips styles or drawings leaves plain tables and words.
+It follows JupyterLab's theme by its variables and the page's own colours elsewhere. A
+drawing is an image in an address: JupyterLab takes the tags of a drawing away where a
+notebook is not trusted, and would leave the words of its axes. A sanitiser that strips
+styles or images leaves plain tables and words.
 """
 
 from __future__ import annotations
@@ -9,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from html import escape
+from urllib.parse import quote
 
 import numpy as np
 import numpy.typing as npt
@@ -36,6 +39,8 @@ SERIES_COLOURS = (
 )  # fmt: skip
 
 _BORDER = "1px solid var(--jp-border-color2,rgba(128,128,128,.4))"
+_PLAIN = "/:,;=.'()"
+_AXES = "#777"  # clear on white and on black, too: an image knows no theme
 _WIDTH, _HEIGHT = 640, 160
 _LEFT, _BOTTOM = 52, 18
 
@@ -124,7 +129,7 @@ def svg(lines: Sequence[tuple[str, Floats, Floats]], *, unit: str, about: str) -
     Args:
         lines: Label, x and y of each line; float64, shape (n,); x ascending.
         unit: Unit of y, at the axis.
-        about: What a screen reader says of the drawing.
+        about: What stands for the drawing where it is not seen.
     """
     shown = [(label, x, y) for label, x, y in lines if len(x) > 1]
     if not shown:
@@ -133,8 +138,8 @@ def svg(lines: Sequence[tuple[str, Floats, Floats]], *, unit: str, about: str) -
     high_x = max(float(x[-1]) for _, x, _ in shown)
     low, high = _range([y for _, _, y in shown])
     paths = "".join(
-        f'<path fill="none" stroke="{SERIES_COLOURS[i % 8]}" stroke-width="1.5" '
-        f'd="{_path(x, y, (low_x, high_x), (low, high))}"/>'
+        f"<path fill='none' stroke='{SERIES_COLOURS[i % 8]}' stroke-width='1.5' "
+        f"d='{_path(x, y, (low_x, high_x), (low, high))}'/>"
         for i, (_, x, y) in enumerate(shown)
     )
     legend = " &nbsp; ".join(
@@ -142,17 +147,20 @@ def svg(lines: Sequence[tuple[str, Floats, Floats]], *, unit: str, about: str) -
         for i, (label, _, _) in enumerate(shown)
     )
     grid = "".join(
-        f'<line x1="{_LEFT}" x2="{_WIDTH}" y1="{y:.1f}" y2="{y:.1f}" '
-        'stroke="currentColor" stroke-opacity=".15"/>'
-        f'<text x="{_LEFT - 6}" y="{y + 4:.1f}" text-anchor="end" font-size="11" '
-        f'fill="currentColor">{escape(text)}</text>'
+        f"<line x1='{_LEFT}' x2='{_WIDTH}' y1='{y:.1f}' y2='{y:.1f}' "
+        f"stroke='{_AXES}' stroke-opacity='.3'/>"
+        f"<text x='{_LEFT - 6}' y='{y + 4:.1f}' text-anchor='end' font-size='11' "
+        f"font-family='sans-serif' fill='{_AXES}'>{escape(text)}</text>"
         for text, y in _ticks(low, high)
     )
+    drawing = (
+        "<svg xmlns='http://www.w3.org/2000/svg' "
+        f"viewBox='0 0 {_WIDTH} {_HEIGHT}'>{grid}{paths}</svg>"
+    )
     return (
-        f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" '
-        f'aria-label="{escape(about)}" '
+        f'<img alt="{escape(about)}" '
+        f'src="data:image/svg+xml,{quote(drawing, safe=_PLAIN)}" '
         f'style="width:100%;max-width:{_WIDTH}px;height:auto;display:block">'
-        f"{grid}{paths}</svg>"
         f'<div style="font-size:11px">{legend} &nbsp; {escape(unit)}</div>'
     )
 
@@ -205,6 +213,6 @@ def _path(
             continue
         at = _LEFT + float(i) * 2
         for value in dict.fromkeys((float(here.min()), float(here.max()))):
-            parts.append(f"{pen}{at:.0f} {_y(value, *between):.1f}")
+            parts.append(f"{pen}{at:.0f},{_y(value, *between):.1f}")
             pen = "L"
     return "".join(parts)

@@ -35,11 +35,13 @@ from .early import the_early_messages
 from .errands import Errands
 from .feed import TABLE_HZ, Subscription, newest, the_feed
 
-__all__ = ["View", "close_all", "renew_snapshots"]
+__all__ = ["CATCH_UP_SECONDS", "View", "close_all", "renew_snapshots"]
 
 _VIEW_MIME = "application/vnd.jupyter.widget-view+json"
 _MOST_OUTPUTS = 8
 _MOST_EARLY = 64
+#: Longest wait for what a view shows of the present.
+CATCH_UP_SECONDS = 2.0
 
 T = TypeVar("T")
 Bundle = tuple[dict[str, Any], dict[str, Any]]
@@ -68,6 +70,10 @@ def renew_snapshots() -> None:
     """
     with _open_lock:
         views = list(_open.values())
+    if the_cell_clock().is_unattended:
+        for view in views:
+            if view._outputs:
+                view.catch_up()
     for view in views:
         view.renew_snapshot()
 
@@ -121,6 +127,14 @@ class View(anywidget.AnyWidget):
 
     def asked(self, ask: str, content: Mapping[str, Any]) -> None:
         """Take a request of the browser; only enqueue work here."""
+
+    def catch_up(self) -> None:
+        """Wait a little until what is shown is not older than this call.
+
+        A runner keeps nothing that comes after the end of its last cell.
+        """
+        for subscription in self._subscriptions:
+            subscription.flush(CATCH_UP_SECONDS)
 
     # -- the feed ------------------------------------------------------------------
 
@@ -221,6 +235,8 @@ class View(anywidget.AnyWidget):
             return
         if not the_cell_clock().is_unattended:
             return
+        if threading.current_thread() is not threading.main_thread():
+            return  # a runner drops what comes between two cells
         from IPython.display import update_display
 
         bundle = self._bundle()
