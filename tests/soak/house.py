@@ -3,7 +3,7 @@
     engine      records all the time, some of them rejected; its monitor and a sensor
     messages    the console of Pneumo
     instances   one is fitted again and again; first as often as a server remembers
-    runs        a map as long as the soak, of few long items as it keeps its results;
+    runs        a map as long as the soak, of long items as it keeps its results;
                 beside it one map after the other, each with a view that is closed at
                 its end
     plans       likewise
@@ -54,6 +54,7 @@ REMEMBERED_ACTIONS = 200
 
 _sent: Counter[str] = Counter()
 _closed: Counter[str] = Counter()
+_ends: list[tuple[float, str, str]] = []
 _names: dict[str, str] = {}
 _troubles: list[str] = []
 _over = threading.Event()
@@ -75,12 +76,17 @@ def begin(told: str, seconds: float) -> list[object]:
 
 
 def _count_messages() -> None:
-    """Count what goes out for each view that stays, where every message passes."""
+    """Count what goes out for each view that stays, where every message passes.
+
+    The beginning and the end of each model are noted, too.
+    """
     publish = BaseComm.publish_msg
 
     def counted(self: BaseComm, msg_type: str, *args: object, **kwargs: object) -> None:
         if self.comm_id in _names:
             _sent[_names[self.comm_id]] += 1
+        if msg_type != "comm_msg":
+            _ends.append((time.time(), msg_type, self.comm_id))
         publish(self, msg_type, *args, **kwargs)
 
     for kind in (BaseComm, *BaseComm.__subclasses__()):
@@ -156,7 +162,7 @@ def _maps(local: pilothouse.Local) -> list[object]:
     def long_lasting(number: int) -> int:
         import time
 
-        time.sleep(0.5)
+        time.sleep(0.3 if number < 600 else 3.0)  # its lanes are full soon, then few
         return number
 
     def run() -> None:
@@ -170,8 +176,8 @@ def _maps(local: pilothouse.Local) -> list[object]:
         flow.start()
         _followed(w.FlowView(flow), flow)
 
-    _again(run, 8.0)
-    _again(plan, 8.0)
+    _again(run, 15.0)
+    _again(plan, 15.0)
     long = Flow("as long as the soak")
     long.step("waiting", _over.wait)
     long.step("after", lambda waiting: waiting, needs=["waiting"])
@@ -225,10 +231,12 @@ def _counted(names: Iterable[str]) -> dict[str, int]:
 def _tell(path: Path) -> None:
     gc.collect()
     me = psutil.Process()
+    ends = [_ends.pop(0) for _ in range(len(_ends))]
     line = {
         "at": time.time(),
         "sent": dict(_sent),
         "closed": dict(_closed),
+        "ends": ends,
         "models": len(_instances),
         "threads": threading.active_count(),
         "of threads": _counted(t.name for t in threading.enumerate()),

@@ -10,8 +10,8 @@ and fails with what was not so. What is drawn is shown in ``screenshots/soak.png
 
 What a page keeps of each view that was closed is not ours to free, and is counted out:
 JupyterLab 4.6 holds the model of a closed comm (its ``CommHandler`` listens to the
-kernel's ``statusChanged`` and never leaves), with the texts of module and stylesheet in
-it, and a browser keeps every module that was imported, compiled.
+kernel's ``statusChanged`` and never leaves; ``closed.js`` takes our texts out of the
+model), and a browser keeps every module that was imported, compiled.
 """
 
 from __future__ import annotations
@@ -38,9 +38,9 @@ MIB = 1024 * 1024
 EVERY_SECONDS = 5.0
 MOST_A_SECOND = 4.0
 COUNTED_LATE = 0.1  # the ends of the time are those of the kernel's lines, not of ours
-# Bytes of heap that a closed view leaves for each byte of its texts: the texts, and a
-# third of them for the module that was compiled (seen in heap snapshots).
-KEPT_OF_CLOSED = 1.33
+# Bytes of heap that a closed view leaves for each byte of its texts: the module,
+# compiled, the objects of models (seen in heap snapshots).
+KEPT_OF_CLOSED = 0.4
 # What anywidget says of a model that was closed before the page had made it.
 CLOSED_EARLY = "[anywidget] Failed to initialize model."
 SHOW = """\
@@ -146,6 +146,12 @@ class Told:
         """Return how many bytes closed views have left in the page."""
         return self.lines()[-1]["closed"].get("bytes", 0) * KEPT_OF_CLOSED
 
+    def life_of(self, text: str) -> str:
+        """Return when the model that a message names was opened and closed."""
+        ends = [end for line in self.lines() for end in line["ends"] if end[2] in text]
+        told = [f"{time.strftime('%X', time.localtime(at))} {w}" for at, w, _ in ends]
+        return f"{text}; {', '.join(told)}" if told else text
+
     def grown(self, since: float, kind: str, most: int = 8) -> dict[str, int]:
         """Return by how many the threads, or the objects, of each name have grown."""
         lines = [line[f"of {kind}"] for line in self.lines() if line["at"] >= since]
@@ -213,7 +219,7 @@ def soak(minutes: float, say: Callable[[str], None] = print) -> list[str]:
         say(f"closed views: {told.lines()[-1]['closed'].get('views', 0)}")
         notebook.shoot("soak")
         said = [text for text in notebook.errors if CLOSED_EARLY not in text]
-        errors = [*said, *notebook.outside, *troubles]
+        errors = [*map(told.life_of, said), *notebook.outside, *troubles]
     return [*errors, *judged(samples.trends(), rates, minutes, say)]
 
 

@@ -7,9 +7,11 @@ becomes one function scope that returns its exports, in the order of need.
 
     import { a, b } from "./x.js";     ->   const { a, b } = x_js;
     export function f() {}             ->   function f() {}   ... return { f };
+    export default { ... };            ->   export default forgetting({ ... });
 
 Only this form of import and ``export function | class | const | async function`` are
-linked; the entry module keeps its own exports.
+linked. Of the entry module the default export stays, and forgets its texts at the end
+of its model, see ``closed.js``.
 """
 
 from __future__ import annotations
@@ -24,6 +26,9 @@ STATIC = Path(__file__).parent / "static"
 
 _IMPORT = re.compile(r'^import\s*\{([^}]*)\}\s*from\s*"\./([\w-]+\.js)";\s*$', re.M)
 _EXPORT = re.compile(r"^export\s+((?:async\s+)?(?:function|class|const)\s+(\w+))", re.M)
+
+_DEFAULT = re.compile(r"^export default (\{[^}]*\});\s*\Z", re.M)
+_CLOSED = "closed.js"
 
 
 @cache
@@ -45,7 +50,9 @@ def module(name: str) -> str:
     """
     linked: dict[str, str] = {}
     body = _link(name, linked, ())
-    return "\n".join([*linked.values(), body])
+    linked[_CLOSED] = _scope(_CLOSED, _link(_CLOSED, linked, ()))
+    forgetting = f"export default {_identifier(_CLOSED)}.forgetting"
+    return "\n".join([*linked.values(), _DEFAULT.sub(rf"{forgetting}(\1);\n", body)])
 
 
 def _link(name: str, linked: dict[str, str], asking: tuple[str, ...]) -> str:
