@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,22 @@ basicConstraints = CA:FALSE
 keyUsage = digitalSignature, keyEncipherment
 extendedKeyUsage = serverAuth, clientAuth
 subjectAltName = IP:127.0.0.1, DNS:localhost
+"""
+
+_CONFIG = """
+[ca]
+default_ca = here
+[here]
+database = {folder}/index.txt
+serial = {folder}/serial.txt
+new_certs_dir = {folder}
+default_md = sha256
+policy = any
+[any]
+domainComponent = optional
+organizationName = optional
+organizationalUnitName = optional
+commonName = supplied
 """
 
 
@@ -54,8 +71,23 @@ class Authority:
             *("-keyout", self._key, "-out", self.ca),
         )
 
-    def party(self, organisation: str, unit: str, name: str) -> Party:
-        """Return a certificate for DC=org, DC=mplane and the rest."""
+    def party(
+        self,
+        organisation: str,
+        unit: str,
+        name: str,
+        *,
+        years: tuple[int, int] = (0, 0),
+    ) -> Party:
+        """Return a certificate for DC=org, DC=mplane and the rest.
+
+        Args:
+            organisation: Of the party.
+            unit: Of the organisation.
+            name: Of the party.
+            years: From the first day of which to that of which it is valid; 30 days
+                from now by default.
+        """
         stem = name.replace(" ", "_")
         key, request = self.folder / f"{stem}.key", self.folder / f"{stem}.csr"
         cert, extensions = self.folder / f"{stem}.crt", self.folder / f"{stem}.ext"
@@ -65,17 +97,35 @@ class Authority:
             *("req", "-sha256", *_NEW_KEY),
             *("-subj", subject, "-keyout", key, "-out", request),
         )
-        _openssl(
-            *("x509", "-req", "-sha256", "-days", "30", "-CAcreateserial"),
-            *("-CA", self.ca, "-CAkey", self._key, "-extfile", extensions),
-            *("-in", request, "-out", cert),
-        )
+        if any(years):
+            self._signed(request, cert, extensions, years)
+        else:
+            _openssl(
+                *("x509", "-req", "-sha256", "-days", "30", "-CAcreateserial"),
+                *("-CA", self.ca, "-CAkey", self._key, "-extfile", extensions),
+                *("-in", request, "-out", cert),
+            )
         dump = _openssl(
             *("x509", "-in", cert, "-text", "-nameopt", "sep_comma_plus_space"),
         )
         cert.write_text(dump)
         identity = f"org.mplane.{organisation}.{unit}.{name}"
         return Party(identity, self.ca, cert, key)
+
+    def _signed(
+        self, request: Path, cert: Path, extensions: Path, years: tuple[int, int]
+    ) -> None:
+        """Sign for a time of one's choice, which only ``openssl ca`` can everywhere."""
+        config, index = self.folder / "ca.cnf", self.folder / "index.txt"
+        config.write_text(_CONFIG.format(folder=self.folder))
+        index.write_text("")
+        (self.folder / "serial.txt").write_text(f"7{secrets.token_hex(8)}0")
+        first, last = (f"{year}0101000000Z" for year in years)
+        _openssl(
+            *("ca", "-batch", "-notext", "-config", config),
+            *("-cert", self.ca, "-keyfile", self._key, "-extfile", extensions),
+            *("-startdate", first, "-enddate", last, "-in", request, "-out", cert),
+        )
 
 
 def _openssl(*words: object) -> str:

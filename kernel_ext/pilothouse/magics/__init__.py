@@ -4,9 +4,10 @@ What lives here: one module for each magic or family of magics (`pilot`, `fastsc
 `assets`, `engine`) and, with a leading underscore, the parts that all share: the line's
 words (`_line`), arguments (`_arguments`, `_readers`, `_help`), completion (`_names`,
 `_completion`, `_fixed_names`), errors (`_errors`, `_model_errors`, `_cells`), the
-session (`_session`), restarts (`_restarts`), waiting (`_waiting`, `_following`), jobs (`_jobs`), plans
-(`_flow*`), what shows (`_show`) and the common base (`_base`). It may import everything
-of the house; nobody imports it but the package's root and a user's ``%load_ext``.
+session (`_session`), restarts (`_restarts`), waiting (`_waiting`, `_following`), jobs
+(`_jobs`), plans (`_flow*`), what shows (`_show`) and the common base (`_base`). It may
+import everything of the house; nobody imports it but the package's root and a
+user's ``%load_ext``.
 
 This module is all that loading the extension reads of the magics themselves: a table
 of names. The code behind a name is imported when the name is first used.

@@ -141,7 +141,7 @@ def _front_end(session: Session) -> Iterator[Check]:
     if kernel is None:
         yield Check("front end", State.NOTE, "no kernel: terminal, no live widgets")
         return
-    yield Check("front end", State.OK, _front_end_name())
+    yield Check("front end", State.OK, _front_end_name(session))
     missing = [n for n in ("ipywidgets", "anywidget") if not _is_there(n)]
     if missing:
         yield Check(
@@ -228,7 +228,11 @@ def _local(session: Session) -> Iterator[Check]:
 def _fastscore(session: Session) -> Iterator[Check]:
     connected = session.kept(_suite.SERVICE)
     if connected is not None:
-        yield from _suite_checks(connected)
+        url, verify = connected.proxy_prefix, connected.gateway.peer.verify
+        way = list(
+            way_checks("FastScore", url, verify, "%fastscore connect", _PATIENCE)
+        )
+        yield from way if _blocked(way) else _suite_checks(connected)
         return
     from pilothouse import services
     from pilothouse.fastscore.suite import Connect
@@ -243,7 +247,7 @@ def _fastscore(session: Session) -> Iterator[Check]:
         return
     verify, wait = endpoint.verify, _PATIENCE
     way = list(way_checks("FastScore", url, verify, "%fastscore connect", wait))
-    if any(check.state is State.FAULT and check.name != "clock" for check in way):
+    if _blocked(way):
         yield from way
         return
     secret: secrets.Secret | None = secrets.Secret(token) if token else None
@@ -260,6 +264,11 @@ def _fastscore(session: Session) -> Iterator[Check]:
                 with suppress(PilothouseError):  # told by the check that follows
                     probe.login(name, known.secret)
         yield from _suite_checks(probe)
+
+
+def _blocked(way: list[Check]) -> bool:
+    """Tell whether one does not come to the service."""
+    return any(one.state is State.FAULT and one.name != "clock" for one in way)
 
 
 def _suite_checks(connected: Connect) -> Iterator[Check]:
@@ -342,13 +351,21 @@ def _instances(connected: Connect) -> Iterator[Check]:
         yield Check("fleet", State.OK, f"{len(fleet)} instances, all healthy")
 
 
-def _front_end_name() -> str:
+def _front_end_name(session: Session) -> str:
+    """Return what the kernel can know of who speaks to it, and no guess.
+
+    JupyterLab and Notebook 7 are of the same parts: one server has both, and the
+    messages of one are like those of the other.
+    """
     if "google.colab" in sys.modules:
         return "kernel of Colab"
     if os.environ.get("VSCODE_PID") or os.environ.get("VSCODE_CWD"):
         return "kernel of VS Code"
     if os.environ.get("JPY_SESSION_NAME"):
-        return "kernel of a Jupyter server"
+        parent: Callable[[], Any] = getattr(session.shell, "get_parent", dict)
+        is_lab = "deletedCells" in parent().get("metadata", {})
+        which = "JupyterLab or Notebook 7" if is_lab else "another front end"
+        return f"kernel of a Jupyter server, by {which}"
     return "kernel"
 
 

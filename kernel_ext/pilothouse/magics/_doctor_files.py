@@ -75,12 +75,11 @@ def _writable() -> Iterator[Check]:
             f"mv {quoted} {quoted}.old",
         )
     elif not os.access(there, os.W_OK | os.X_OK):
-        quoted = shlex.quote(str(there))
         yield Check(
             "jobs",
             State.FAULT,
             f"{there} cannot be written, so no job can be remembered",
-            f"chmod u+rwx {quoted}",
+            _made_writable(there),
         )
     elif _free(there) < _ENOUGH_BYTES:
         yield Check(
@@ -91,6 +90,15 @@ def _writable() -> Iterator[Check]:
         )
     else:
         yield Check("jobs", State.OK, "can be remembered")
+
+
+def _made_writable(folder: Path) -> str:
+    """Return what makes a folder writable, or lets another one be taken."""
+    is_fixed = hasattr(os, "statvfs") and os.statvfs(folder).f_flag & os.ST_RDONLY
+    is_ours = hasattr(os, "getuid") and folder.stat().st_uid == os.getuid()
+    if is_ours and not is_fixed:
+        return f"chmod u+rwx {shlex.quote(str(folder))}"
+    return "export XDG_STATE_HOME=FOLDER, with one of yours, and start the kernel anew"
 
 
 def _free(folder: Path) -> int:

@@ -20,7 +20,7 @@ _FIXES = {
     Step.NAME: "write the name as it is; %pilot profiles shows where it comes from",
     Step.SILENT: "connect the VPN, or ask whether a firewall is in the way",
     Step.EXPIRED: "renew the certificate of the service",
-    Step.NOT_YET: "set the clock of this machine, or of the certificate's maker",
+    Step.NOT_YET: "make the certificate of the service anew: its time has not come",
     Step.OTHER_NAME: "use a name that the certificate has",
     Step.NO_TLS: "write {plain}:// in place of {scheme}://",
     Step.TLS_THERE: "write {scheme}s:// in place of {scheme}://",
@@ -48,7 +48,10 @@ def way_checks(
     if way.step is Step.OPEN:
         yield from clock_of(name, way.date)
         return
-    yield Check(name, State.FAULT, f"{url} ({way.found})", _fix(way, url, connect))
+    clocks = [one for one in clock_of(name, way.date) if one.state is State.FAULT]
+    yield from clocks
+    fix = "set the clock right, then look again" if clocks else _fix(way, url, connect)
+    yield Check(name, State.FAULT, f"{url} ({way.found})", fix)
 
 
 def _fix(way: Way, url: str, connect: str) -> str:
