@@ -73,7 +73,7 @@ LIMITS: dict[str, tuple[float, float]] = {
     "kernel MiB": (0.05, 10.0),
     "page MiB": (0.10, 4.0),
     "services MiB": (0.05, 10.0),
-    "kernel objects": (0.03, 3000.0),
+    "kernel objects": (0.01, 1500.0),
     "kernel threads": (0.0, 3.0),
     "kernel handles": (0.0, 6.0),
     "services threads": (0.0, 3.0),

@@ -4,11 +4,11 @@
 // listens to `statusChanged` and never leaves): of each view that is, the texts of its
 // module and its stylesheet, some 75 KB. So they are taken out of the model at its end.
 
-const TEXTS = ["_esm", "_css"];
+// A model keeps its values before the last change, too: hence one change more.
+const TEXTS = ["_esm", "_css", "_esm"];
 
 function forget(model) {
-  for (const name of TEXTS) model.set(name, "");
-  model.set(TEXTS[0], ""); // a model has its values before the last change, too
+  for (const name of TEXTS) model.set(name, "", { silent: true }); // no view draws it
 }
 
 export function forgetting(widget) {
