@@ -186,7 +186,7 @@ class RedeemingClient(BaseClient):
         # A result that is redeemed meanwhile would not tell whether it was cut short.
         has_turn = turn.acquire(timeout=seconds / 2)
         try:
-            if measurement.is_over:
+            if measurement.is_over or measurement.is_detached:
                 return measurement.outcome
             answered = post(self._tls, str(url), message, timeout=seconds)
             reply = answered.message
