@@ -195,7 +195,7 @@ def test_after_a_reload_it_is_live_again(notebook, session_cell, remote):
 
 def test_closing_leaves_a_readable_notebook(notebook, session_cell, remote):
     opened = notebook(session_cell, SHOW, "monitor.close()").run_all()
-    opened.find(".jp-RenderedHTML").wait_for()
+    opened.find(".jp-RenderedHTML table").first.wait_for()
 
     output = opened.save().cells[1].outputs[0]
     assert output.data["text/plain"].startswith("engine-1: ")
