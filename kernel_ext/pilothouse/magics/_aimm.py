@@ -9,7 +9,6 @@ import weakref
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pilothouse import secrets
@@ -48,7 +47,6 @@ SERVICE = "aimm"
 _STATE_SECONDS = 2.0
 _LOOK_SECONDS = 0.01
 _connecting = threading.RLock()  # views look for a restarted server on their own
-_once_local: weakref.WeakKeyDictionary[Client, Path] = weakref.WeakKeyDictionary()
 _written: weakref.WeakKeyDictionary[Action, str] = weakref.WeakKeyDictionary()
 """The actions that are in the book of jobs, and their ids there."""
 
@@ -106,11 +104,12 @@ def renewed(session: Session, before: Client) -> Client | None:
         if found is None or str(before.connection) == "ready":
             return None
         if found is before and _restarts.is_gone(before):
-            place = _runs_again(before)
-            found = None if place is None else connect(session, Choice(where=place))
+            found = _again(session, before)
         if found is None or found is before or str(found.connection) != "ready":
             return None
-        is_same = _has_same_data(before, found) or _same(before.url, found.url)
+        is_same = _restarts.has_same_data(before, found) or _restarts.is_same(
+            before.url, found.url
+        )
         return found if is_same else None
 
 
@@ -119,12 +118,9 @@ def _connected(session: Session) -> Client:
     if found is not None and str(found.connection) == "ready":
         return found
     if found is not None and _restarts.is_gone(found):
-        place = _runs_again(found)
-        if place is None:
-            raise LineError(
-                "the local services are stopped", hint=_how_to_start(_once_local[found])
-            )
-        made = connect(session, Choice(where=place))
+        made = _again(session, found)
+        if made is None:
+            raise _restarts.stopped(found, SERVICE)
         _restarts.tell("AIMM", made.url)
         return made
     if found is not None and str(found.connection) != "closed":
@@ -132,6 +128,14 @@ def _connected(session: Session) -> Client:
     if not _is_known(session):
         raise LineError("no AIMM server yet", hint="%aimm connect, or %pilot up")
     return connect(session, Choice())
+
+
+def _again(session: Session, before: Client) -> Client | None:
+    """Connect to the present start of the local server, if there is one."""
+    local = _restarts.again(before, SERVICE)
+    if local is None:
+        return None
+    return connect(session, Choice(where=local.services[SERVICE].url))
 
 
 def connect(session: Session, choice: Choice) -> Client:
@@ -167,9 +171,6 @@ def _connect(session: Session, choice: Choice) -> Client:
         raise
     session.keep(SERVICE, client)
     session.names.watch(SERVICE, lambda: _names(client))
-    for local, url in _local_servers():
-        if _same(url, client.url):
-            _once_local[client] = local.data_dir
     _restarts.note(client, SERVICE, client.url)
     return client
 
@@ -180,7 +181,7 @@ def found_again(client: Client, instance: ModelInstance) -> ModelInstance:
     The local server has the same instances after a restart, at another address.
     """
     before = instance.client
-    if before is client or not _has_same_data(before, client):
+    if before is client or not _restarts.has_same_data(before, client):
         return instance
     there = client.models.get(instance.id)
     is_same = there is not None and there.model_type == instance.model_type
@@ -285,38 +286,11 @@ def _runs_here() -> bool:
     return bool(_local_servers())
 
 
-def _runs_again(before: Client) -> str | None:
-    """Return where a local server's data is served now, or None."""
-    for local, url in _local_servers():
-        if local.data_dir == _once_local[before]:
-            return url
-    return None
-
-
-def _has_same_data(one: Client, other: Client) -> bool:
-    """Tell whether two clients are, or were, of one local server."""
-    folder = _once_local.get(one)
-    return folder is not None and folder == _once_local.get(other)
-
-
-def _how_to_start(data_dir: Path) -> str:
-    from pilothouse.services.spawn import default_data_dir
-
-    if data_dir == default_data_dir():
-        return "%pilot up"
-    folder = f"'{data_dir}'" if " " in str(data_dir) else data_dir
-    return f"%pilot up --service aimm --data-dir {folder}"
-
-
 def _local(url: str) -> Mapping[str, str] | None:
     for local, there in _local_servers():
-        if _same(there, url):
+        if _restarts.is_same(there, url):
             return local.services[SERVICE].to_dict()
     return None
-
-
-def _same(one: str, other: str) -> bool:
-    return one.rstrip("/").removesuffix("/ws") == other.rstrip("/").removesuffix("/ws")
 
 
 def _place(session: Session, choice: Choice) -> tuple[Endpoint, str, Secret]:
@@ -367,7 +341,7 @@ def _names(client: Client) -> Mapping[str, Sequence[Name]]:
 def _client_of(session: Session, record: JobRecord) -> Client:
     found: Client | None = session.kept(SERVICE)
     is_ready = found is not None and str(found.connection) == "ready"
-    if found is not None and is_ready and _same(found.url, record.url):
+    if found is not None and is_ready and _restarts.is_same(found.url, record.url):
         return found
     user = record.details.get("user")
     choice = Choice(where=record.url, user=user if isinstance(user, str) else None)

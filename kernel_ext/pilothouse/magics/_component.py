@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from pilothouse.mplane.model import Capability
     from pilothouse.mplane.shell.commands import Commands
     from pilothouse.mplane.tls import TlsState
+    from pilothouse.services import Local
 
 __all__ = [
     "HINT",
@@ -159,8 +160,7 @@ def connected(session: Session) -> Connected:
     found: Connected | None = session.kept(SERVICE)
     if found is not None and found.url:
         if _restarts.is_gone(found):
-            with _restarts.LOCK:
-                _renew(session, found)
+            _renew(session, found)
         return found
     if known_url(session) is None:
         if found is not None and found.capabilities:
@@ -172,14 +172,13 @@ def connected(session: Session) -> Connected:
 
 def _renew(session: Session, found: Connected) -> None:
     """Ask the present start of the local component; what was measured stays."""
-    if not _restarts.is_gone(found):
-        return
-    local = _restarts.again(found, SERVICE)
-    if local is None:
+
+    def anew(_before: Connected, local: Local) -> str:
+        _connect(session, place_of(local, SERVICE)[0])
+        return found.url
+
+    if not _restarts.renew(session, SERVICE, "mPlane", anew):
         raise _restarts.stopped(found, SERVICE)
-    place, _ = place_of(local, SERVICE)
-    _connect(session, place)
-    _restarts.tell("mPlane", found.url)
 
 
 def connect(session: Session, where: str | None = None) -> list[Capability]:

@@ -22,6 +22,7 @@ from ._session import Session
 
 if TYPE_CHECKING:
     from pilothouse.fastmap import Config, Run
+    from pilothouse.services import Local
 
 __all__ = [
     "POLICIES",
@@ -175,23 +176,15 @@ def connected(session: Session) -> Connected:
         )
     if not _restarts.is_gone(found):
         return found
-    with _restarts.LOCK:
-        return _renewed(session)
 
+    def anew(before: Connected, local: Local) -> str:
+        endpoint, there = place_of(local, SERVICE)
+        choice = replace(before.choice, where=None, policy=before.policy)
+        return _connect(session, choice, endpoint, Secret(there.secret)).url
 
-def _renewed(session: Session) -> Connected:
-    """Connect to the present start of the local services, if there is one."""
-    before: Connected = session.kept(SERVICE)
-    if not _restarts.is_gone(before):
-        return before
-    local = _restarts.again(before, SERVICE)
-    if local is None:
-        return before
-    endpoint, there = place_of(local, SERVICE)
-    choice = replace(before.choice, where=None, policy=before.policy)
-    made = _connect(session, choice, endpoint, Secret(there.secret))
-    _restarts.tell("Fastmap", made.url)
-    return made
+    _restarts.renew(session, SERVICE, "Fastmap", anew)
+    renewed: Connected = session.kept(SERVICE)
+    return renewed
 
 
 def connect(session: Session, choice: Choice) -> Connected:

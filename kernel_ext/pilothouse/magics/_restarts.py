@@ -8,8 +8,9 @@ connected to an address that the user has given stays there.
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
 from pilothouse.errors import LineError
@@ -20,9 +21,21 @@ from ._waiting import INSTEAD
 if TYPE_CHECKING:
     from pilothouse.services import Local
 
-__all__ = ["LOCK", "again", "forget", "is_gone", "note", "stopped", "tell"]
+    from ._session import Session
 
-LOCK = threading.RLock()
+__all__ = [
+    "again",
+    "forget",
+    "has_same_data",
+    "is_gone",
+    "is_same",
+    "note",
+    "renew",
+    "stopped",
+    "tell",
+]
+
+_LOCK = threading.RLock()
 """Held by who connects anew: steps of a plan may find out at the same time."""
 
 _OF: WeakKeyDictionary[object, Local] = WeakKeyDictionary()
@@ -35,7 +48,7 @@ def note(connection: object, service: str, url: str) -> None:
 
     for local in services.status():
         endpoint = local.services.get(service)
-        if endpoint is not None and _root(endpoint.url) == _root(url):
+        if endpoint is not None and is_same(endpoint.url, url):
             _OF[connection] = local
 
 
@@ -65,6 +78,38 @@ def again(connection: object, service: str) -> Local | None:
     return None
 
 
+def renew(
+    session: Session, service: str, title: str, anew: Callable[[Any, Local], str]
+) -> bool:
+    """Connect a session to the present start of local services that have ended.
+
+    Args:
+        session: Whose connection it is.
+        service: Under which name the session keeps it.
+        title: The service's name.
+        anew: Connects, given the connection of before and the present start; returns
+            the address.
+
+    Returns:
+        Whether there is a start to be connected to; see `stopped`.
+    """
+    with _LOCK:
+        before = session.kept(service)
+        if not is_gone(before):
+            return True
+        local = again(before, service)
+        if local is None:
+            return False
+        tell(title, anew(before, local))
+        return True
+
+
+def has_same_data(one: object, other: object) -> bool:
+    """Tell whether two connections are, or were, to local services of the same data."""
+    here, there = _OF.get(one), _OF.get(other)
+    return here is not None and there is not None and here.data_dir == there.data_dir
+
+
 def stopped(connection: object, service: str) -> LineError:
     """Return the error that says so, with the line that starts them again."""
     hint = _how_to_start(_OF[connection].data_dir, service)
@@ -91,6 +136,6 @@ def _how_to_start(data_dir: Path, service: str) -> str:
     return f"%pilot up --service {service} --data-dir {folder}"
 
 
-def _root(url: str) -> str:
-    """Return an address without what a client adds to it."""
-    return url.rstrip("/").removesuffix("/ws")
+def is_same(one: str, other: str) -> bool:
+    """Tell whether two addresses are one, but for what a client adds to it."""
+    return one.rstrip("/").removesuffix("/ws") == other.rstrip("/").removesuffix("/ws")

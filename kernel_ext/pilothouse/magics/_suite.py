@@ -26,6 +26,7 @@ from ._session import Session
 
 if TYPE_CHECKING:
     from pilothouse.fastscore.suite import Connect, Engine, ModelManage
+    from pilothouse.services import Local
 
 __all__ = [
     "SERVICE",
@@ -76,25 +77,19 @@ def suite(session: Session) -> Connect:
         raise LineError("no suite yet", hint="%fastscore connect")
     if not _restarts.is_gone(found):
         return found
-    with _restarts.LOCK:
-        return _renewed(session)
 
+    def anew(before: Connect, local: Local) -> str:
+        endpoint, there = place_of(local, SERVICE)
+        choice = Choice(timeout=before.gateway.peer.timeout)
+        connected = _connect(session, choice, endpoint, Secret(there.token))
+        for service, name in before.preferred.items():
+            connected.prefer(service, name)
+        return endpoint.url or ""
 
-def _renewed(session: Session) -> Connect:
-    """Connect to the suite of the local services' present start."""
-    before: Connect = session.kept(SERVICE)
-    if not _restarts.is_gone(before):
-        return before
-    local = _restarts.again(before, SERVICE)
-    if local is None:
-        raise _restarts.stopped(before, SERVICE)
-    endpoint, there = place_of(local, SERVICE)
-    choice = Choice(timeout=before.gateway.peer.timeout)
-    connected = _connect(session, choice, endpoint, Secret(there.token))
-    for service, name in before.preferred.items():
-        connected.prefer(service, name)
-    _restarts.tell("FastScore", endpoint.url or "")
-    return connected
+    if not _restarts.renew(session, SERVICE, "FastScore", anew):
+        raise _restarts.stopped(found, SERVICE)
+    renewed: Connect = session.kept(SERVICE)
+    return renewed
 
 
 def model_manage(session: Session) -> ModelManage:
