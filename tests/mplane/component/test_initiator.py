@@ -420,6 +420,35 @@ def test_a_result_waits_for_a_client_that_is_away():
             assert again.label == "gated-0"
 
 
+@pytest.mark.parametrize("identity", [NOBODY, "somebody.else"])
+def test_a_result_that_is_quicker_than_attach_is_taken_from_who_was_asked(
+    client, identity
+):
+    made = specification(capability("once"), label="mine")
+    result = Once().run(made, lambda: False)
+    client.handle_message(result, identity)
+
+    handle = client.attach(model.Receipt(specification=made))
+
+    if identity == NOBODY:
+        assert handle.result(0) == result
+        assert client.count_waiting() == 0
+        assert client.result_labels() == ("mine",)
+    else:
+        assert not handle.is_over
+        assert client.count_waiting() == 1
+
+
+def test_a_refusal_that_is_quicker_than_attach_is_asked_for_again(client):
+    made = specification(capability("once"), label="mine")
+    client.handle_message(model.Exception(token=made.get_token(), errmsg="no"), NOBODY)
+
+    handle = client.attach(model.Receipt(specification=made))
+
+    assert not handle.is_over
+    assert client.count_waiting() == 1
+
+
 def test_a_measurement_that_the_component_does_not_know_is_lost(client, call):
     made = specification(capability("once"), label="mine")
     with component_of(client, Once()):

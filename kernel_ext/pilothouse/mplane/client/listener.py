@@ -25,7 +25,7 @@ from pilothouse.mplane.web import MessageServer, application
 
 from .interactions import InteractionsHandler
 from .specifying import receipt_from
-from .state import BaseClient
+from .state import BaseClient, Outcome
 
 __all__ = ["HttpListenerClient"]
 
@@ -251,7 +251,8 @@ class HttpListenerClient(BaseClient):
     ) -> Measurement:
         """Take up a measurement of an earlier session.
 
-        Its component is asked for the result when it comes next.
+        Its component is asked for the result when it comes next, unless it has sent it
+        to this client already.
 
         Args:
             receipt: What ``Measurement.saved`` has given, or any receipt.
@@ -266,14 +267,26 @@ class HttpListenerClient(BaseClient):
             running = self._measurements.get(token)
             if running is not None and not (running.is_over or running.is_detached):
                 return running
+            arrived = self._arrived(token, identity)
             self.forget(token)
             measurement = Measurement(self, known, asked=asked)
             self._measurements[token] = measurement
             self._asked[token] = known.get_label()
             self._receipts.put(token, known.get_label(), known)
             self._receipt_identities[token] = identity
-        self._wait_for(identity, model.Redemption(receipt=known))
+        if arrived is not None:  # the component has been quicker than we
+            self.handle_message(arrived, identity)
+        if not measurement.is_over:
+            self._wait_for(identity, model.Redemption(receipt=known))
         return measurement
+
+    def _arrived(self, token: str, identity: str) -> Outcome | None:
+        """Return what a component has sent already; it will not send that again."""
+        found = self._results.get(token)
+        is_there = found is not None and self._results.find(token) == token
+        is_theirs = self._receipt_identities.get(token, identity) == identity
+        is_refusal = isinstance(found, model.Exception)
+        return found if is_there and is_theirs and not is_refusal else None
 
     def interrupt_capability(self, token_or_label: str) -> None:
         """Let an interrupt wait for the component of a measurement.

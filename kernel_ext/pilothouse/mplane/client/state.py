@@ -307,6 +307,8 @@ class BaseClient:
                 label = self._label_of(token, msg.get_label())
                 self._results.put(token, label, msg)
             self._receipts.drop(token)
+            if identity is not None:
+                self._receipt_identities.setdefault(token, identity)
             measurement = self._measurements.get(token)
         if measurement is not None:
             measurement.take(msg)
