@@ -255,13 +255,34 @@ class Flow:
                 self._idle -= 1
                 self.lock.notify_all()
 
+    def take_ahead(self, fits: Callable[[Batch], bool]) -> Batch | None:
+        """Return a batch for a lane that is busy; None: none fits, or better none.
+
+        Near the end what is left is for who is free first.
+        """
+        with self.lock:
+            if not self._pending or self._idle or self._is_fed or self.is_handed_over:
+                return None
+            batch, total = self._pending[0], self._source.total
+            left = None if total is None else total - self._source.taken
+            is_near = left is not None and left < 2 * self.lanes * batch.count
+            if is_near or not fits(batch):
+                return None
+            self._open.add(self._pending.popleft())
+            self.lock.notify_all()
+            return batch
+
     def put_back(self, *batches: Batch) -> None:
         """Have batches, or parts of one, done again."""
         with self.lock:
             self.tally.retries += 1
+            self.give_back(*batches)
+
+    def give_back(self, *batches: Batch) -> None:
+        """Have batches done that were taken, but not begun."""
+        with self.lock:
             self._pending.extendleft(reversed(batches))
-            for batch in batches:
-                self._open.discard(batch)
+            self._open.difference_update(batches)
             self.lock.notify_all()
 
     def split(self, batch: Batch, at: int) -> None:

@@ -6,9 +6,11 @@ would take is held against the time that it would take here.
 
 from __future__ import annotations
 
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, Final
 
 import dill
@@ -29,6 +31,7 @@ _LONG_STRETCH_SECONDS: Final = 0.05
 _PATIENCE_SECONDS: Final = 0.05
 _START_SECONDS: Final = 0.15
 _WARM_SECONDS: Final = 0.01
+_TURN_SECONDS: Final = 0.0002
 _GROWTH: Final = 8
 _PIECE: Final = 128
 _SAMPLE: Final = 100
@@ -238,13 +241,31 @@ class Inline:
         each = self.seconds_each or _WARM_SECONDS
         if self._cannot_move or each * left < _START_SECONDS * 2:
             return
-        for _ in range(min(self._local, left)):
-            worker = new_worker()
-            with self._lock:
-                if self._is_over and not self.moves:
-                    return
-                try:
-                    worker.start()
-                except PilothouseError:
-                    return
-                self.warm.append(worker)
+        with _quick_turns():
+            for _ in range(min(self._local, left)):
+                worker = new_worker()
+                with self._lock:
+                    if self._is_over and not self.moves:
+                        return
+                    try:
+                        worker.start()
+                    except PilothouseError:
+                        return
+                    self.warm.append(worker)
+
+
+@contextmanager
+def _quick_turns() -> Iterator[None]:
+    """Let threads that wait for the interpreter have it soon.
+
+    To start a process takes some system calls, each of which gives the interpreter
+    away; a function that computes would keep it for 5 ms each time.
+    """
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(_TURN_SECONDS)
+    ours = sys.getswitchinterval()
+    try:
+        yield
+    finally:
+        if sys.getswitchinterval() == ours:  # else the user's function has set it
+            sys.setswitchinterval(before)

@@ -39,6 +39,7 @@ class LocalLane:
         self._options = options
         self._worker: WorkerProcess | None = None
         self._packed: Packed | None = None
+        self._ahead: Batch | None = None  # at the worker, behind the one it does
         self._lock = threading.Lock()
         self._is_stopped = False
         self._thread = threading.Thread(
@@ -76,8 +77,12 @@ class LocalLane:
 
     def _run(self) -> None:
         try:
-            while (batch := self._flow.take()) is not None:
-                self._do(batch)
+            batch, is_there = self._flow.take(), False
+            while batch is not None:
+                self._do(batch, is_there)
+                batch, self._ahead = self._ahead, None
+                is_there = batch is not None
+                batch = batch or self._flow.take()
         except FastmapException as exc:
             self._flow.fail_at(None, exc)
         except PilothouseError as exc:
@@ -87,7 +92,8 @@ class LocalLane:
         finally:
             self.stop()
 
-    def _do(self, batch: Batch) -> None:
+    def _do(self, batch: Batch, is_there: bool) -> None:
+        """Have a batch done, which may be at the worker already."""
         worker = self._ready_for(batch.packed)
         if worker is None:
             self._flow.put_back(batch)
@@ -95,9 +101,10 @@ class LocalLane:
         with self._flow.lock:
             self._flow.tally.begin(self.name, batch.count)
         started = time.monotonic()
-        answer = worker.run_batch(
-            batch.data, timeout=self._options.batch_timeout, plain=True
-        )
+        if not is_there:
+            worker.send_batch(batch.data, plain=True)
+        self._send_ahead(worker, batch.packed)
+        answer = worker.finish_batch(timeout=self._options.batch_timeout)
         self._flow.note_logs(answer.logs)
         if isinstance(answer, Done):
             values, _ = unpickle(answer.results, batch.count)
@@ -113,6 +120,14 @@ class LocalLane:
             return
         self._failed(batch, answer)
 
+    def _send_ahead(self, worker: WorkerProcess, packed: Packed) -> None:
+        """Give the worker what it finds when it is done, so that it need not wait."""
+        self._ahead = self._flow.take_ahead(
+            lambda batch: batch.packed is packed and worker.is_short(batch.data)
+        )
+        if self._ahead is not None:
+            worker.send_batch(self._ahead.data, plain=True)
+
     def _failed(self, batch: Batch, answer: Failed) -> None:
         with self._flow.lock:
             self._flow.tally.end(self.name, "failed")
@@ -120,6 +135,9 @@ class LocalLane:
             return
         if answer.cause is not Cause.USER:
             self._drop_worker()
+            if self._ahead is not None:
+                self._flow.give_back(self._ahead)
+                self._ahead = None
         if answer.cause is Cause.DIED and not batch.deaths:
             batch.deaths += 1
             self._flow.put_back(batch)

@@ -73,6 +73,27 @@ def test_any_iterable_is_mapped_in_order(start, items):
     assert 0 <= done.map_seconds < 1
 
 
+def test_a_batch_sent_while_another_runs_is_done_behind_it(start):
+    worker, _ = start(lambda n: 12 // n)
+
+    for items in ([0], [4], [6]):
+        worker.send_batch(pickle.dumps(items))
+
+    assert "ZeroDivisionError" in worker.finish_batch().exception
+    assert results(worker.finish_batch())["results"] == [3]
+    assert results(worker.finish_batch())["results"] == [2]
+
+
+def test_what_was_sent_to_a_worker_that_is_gone_is_told_by_its_answer(start):
+    worker, _ = start(plus_one)
+    os.kill(worker.pid, signal.SIGKILL)
+    until(lambda: not worker.is_alive)
+
+    worker.send_batch(pickle.dumps([1]))
+
+    assert worker.finish_batch().cause is Cause.DIED
+
+
 def test_a_batch_and_its_results_may_be_plain_or_gzipped(start):
     worker, _ = start(plus_one)
 

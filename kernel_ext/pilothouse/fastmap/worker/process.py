@@ -203,7 +203,7 @@ class WorkerProcess:
             },
         }
         started = time.monotonic()
-        answer = self._ask(head, func, timeout)
+        answer = self._answer(timeout, (json.dumps(head).encode(), func))
         if isinstance(answer, Failed):
             return answer
         told, body = answer
@@ -236,7 +236,35 @@ class WorkerProcess:
             timeout: Longest time, in seconds; the worker is killed at its end.
             plain: Whether the results come back without gzip.
         """
-        answer = self._ask({"k": "batch", "plain": plain}, batch, timeout)
+        self.send_batch(batch, plain=plain)
+        return self.finish_batch(timeout=timeout)
+
+    def send_batch(self, batch: bytes, *, plain: bool = False) -> None:
+        """Give an initialised worker a batch; `finish_batch` waits for its results.
+
+        It may have one more while it works on another, if `is_short` is true of that:
+        a longer one would wait for the worker, and the worker for us.
+
+        Args:
+            batch: As `run_batch`.
+            plain: As `run_batch`.
+        """
+        if self._socket is not None:
+            with contextlib.suppress(OSError):  # it is gone, which `finish_batch` tells
+                self._send(json.dumps({"k": "batch", "plain": plain}).encode(), batch)
+
+    @staticmethod
+    def is_short(batch: bytes) -> bool:
+        """Whether a batch can be sent while the worker works on another."""
+        return len(batch) <= _EARLY_BYTES
+
+    def finish_batch(self, *, timeout: float | None = None) -> Done | Failed:
+        """Wait for the results of the first batch sent that has given none yet.
+
+        Args:
+            timeout: As `run_batch`; from now on.
+        """
+        answer = self._answer(timeout)
         if isinstance(answer, Failed):
             return answer
         told, body = answer
@@ -277,24 +305,21 @@ class WorkerProcess:
 
     # -- one question, one answer
 
-    def _ask(
-        self, head: Mapping[str, Any], body: bytes, timeout: float | None
+    def _answer(
+        self, timeout: float | None, first: tuple[bytes, bytes] | None = None
     ) -> tuple[dict[str, Any], bytes] | Failed:
+        """Return the next answer.
+
+        Args:
+            timeout: Longest wait, in seconds.
+            first: Head and body of what a new worker is sent before that.
+        """
         if self._socket is None or self._is_killed:
             return self._end_of(Cause.KILLED)
         deadline = None if timeout is None else time.monotonic() + timeout
         try:
-            is_new = not self._has_said_hello
-            text = json.dumps(head).encode()
-            is_early = is_new and len(text) + len(body) <= _EARLY_BYTES
-            if is_early:  # it fits into the socket: the worker finds it there
-                self._send(text, body)
-            if is_new:
-                told, _ = self._receive(time.monotonic() + _HELLO_SECONDS)
-                self.python_version, self.dill_version = told["python"], told["dill"]
-                self._has_said_hello = True
-            if not is_early:
-                self._send(text, body)
+            if first is not None:
+                self._send_first(*first)
             return self._receive(deadline)
         except _Late:
             return self._end_of(Cause.TIMEOUT, timeout or _HELLO_SECONDS)
@@ -302,6 +327,17 @@ class WorkerProcess:
             return self._end_of(self._death())
         except (ValueError, KeyError, TypeError):
             return self._end_of(Cause.DIED)
+
+    def _send_first(self, text: bytes, body: bytes) -> None:
+        is_early = not self._has_said_hello and len(text) + len(body) <= _EARLY_BYTES
+        if is_early:  # it fits into the socket: the worker finds it there
+            self._send(text, body)
+        if not self._has_said_hello:
+            told, _ = self._receive(time.monotonic() + _HELLO_SECONDS)
+            self.python_version, self.dill_version = told["python"], told["dill"]
+            self._has_said_hello = True
+        if not is_early:
+            self._send(text, body)
 
     def _send(self, text: bytes, body: bytes = b"") -> None:
         assert self._socket is not None
