@@ -280,6 +280,21 @@ def test_a_function_with_two_empty_arrays_travels(there):
     assert there(lambda x: len(arrays[0]) + len(arrays[1]) + x, [1]) == [1]
 
 
+def test_a_function_named_as_a_module_does_not_import_it(tmp_path, monkeypatch):
+    (tmp_path / "namesake.py").write_text("raise RuntimeError('imported')")
+    monkeypatch.syspath_prepend(tmp_path)
+
+    def namesake(n):
+        return n + 1
+
+    data = sharing.Writer().dumps([namesake, {"__name__": ["no text"]}])
+
+    again, given = dill.loads(data)
+    assert again(1) == 2
+    assert given == {"__name__": ["no text"]}
+    assert "namesake" not in sys.modules
+
+
 def test_what_cannot_be_pickled_raises():
     with pytest.raises(TypeError, match="generator"):
         sharing.Writer().dumps([(i for i in ())])

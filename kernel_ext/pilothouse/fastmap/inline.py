@@ -28,7 +28,7 @@ __all__ = ["Inline"]
 
 _STRETCH_SECONDS: Final = 0.01
 _LONG_STRETCH_SECONDS: Final = 0.05
-_PATIENCE_SECONDS: Final = 0.05
+_PATIENCE_SECONDS: Final = 0.04
 _START_SECONDS: Final = 0.15
 _WARM_SECONDS: Final = 0.01
 _TURN_SECONDS: Final = 0.0002

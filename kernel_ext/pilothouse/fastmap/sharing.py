@@ -201,7 +201,8 @@ def _space(key: str) -> dict[str, Any]:
 
 
 def _is_module(space: dict[str, Any]) -> bool:
-    module = sys.modules.get(space.get("__name__", ""))
+    name = space.get("__name__")
+    module = sys.modules.get(name) if isinstance(name, str) else None
     return module is not None and vars(module) is space
 
 
@@ -351,7 +352,8 @@ def _save_dict(pickler: Any, given: dict[Any, Any]) -> None:  # noqa: ANN401
         module = sys.modules[given["__name__"]]
         pickler.save_reduce(vars, (module,), obj=given)
     else:
-        _python_pickler.dispatch[dict](pickler, given)
+        # Not dill's own: it would import what a "__name__" in it names.
+        _python_pickler.save_dict(pickler, given)
 
 
 def _save_mapping(pickler: Any, given: types.MappingProxyType[Any, Any]) -> None:  # noqa: ANN401
