@@ -28,7 +28,7 @@ from .tally import Tally
 __all__ = ["Cutter", "Flow", "Packs"]
 
 _TELL_SECONDS: Final = 0.05
-_AHEAD_BYTES: Final = 64 * 2**20
+_AHEAD_BYTES: Final = 48 * 2**20
 _log = logging.getLogger(__name__)
 
 
