@@ -38,6 +38,7 @@ from ._report import LOOPBACK, Check, Report, State, redact
 
 if TYPE_CHECKING:
     from pilothouse.fastscore.suite import Connect
+    from pilothouse_widgets.front_end import FrontEnd
 
     from ._session import Session
 
@@ -45,6 +46,13 @@ __all__ = ["examine"]
 
 _BAD_IPYKERNEL = {"7.0.0", "7.0.1"}
 _PATIENCE = 2.0
+_PAGE_PATIENCE = 4.0
+_MANAGERS = {"7": "3", "8": "5"}  # of ipywidgets -> of @jupyter-widgets' manager
+_WIDGET_FIX = (
+    "where the Jupyter server runs: pip install -U jupyterlab_widgets anywidget; "
+    "jupyter labextension enable @jupyter-widgets/jupyterlab-manager; "
+    "then reload the page"
+)
 _NO_NAMES = LOOPBACK | {"root", "vm", "host", "user"}
 _PACKAGES = (
     "ipython",
@@ -141,8 +149,9 @@ def _front_end(session: Session) -> Iterator[Check]:
     if kernel is None:
         yield Check("front end", State.NOTE, "no kernel: terminal, no live widgets")
         return
-    yield Check("front end", State.OK, _front_end_name(session))
     missing = [n for n in ("ipywidgets", "anywidget") if not _is_there(n)]
+    seen = None if missing else _page()
+    yield Check("front end", State.OK, _front_end_name(session, seen))
     if missing:
         yield Check(
             "widgets",
@@ -151,16 +160,38 @@ def _front_end(session: Session) -> Iterator[Check]:
             f"pip install {' '.join(missing)}",
         )
         return
-    from comm import get_comm_manager
-
-    manager = type(get_comm_manager()).__module__
-    yield Check("widgets", State.OK, f"comms by {manager.partition('.')[0]}")
+    yield _widgets(session, seen)
     threads = bool(getattr(kernel, "_supports_kernel_subshells", False))
     yield Check(
         "subshells",
         State.OK if threads else State.NOTE,
         "supported" if threads else "not supported: buttons wait for the running cell",
     )
+
+
+def _page() -> FrontEnd | None:
+    """Return what the page says of itself; None: there is none, or it is silent."""
+    from pilothouse_widgets.busy import the_cell_clock
+    from pilothouse_widgets.front_end import ask_page
+
+    return ask_page(_PAGE_PATIENCE) if the_cell_clock().is_attended else None
+
+
+def _widgets(session: Session, seen: FrontEnd | None) -> Check:
+    """Check that a page makes widgets, from parts that fit those of the kernel."""
+    if seen is None and _is_lab(session):
+        found = f"the page has made none in {_PAGE_PATIENCE:g} s"
+        return Check("widgets", State.FAULT, found, _WIDGET_FIX)
+    if seen is None:
+        return Check("widgets", State.NOTE, "no page has answered: views stand still")
+    kernel = _version("ipywidgets")
+    fitting = _MANAGERS.get(kernel.partition(".")[0])
+    if seen.manager and fitting not in (None, seen.manager.partition(".")[0]):
+        found = f"the page's manager {seen.manager} does not fit ipywidgets {kernel}"
+        return Check("widgets", State.FAULT, found, _WIDGET_FIX)
+    parts = {"manager": seen.manager, "anywidget": seen.anywidget}
+    told = ", ".join(f"{name} {is_at}" for name, is_at in parts.items() if is_at)
+    return Check("widgets", State.OK, f"the page makes them{told and f'; its {told}'}")
 
 
 def _proxies(session: Session) -> Iterator[Check]:
@@ -351,22 +382,28 @@ def _instances(connected: Connect) -> Iterator[Check]:
         yield Check("fleet", State.OK, f"{len(fleet)} instances, all healthy")
 
 
-def _front_end_name(session: Session) -> str:
-    """Return what the kernel can know of who speaks to it, and no guess.
+def _front_end_name(session: Session, seen: FrontEnd | None) -> str:
+    """Return what the page says of itself, else what the kernel can know; no guess.
 
     JupyterLab and Notebook 7 are of the same parts: one server has both, and the
     messages of one are like those of the other.
     """
+    if seen is not None and seen.app:
+        return f"{seen.app} {seen.version}".rstrip()
     if "google.colab" in sys.modules:
         return "kernel of Colab"
     if os.environ.get("VSCODE_PID") or os.environ.get("VSCODE_CWD"):
         return "kernel of VS Code"
     if os.environ.get("JPY_SESSION_NAME"):
-        parent: Callable[[], Any] = getattr(session.shell, "get_parent", dict)
-        is_lab = "deletedCells" in parent().get("metadata", {})
-        which = "JupyterLab or Notebook 7" if is_lab else "another front end"
+        which = "JupyterLab or Notebook 7" if _is_lab(session) else "another front end"
         return f"kernel of a Jupyter server, by {which}"
     return "kernel"
+
+
+def _is_lab(session: Session) -> bool:
+    """Tell whether the cell was sent by JupyterLab's parts."""
+    parent: Callable[[], Any] = getattr(session.shell, "get_parent", dict)
+    return "deletedCells" in parent().get("metadata", {})
 
 
 def _version(name: str) -> str:
