@@ -31,6 +31,7 @@ log = logging.getLogger("pilothouse.fastmap")
 
 _TRIES = 2
 _MOST_SPARE = 8
+_ENDED = Failed(cause=Cause.KILLED, exception="the run was ended")
 
 
 class FunctionPlugin(WorkerPlugin):
@@ -113,6 +114,8 @@ class FunctionPlugin(WorkerPlugin):
         refusal: Ready | Failed | None = None
         for _ in range(_TRIES):
             with self._lock:
+                if self._is_closed or run_id in self._ended:
+                    return None, _ENDED  # a task that Dask begins late
                 self._used = time.monotonic()
                 idle = self._idle.get(run_id)
                 if idle:

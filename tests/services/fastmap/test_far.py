@@ -1,0 +1,58 @@
+"""What runs on a worker of a Dask cluster: here one in this process, a real one."""
+
+import pickle
+from pathlib import Path
+
+import dill
+import psutil
+import pytest
+
+from pilothouse.fastmap.worker import child
+
+NAME, BATCH = "fastmap-test", pickle.dumps([1, 2])
+
+
+@pytest.fixture
+def client():
+    from distributed import Client
+
+    with Client(
+        processes=False, n_workers=1, threads_per_worker=1, dashboard_address=None
+    ) as client:
+        yield client
+
+
+@pytest.fixture
+def far(client):
+    from pilothouse.services.fastmap import far
+
+    function = {
+        "func": dill.dumps(abs),
+        "local_sources": {},
+        "installed_mods": (),
+        "requirements": {},
+    }
+    limits = {"batch": 2**20, "results": 2**20, "memory": 0}
+    seconds = {"batch": 60.0, "import": 60.0, "idle": 60.0}
+    text = Path(child.__file__).read_text(encoding="utf-8")
+    plugin = far.FunctionPlugin(NAME, function, text, limits, seconds)
+    client.register_plugin(plugin, name=NAME)
+    yield far
+    client.unregister_worker_plugin(NAME)
+
+
+def test_a_task_of_a_run_that_was_ended_starts_nothing(client, far):
+    def told(run_id):
+        task = client.submit(far.run_batch, NAME, run_id, BATCH, pure=False)
+        return task.result(60)
+
+    assert "results" in told("one")
+    client.run(far.end_run, NAME, "two")
+    before = psutil.Process().children(recursive=True)
+
+    late = told("two")
+
+    assert late["cause"] == "killed"
+    assert late["exception"] == "the run was ended"
+    assert psutil.Process().children(recursive=True) == before
+    assert "results" in told("one"), "other runs go on"
