@@ -5,6 +5,7 @@ import pytest
 from pilothouse import services
 from pilothouse.errors import LineError
 from pilothouse.fastscore.suite import Connect
+from pilothouse.jobs import JobBook, JobRecord
 from pilothouse.magics._dashboard import SessionHouse
 from pilothouse.magics._session import Session
 from pilothouse.settings import FILE_NAME
@@ -54,6 +55,18 @@ def test_what_is_measured_on_the_page_belongs_to_the_notebook(shell, run, local)
         until(lambda: sent.token in page.board.rows("measurements"), 60)
     finally:
         sent.cancel()
+
+
+def test_runs_of_other_kernels_have_the_totals_of_the_book(shell):
+    book, url = JobBook(), "http://127.0.0.1:9"
+    for kind, name, details in (
+        ("fastmap", "known", {"total": 200}),
+        ("fastmap", "endless", {"total": None}),
+        ("mplane", "measured", {"total": 3}),
+    ):
+        book.remember(JobRecord(id=name, kind=kind, url=url, details=details))
+
+    assert SessionHouse(Session.of(shell)).totals() == {"known": 200}
 
 
 def test_up_starts_the_services_meanwhile(run):

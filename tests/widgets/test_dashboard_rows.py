@@ -18,6 +18,18 @@ def run(state, **counts):
     )
 
 
+def test_a_run_of_another_notebook_shows_what_is_left_where_its_total_is_known():
+    busy = run(RunState.READY, done=30, running=1)
+
+    known = remote_run_row(busy, 2.0, 1_060.0, 100)
+    unknown = remote_run_row(busy, 2.0, 1_060.0)
+    kept = remote_run_row(run(RunState.KEPT, done=30), 2.0, 1_060.0, 100)
+
+    assert (known["total"], known["eta"]) == (100, 35.0)
+    assert (unknown["total"], unknown["eta"]) == (None, None)
+    assert (kept["total"], kept["eta"]) == (100, None)
+
+
 def test_how_long_a_run_took_is_told_while_it_goes_on_only():
     """The service tells when a run began, and not when it ended."""
     busy = remote_run_row(run(RunState.READY, done=3, running=1), 1.5, 1_060.0)

@@ -103,6 +103,9 @@ class House(Protocol):
     def elsewhere(self) -> Sequence[Elsewhere]:
         """Return measurements of other processes; may read small files."""
 
+    def totals(self) -> Mapping[str, int]:
+        """Return the items of runs of other processes, by id; may read small files."""
+
     def measure(
         self,
         client: HttpInitiatorClient,
@@ -128,6 +131,9 @@ class _Own:
 
     def elsewhere(self) -> Sequence[Elsewhere]:
         return ()
+
+    def totals(self) -> Mapping[str, int]:
+        return {}
 
     def measure(
         self,

@@ -107,10 +107,19 @@ def run_row(run: Run) -> Row:
     }
 
 
-def remote_run_row(info: RunInfo, rate: float, now: float) -> Row:
+def remote_run_row(
+    info: RunInfo, rate: float, now: float, total: int | None = None
+) -> Row:
     """Return how far a run of another process is, as its service tells.
 
-    When it has ended nobody tells, so how long it took is not known.
+    When it has ended nobody tells, so how long it took is not known. Of how many items
+    it has the service knows those that it was sent.
+
+    Args:
+        info: What the service tells.
+        rate: Items in a second, lately.
+        now: The time, in seconds since the epoch.
+        total: Its items, where that is known.
     """
     is_open = info.queued + info.running > 0
     state = str(info.state)
@@ -118,16 +127,18 @@ def remote_run_row(info: RunInfo, rate: float, now: float) -> Row:
     is_busy = is_open and state in ("running", "kept")
     if state == "kept" and not is_open:
         state = "waits to be fetched"
+    is_told = is_busy and total is not None and rate > 0
+    left = max(0, (total or 0) - info.done)
     return {
         "label": info.label or info.name or info.run_id[:8],
         "name": info.name,
         "state": "running" if is_busy else state,
         "busy": is_busy,
         "done": info.done,
-        "total": None,
+        "total": total,
         "failed": info.failed,
         "rate": round(rate, 2) if is_busy else 0.0,
-        "eta": None,
+        "eta": round(left / rate, 1) if is_told else None,
         "workers": info.running,
         "seconds": round(max(now - info.created, 0.0)) if is_busy else None,
         "text": "of another notebook",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from pilothouse.errors import ConnectionLostError
@@ -93,6 +94,7 @@ class MapReader(Reader):
         super().__init__(*args)
         self._cloud: Cloud | None = None
         self._infos: tuple[RunInfo, ...] = ()
+        self._totals: Mapping[str, int] = {}
         self._done: dict[str, tuple[float, int]] = {}
         self._rates: dict[str, float] = {}
         self._ends = Ends()
@@ -132,6 +134,7 @@ class MapReader(Reader):
         known = {info.run_id for info in infos}
         self._done = {k: v for k, v in self._done.items() if k in known}
         self._rates = {k: v for k, v in self._rates.items() if k in known}
+        self._totals = self.house.totals()
         self._infos = infos
 
     def left(self) -> None:
@@ -144,7 +147,12 @@ class MapReader(Reader):
         """Put the runs on the board: of this process, and of others."""
         own = {run.run_id: run for run in self.house.runs()}
         rows = {
-            info.run_id: remote_run_row(info, self._rates.get(info.run_id, 0.0), now)
+            info.run_id: remote_run_row(
+                info,
+                self._rates.get(info.run_id, 0.0),
+                now,
+                self._totals.get(info.run_id),
+            )
             for info in self._infos
             if info.run_id not in own
         }

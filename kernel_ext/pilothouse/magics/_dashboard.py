@@ -108,6 +108,15 @@ class SessionHouse:
                 )
         return found
 
+    def totals(self) -> Mapping[str, int]:
+        """Return the items of the Fastmap runs in the book of jobs, by id."""
+        totals = {
+            record.id: record.details.get("total")
+            for record in JobBook().records()
+            if record.kind == _fastmap.SERVICE
+        }
+        return {name: n for name, n in totals.items() if isinstance(n, int)}
+
     def measure(
         self,
         client: HttpInitiatorClient,
