@@ -7,6 +7,7 @@ from pilothouse.fastscore.pneumo import (
     ModelConsoleMsg,
     ModelErrorMsg,
     ModelInputInfo,
+    Pneumo,
     SensorReportMsg,
 )
 from pilothouse.fastscore.suite import Connect
@@ -139,6 +140,34 @@ def test_it_begins_with_the_history_and_follows(connect, deployed):
     deployed.input(b"-1\n", 0)
     until(lambda: any(line["type"] == "model-error" for line in console.lines))
     console.close()
+
+
+def test_nothing_falls_between_the_history_and_the_socket(
+    connect, deployed, monkeypatch
+):
+    """An error comes just behind the history that was read."""
+    usual = Pneumo.history
+
+    def errors(messages):
+        return {m.timestamp for m in messages if isinstance(m, ModelErrorMsg)}
+
+    def before_the_error(self, **options):
+        past = usual(self, **options)
+        deployed.input(b"-1\n", 0)
+        until(lambda: errors(usual(self)) - errors(past))
+        return past
+
+    monkeypatch.setattr(Pneumo, "history", before_the_error)
+    console = PneumoConsole(connect)
+
+    def shown():
+        return [line["at"] for line in console.lines if line["type"] == "model-error"]
+
+    until(shown, 20, "the error")
+    console.close()
+    now = {at.timestamp() for at in errors(usual(connect.pneumo))}
+    assert set(shown()) == now
+    assert len(shown()) == len(now), "each is shown once"
 
 
 def test_the_suite_filters_by_source_and_type(connect, deployed):

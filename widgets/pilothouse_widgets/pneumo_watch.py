@@ -50,6 +50,8 @@ class PneumoWatch:
         self._on_link = on_link
         self._history = history
         self._socket: PneumoSock | None = None
+        self._lock = threading.Lock()
+        self._early: list[PneumoMsg] | None = None  # what came before the history
         self._closed = threading.Event()
         self._thread = threading.Thread(
             target=self._open, name="pilothouse-watch-pneumo", daemon=True
@@ -79,21 +81,36 @@ class PneumoWatch:
                 return
 
     def _begin(self) -> None:
+        """Open the socket, then read what was before: so nothing falls in between."""
         if self._history:
-            for message in self._pneumo.history(src=self._src, type=self._type):
-                self._on_message(message)
-            self._history = False
+            self._early = []
         self._socket = self._pneumo.socket(
             src=self._src,
             type=self._type,
             on_message=self._heard,
             on_state=self._linked,
         )
+        if self._history:
+            try:
+                past = list(self._pneumo.history(src=self._src, type=self._type))
+            except PilothouseError:
+                self._socket.close()
+                raise
+            self._history = False
+            with self._lock:
+                early, self._early = self._early or [], None
+                for message in [*past, *(one for one in early if one not in past)]:
+                    self._on_message(message)
         self._on_link("live", "")
 
     def _heard(self, message: PneumoMsg) -> None:
-        if not self._closed.is_set():
-            self._on_message(message)
+        if self._closed.is_set():
+            return
+        with self._lock:
+            if self._early is not None:
+                self._early.append(message)
+            else:
+                self._on_message(message)
 
     def _linked(self, state: object) -> None:
         with suppress(KeyError):
