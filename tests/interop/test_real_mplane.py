@@ -367,7 +367,7 @@ def test_the_real_shell_gets_all_results_of_a_repeated_measurement(world):
         said = mpcli.do("showmeas test-loopback-0")
         return said if said.count("result: measure") == 3 else ""
 
-    said = until(shown, 20, "three results")
+    said = until(shown, 60, "three results")
     tokens = [line for line in said.splitlines() if "token" in line]
     assert len(set(tokens)) == 3
     assert said.count("hello") == 6

@@ -37,6 +37,17 @@ def test_a_repeated_scope_ends_with_all_its_results():
     assert not job.failed()
 
 
+def test_the_end_waits_for_turns_that_a_busy_machine_has_not_begun():
+    service = Once()
+    job = multi(service, "repeat now + 2s / 1s")
+    job.schedule()
+
+    job._end()  # as its timer does, before the timers of the later turns
+
+    assert job.wait(60)
+    assert values(job.get_reply()) == [1, 2, 3]
+
+
 def test_the_envelope_has_token_and_label_of_the_specification_its_results_their_own():
     service = Once()
     job = multi(service, "repeat now + 1s / 1s")
