@@ -42,8 +42,14 @@ def answered(kernel, **answer):
     request = kernel.send(CELL)
     kernel.click(asked(kernel, request), "seen", **answer)
     messages = kernel.messages(request)
-    closed = [m for m in messages if m["msg_type"] == "comm_close"]
-    assert len(closed) == 2, "the widget and its layout are gone with the cell"
+    later = kernel.client.kernel_info()  # behind what still comes of the page
+    gone = []
+    while (message := kernel.client.get_iopub_msg(timeout=DEADLINE)) and not (
+        message["parent_header"].get("msg_id") == later
+        and message["content"].get("execution_state") == "idle"
+    ):
+        gone.append(message["msg_type"])
+    assert gone.count("comm_close") == 2, "the widget and its layout"
     return told(messages)
 
 

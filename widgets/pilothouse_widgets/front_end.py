@@ -65,6 +65,13 @@ class _Asking(anywidget.AnyWidget):
             self.answer = FrontEnd(*(_printable(word) for word in words))
             self._answered.set()
 
+    def close(self) -> None:
+        """Close the layout, too, a model of its own."""
+        layout = self.layout
+        super().close()
+        if layout is not None:
+            layout.close()
+
     def wait(self, seconds: float) -> FrontEnd | None:
         """Return the answer; None when none came in time."""
         end = time.monotonic() + seconds
@@ -80,13 +87,15 @@ def ask_page(seconds: float) -> FrontEnd | None:
         seconds: Longest wait.
     """
     asking = _Asking()
+    answer = None
     try:
-        return asking.wait(seconds) if asking.is_heard else None
+        answer = asking.wait(seconds) if asking.is_heard else None
     finally:
-        layout = asking.layout
-        asking.close()
-        if layout is not None:
-            layout.close()
+        if answer is None:
+            asking.close()
+        else:  # the answer comes on its usual way, too, when the cell has ended
+            asking.on_msg(lambda *_: asking.close())
+    return answer
 
 
 def _printable(word: str) -> str:
