@@ -128,13 +128,13 @@ def test_an_error_of_the_model_unfolds_to_its_line(notebook, session_cell, remot
     until(lambda: state_of(opened) == "ERROR", 60)
 
     error = opened.find(".ph-error")
-    assert "ValueError: math domain error" in error.inner_text()
+    until(lambda: "ValueError: math domain error" in error.inner_text(), 60)
     error.locator("summary").click()
     assert "line 11, in action" in error.inner_text()
     opened.find(".ph-engine").scroll_into_view_if_needed()
     opened.shoot("engine-error", ".ph-engine")
     spoken = opened.find(".ph-engine [role=status][aria-live]").first
-    assert "last error: ValueError" in spoken.inner_text()
+    until(lambda: "last error: ValueError" in spoken.inner_text(), 60)
 
 
 def test_it_follows_the_theme(notebook, session_cell, remote):

@@ -74,6 +74,25 @@ class Kernel:
                 return data[VIEW]["model_id"]
         raise TimeoutError("no view was displayed")
 
+    def working_widget(self, request):
+        """Return the id of a running cell's view, when it shows that some is done."""
+        deadline = time.monotonic() + DEADLINE
+        shown, done = "", set()
+        while time.monotonic() < deadline:
+            if shown and shown in done:
+                return shown
+            message = self.client.get_iopub_msg(timeout=DEADLINE)
+            if message["parent_header"].get("msg_id") != request:
+                continue
+            assert message["msg_type"] != "error", message["content"]
+            content = message["content"]
+            data = content.get("data", {})
+            if data.get("state", {}).get("done", 0) > 0:
+                done.add(content["comm_id"])
+            if message["msg_type"] == "display_data" and VIEW in data:
+                shown = shown or data[VIEW]["model_id"]
+        raise TimeoutError("no view has shown that anything was done")
+
     def click(self, comm_id, ask, **more):
         """Send what a button of a view sends."""
         data = {"method": "custom", "content": {"ask": ask, **more}}

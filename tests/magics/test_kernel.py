@@ -213,13 +213,7 @@ def stuck_engine(kernel, connected, flag):
 def interrupted(kernel, line, flag=None):
     """Run a line, interrupt it when it shows its progress; return error and seconds."""
     request = kernel.send(line)
-    deadline = time.monotonic() + DEADLINE
-    seen = []
-    while not views(seen):
-        assert time.monotonic() < deadline
-        message = kernel.client.get_iopub_msg(timeout=DEADLINE)
-        if message["parent_header"].get("msg_id") == request:
-            seen.append(message)
+    kernel.working_widget(request)
     start = time.monotonic()
     kernel.manager.interrupt_kernel()
     if flag is not None:
@@ -264,7 +258,7 @@ def test_after_an_interrupt_kernel_and_engine_go_on(kernel, stuck_engine, flag):
 
 def test_a_click_on_cancel_does_not_wait_for_the_cell(kernel, stuck_engine, flag):
     request = kernel.send(f"{SCORE} -o scores")
-    comm_id = kernel.widget(request)
+    comm_id = kernel.working_widget(request)
     start = time.monotonic()
     kernel.click(comm_id, "cancel")
     kernel.shows(comm_id, "state", "cancelling")

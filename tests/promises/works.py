@@ -226,16 +226,20 @@ def error_of(messages):
 
 def job_of(kernel, kind):
     """Return the line of ``%pilot jobs`` about a kind of work, as name and text."""
-    listed = (kernel.result("%pilot jobs") or "").splitlines()
-    (line,) = [one for one in listed if one.split()[1:2] == [kind]]
+    (line,) = lines_of(kernel.result("%pilot jobs") or "", kind)
     return line.split()[0], line
+
+
+def lines_of(listed, kind):
+    return [one for one in listed.splitlines() if one.split()[1:2] == [kind]]
 
 
 def finish(kernel, kind):
     """The job can be looked at and stopped, unless the late cancel has ended it."""
     while (listed := kernel.result("%pilot jobs")) != "(no jobs are out there)":
         if "gone" not in listed:
-            kernel.run(f"%pilot stop {job_of(kernel, kind)[0]}")
+            (line,) = lines_of(listed, kind)
+            kernel.run(f"%pilot stop {line.split()[0]}")
 
 
 def left_behind(kernel):
