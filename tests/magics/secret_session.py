@@ -265,8 +265,8 @@ class Session:
         return self
 
     def _ask(self, kernel):
-        url = self.run(kernel, "print(local.fastscore.url, local.aimm.url)")[0]["text"]
-        suite, models = url.split()
+        printed = self.run(kernel, "print(local.fastscore.url, local.aimm.url)")
+        suite, models = "".join(one["text"] for one in printed).split()
         for source, name in (
             (f"%fastscore connect {suite} --user ann", "password asked for"),
             ("%fastscore login ann", "password asked for"),

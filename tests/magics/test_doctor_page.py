@@ -34,8 +34,8 @@ def asked(kernel, request):
 
 def told(messages):
     """Return the checks that a cell has printed."""
-    (text,) = [m["content"]["text"] for m in messages if m["msg_type"] == "stream"]
-    return json.loads(text)
+    texts = [m["content"]["text"] for m in messages if m["msg_type"] == "stream"]
+    return json.loads("".join(texts))
 
 
 def answered(kernel, **answer):
