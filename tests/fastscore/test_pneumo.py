@@ -127,7 +127,9 @@ def test_a_callback_gets_the_messages_and_states(connect, engine):
 
 
 def test_a_socket_can_be_made_without_a_connect(suite):
-    with PneumoSock(suite.url, 0.05, oauth_secret=suite.token) as socket:
+    with PneumoSock(
+        suite.url, 0.05, src="nobody", oauth_secret=suite.token
+    ) as socket:  # engines report to all others
         assert "connected" in repr(socket)
         with pytest.raises(TimeoutError):
             socket.recv()

@@ -15,6 +15,7 @@ from pilothouse import errors
 from pilothouse.fastscore import FastScoreError, ModelError, Stream
 from pilothouse.fastscore.results import RejectedWarning
 from pilothouse.fastscore.score import ScoreInterrupt
+from pilothouse.fastscore.score_flow import ChunkFlow
 from pilothouse.fastscore.suite import Connect
 from pilothouse.transport.http import HttpPeer
 from waiting import until
@@ -417,16 +418,71 @@ def test_a_cancel_says_whether_the_engine_has_confirmed(running, tmp_path):
 def test_a_detached_job_leaves_its_outputs_to_others(running):
     engine = running(SLOW, stream=EAGER)
     job = engine.submit(list(range(50)))
-    while job.sent < 50:
-        threading.Event().wait(0.01)
+    until(lambda: job.sent == 50)
     text = job.detach()
     assert "wait at slot 1 of engine-1" in text
     assert job.state == "detached"
-    seen = job.received
-    lines = b""
-    while lines.count(b"\n") < 50 - seen:
-        lines += engine.output(1) or b""
-    assert lines.splitlines()[-2 if b"fastscore" in lines else -1] == b"49"
+    assert f"{job.received} outputs came back" in text
+    assert [*job.partial(), *read_outputs(engine, 50 - job.received)] == [*range(50)]
+
+
+def test_a_detached_job_drops_nothing_that_waits(running):
+    engine = running(SLOW, stream=EAGER)
+    more = threading.Event()
+
+    def records():
+        yield from range(100)
+        more.wait(60)
+        yield 100
+
+    job = engine.submit(records())
+    until(lambda: job.sent == 100)
+    job.detach()
+    more.set()
+    assert job.received < 100
+    assert [*job.partial(), *read_outputs(engine, 100 - job.received)] == [*range(100)]
+
+
+def test_a_job_that_is_done_while_it_is_detached_is_done(
+    running, tmp_path, monkeypatch
+):
+    now = tmp_path / "now"
+    engine = running(
+        f"import pathlib, time\nnow = pathlib.Path({str(now)!r})\n"
+        "def action(x):\n    while not now.exists():\n        time.sleep(0.01)\n"
+        "    yield x\n"
+    )
+    leave = ChunkFlow.leave
+
+    def late(self, seconds):
+        now.touch()
+        assert job.wait(60)
+        leave(self, seconds)
+
+    monkeypatch.setattr(ChunkFlow, "leave", late)
+    job = engine.submit([1, 2])
+    assert job.detach().startswith("done")
+    assert job.result() == [1, 2]
+
+
+def test_what_is_on_its_way_when_single_records_are_detached_still_comes(running):
+    engine = running(SLOW, stream=REST)
+    job = engine.submit(range(1_000))
+    until(lambda: job.received)
+    text = job.detach()
+    assert "nothing waits at engine-1" in text
+    assert 0 < job.received == job.sent < 1_000
+    assert job.partial() == [*range(job.received)]
+
+
+def read_outputs(engine, count):
+    """Read numbers until there are so many, without control records."""
+    lines = []
+    while len(lines) < count:
+        for line in (engine.output(1) or b"").splitlines():
+            if b"fastscore" not in line:
+                lines.append(int(line))
+    return lines
 
 
 def test_a_timeout_cancels_and_says_so(running):

@@ -142,6 +142,23 @@ def test_it_begins_with_the_history_and_follows(connect, deployed):
     console.close()
 
 
+def test_it_is_live_when_the_history_is_shown(connect, deployed, monkeypatch):
+    usual = Pneumo.history
+    links = []
+
+    def looking(self, **options):
+        assert the_feed().flush()
+        links.append(console.link)
+        return usual(self, **options)
+
+    monkeypatch.setattr(Pneumo, "history", looking)
+    console = PneumoConsole(connect)
+    until(lambda: console.link == "live")
+    assert any(line["type"] == "engine-config" for line in console.lines)
+    console.close()
+    assert links == ["connecting"]
+
+
 def test_nothing_falls_between_the_history_and_the_socket(
     connect, deployed, monkeypatch
 ):

@@ -52,6 +52,7 @@ class PneumoWatch:
         self._socket: PneumoSock | None = None
         self._lock = threading.Lock()
         self._early: list[PneumoMsg] | None = None  # what came before the history
+        self._link = ("live", "")  # of the socket, as it was told last
         self._closed = threading.Event()
         self._thread = threading.Thread(
             target=self._open, name="pilothouse-watch-pneumo", daemon=True
@@ -101,7 +102,7 @@ class PneumoWatch:
                 early, self._early = self._early or [], None
                 for message in [*past, *(one for one in early if one not in past)]:
                     self._on_message(message)
-        self._on_link("live", "")
+        self._on_link(*self._link)
 
     def _heard(self, message: PneumoMsg) -> None:
         if self._closed.is_set():
@@ -114,9 +115,9 @@ class PneumoWatch:
 
     def _linked(self, state: object) -> None:
         with suppress(KeyError):
-            link, why = _LINKS[str(state)]
-            if not self._closed.is_set():
-                self._on_link(link, why)
+            self._link = _LINKS[str(state)]
+            if not self._closed.is_set() and not self._history:
+                self._on_link(*self._link)
 
 
 _LINKS: Final = {

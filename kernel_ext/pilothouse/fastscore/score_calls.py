@@ -56,6 +56,10 @@ class CallFlow:
         self._thread.join(seconds)
         return self._all_back
 
+    def leave(self, seconds: float) -> None:
+        """Send no more, and take what is on its way here; wait for that no longer."""
+        self.drain(seconds)
+
     @property
     def is_whole(self) -> bool:
         """Whether all records were scored, whatever was asked meanwhile."""

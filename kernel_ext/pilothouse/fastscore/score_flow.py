@@ -62,6 +62,7 @@ class ChunkFlow:
         self._chunk_bytes = chunk_bytes
         self._journal = journal
         self._stop = threading.Event()
+        self._is_left = False
         self._all_back = self._has_all_sent = False
         self._send_failure: BaseException | None = None
         self.model_failure: FastScoreError | None = None
@@ -103,6 +104,15 @@ class ChunkFlow:
         reader.join(max(0.0, deadline - time.monotonic()))
         return self._all_back
 
+    def leave(self, seconds: float) -> None:
+        """Send no more, and take what is on its way here; wait for that no longer."""
+        self._is_left = True
+        self._stop.set()
+        self._send_peer.abort()
+        reader = self._threads[1]
+        if reader.ident is not None:
+            reader.join(seconds)
+
     @property
     def is_whole(self) -> bool:
         """Whether all records were sent, and scored, whatever was asked meanwhile."""
@@ -133,6 +143,8 @@ class ChunkFlow:
     def _send(self) -> None:
         try:
             self._send_beginning()
+            if self._is_left:
+                return
             if self._stop.is_set():
                 self._drop(_DROP_SECONDS)
             self._send_end()
@@ -236,12 +248,14 @@ class ChunkFlow:
         job = self._job
         try:
             self._prepare()
-            while not self._all_back and job.state == "running":
+            while not (self._all_back or self._is_left) and job.state == "running":
                 self._read_once()
             self._settle()
             self._claim.give_back()
             if self.model_failure is not None:
                 job.fail(self.model_failure)
+            elif self._is_left:
+                return
             elif self._send_failure is not None:
                 job.fail(self._send_failure)
             elif not self._stop.is_set():
@@ -281,7 +295,7 @@ class ChunkFlow:
                 self._journal.came(answer.body, outputs_in(items), place)
             self._sort(items)
         elif answer.status == 202:
-            if not self._threads[0].is_alive():
+            if not (self._threads[0].is_alive() or self._is_left):
                 self._nothing_came()
         else:
             what = f"Unable to read from slot {slot}"
@@ -366,7 +380,9 @@ class ChunkFlow:
     def _settle(self) -> None:
         """Where outputs are missing, wait for the reports on what was rejected."""
         job = self._job
-        if job.watch is not None and job.received != job.sent - job.refused:
+        if job.watch is None or self._is_left:
+            return
+        if job.received != job.sent - job.refused:
             job.watch.settle()
 
     def _model_failed(self, failure: FastScoreError) -> None:

@@ -49,6 +49,9 @@ class Flow(Protocol):
     def drain(self, seconds: float) -> bool:
         """Send no more; True if all outputs of what was sent have come in time."""
 
+    def leave(self, seconds: float) -> None:
+        """Send no more, and take what is on its way here; wait for that no longer."""
+
     @property
     def is_whole(self) -> bool:
         """Whether all records were sent and scored, whatever was asked meanwhile."""
@@ -221,19 +224,18 @@ class ScoreJob:
         return self.outcome
 
     def detach(self) -> str:
-        """Leave it to the engine: send and read no more here.
+        """Leave it to the engine: send no more, and read no more than is on its way.
 
         Returns:
             What became of it: where the outputs that are still to come can be read.
+            A score that had all its outputs by then is done.
         """
-        of = "" if self.total is None else f" of {self.total:,}"
-        self._end(
-            "detached",
-            f"detached: {self.sent:,}{of} records were sent and {self.received:,} "
-            f"outputs came back; the others wait at slot {self.plan.outlet.slot} of "
-            f"{self.engine.name}",
-        )
-        self._flow.cut()
+        if self.state == "running":
+            self._flow.leave(CANCEL_SECONDS)
+            if self._flow.is_whole:
+                self.done()
+            self._end("detached", self._detached)
+            self._flow.cut()
         return self.outcome
 
     # -- looking on -------------------------------------------------------------------
@@ -374,6 +376,17 @@ class ScoreJob:
         for tell_it in awaiting:
             tell_it()
         self._tell(at_once=True)
+
+    def _detached(self) -> str:
+        of = "" if self.total is None else f" of {self.total:,}"
+        text = (
+            f"detached: {self.sent:,}{of} records were sent and {self.received:,} "
+            "outputs came back"
+        )
+        if self.plan.is_roundtrip:
+            return text + f"; nothing waits at {self.engine.name}"
+        slot = self.plan.outlet.slot
+        return text + f"; the others wait at slot {slot} of {self.engine.name}"
 
     def _cancelled(self, confirmed: bool) -> str:
         of = "" if self.total is None else f" of {self.total:,}"
