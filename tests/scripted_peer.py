@@ -59,4 +59,4 @@ class Scripted:
     def close(self):
         self._server.shutdown()
         self._server.server_close()
-        self._thread.join(5)
+        self._thread.join(60)

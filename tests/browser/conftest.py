@@ -80,8 +80,8 @@ def gallery(notebook):
     opened = notebook(GALLERY, height=7000, timezone_id="UTC").run_all()
     for kind in VIEWS:
         opened.find(root(kind)).first.wait_for(timeout=60_000)
-    until(lambda: opened.find(".ph-lane").count() == 4, 30, "the lanes of the run")
-    until(lambda: opened.find(".ph-lines li").count() > 9, 30, "the model's source")
+    until(lambda: opened.find(".ph-lane").count() == 4, 60, "the lanes of the run")
+    until(lambda: opened.find(".ph-lines li").count() > 9, 60, "the model's source")
     opened.find(".ph-browser [data-field]").first.wait_for()
     return opened
 

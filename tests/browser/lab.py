@@ -121,7 +121,7 @@ def lab_server(home):
     finally:
         server.terminate()
         try:
-            server.wait(20)
+            server.wait(60)
         except subprocess.TimeoutExpired:
             server.kill()
             server.wait()
@@ -275,7 +275,7 @@ class NotebookPage:
         for theme in ("Light", "Dark"):
             self.theme(f"JupyterLab {theme}")
             others = f'.ph[data-theme]:not([data-theme="{theme.lower()}"])'
-            until(lambda: self.find(others).count() == 0, 30, theme)  # noqa: B023
+            until(lambda: self.find(others).count() == 0, 60, theme)  # noqa: B023
             yield theme.lower()
         self.theme("JupyterLab Light")
 

@@ -114,7 +114,7 @@ def test_enter_space_and_arrows_do_what_they_say(gallery):
     log.focus()
     press("ArrowUp")
     last = "e => e.lastElementChild === document.activeElement"
-    until(lambda: log.evaluate(last), 10, "the newest line")
+    until(lambda: log.evaluate(last), 60, "the newest line")
     press("Enter")
     until(lambda: not log.locator("details").last.evaluate("e => e.open"))
 
@@ -135,7 +135,7 @@ SAVED = "() => !window.jupyterapp.shell.currentWidget.context.model.dirty"
 def test_a_view_leaves_saving_to_the_notebook_and_no_other_key(notebook):
     opened = notebook(TABLE, "1 + 1").run_all()
     opened.find(".ph-table").first.wait_for()
-    until(opened.is_over, 60)
+    until(opened.is_over)
     press = opened.page.keyboard.press
     cells = opened.page.locator(".jp-Cell")
 
@@ -144,7 +144,7 @@ def test_a_view_leaves_saving_to_the_notebook_and_no_other_key(notebook):
         for key in ("b", "x", "d", "d", "m", "Escape"):  # each would change the cells
             press(key)
         press("Control+s")
-        until(lambda: opened.page.evaluate(SAVED), 30, "the saved notebook")
+        until(lambda: opened.page.evaluate(SAVED), 60, "the saved notebook")
         assert cells.count() == 2
 
     first, second = nbformat.read(opened.path, as_version=4).cells
@@ -152,4 +152,4 @@ def test_a_view_leaves_saving_to_the_notebook_and_no_other_key(notebook):
     assert first.outputs
     cells.last.locator(".jp-OutputArea").click()
     press("b")  # a shortcut gets through where there is no view
-    until(lambda: cells.count() == 3, 30, "a new cell")
+    until(lambda: cells.count() == 3, 60, "a new cell")

@@ -31,7 +31,7 @@ def test_a_click_cancels_a_score_whose_cell_waits(notebook, session_cell, front_
 
     cancel.click()
 
-    until(lambda: prompt.inner_text() == "[3]:", 10, "the end of the cell")
+    until(lambda: prompt.inner_text() == "[3]:", 60, "the end of the cell")
     said = opened.page.locator(".jp-OutputArea").last.inner_text()
     assert "cancelled: " in said
     assert "what came back is in scores" in said

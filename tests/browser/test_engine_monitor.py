@@ -50,10 +50,10 @@ def kernel_is_busy(opened):
 
 def test_it_shows_state_model_rates_and_rejections(notebook, session_cell, remote):
     opened = notebook(session_cell, SHOW, FEED).run_all()
-    until(lambda: state_of(opened) == "RUNNING", 60)
+    until(lambda: state_of(opened) == "RUNNING")
 
-    until(lambda: value_of(opened, "in") != "0 rec/s", 30, "records")
-    until(lambda: value_of(opened, "rejected") != "0", 30, "rejections")
+    until(lambda: value_of(opened, "in") != "0 rec/s", 60, "records")
+    until(lambda: value_of(opened, "rejected") != "0", 60, "rejections")
     text = opened.find(".ph-engine").inner_text()
     assert "root python3" in text
     assert "REST chunked" in text
@@ -72,7 +72,7 @@ def test_it_shows_state_model_rates_and_rejections(notebook, session_cell, remot
 def test_it_moves_while_a_cell_is_busy(notebook, session_cell, remote, busy):
     wait = "import pathlib\nwhile not pathlib.Path('busy').exists():\n    pass"
     opened = notebook(session_cell, SHOW, FEED, wait, busy).run_all()
-    until(lambda: state_of(opened) == "RUNNING", 60)
+    until(lambda: state_of(opened) == "RUNNING")
     plot = opened.find(".ph-engine .ph-plot")
     opened.signal("busy")
 
@@ -80,12 +80,12 @@ def test_it_moves_while_a_cell_is_busy(notebook, session_cell, remote, busy):
     until(lambda: int(plot.get_attribute("data-seq") or 0) >= first + 4)
     assert kernel_is_busy(opened)
     (opened.lab.root / "busy").unlink()
-    until(lambda: not kernel_is_busy(opened), 60)
+    until(lambda: not kernel_is_busy(opened))
 
 
 def test_the_buttons_steer_the_engine(notebook, session_cell, remote):
     opened = notebook(session_cell, SHOW).run_all()
-    until(lambda: state_of(opened) == "RUNNING", 60)
+    until(lambda: state_of(opened) == "RUNNING")
 
     act(opened, "run")
     until(lambda: remote.state == "PAUSED")
@@ -103,7 +103,7 @@ def test_the_buttons_steer_the_engine(notebook, session_cell, remote):
 
 def test_a_reset_asks_first_and_works_by_keyboard(notebook, session_cell, remote):
     opened = notebook(session_cell, SHOW).run_all()
-    until(lambda: state_of(opened) == "RUNNING", 60)
+    until(lambda: state_of(opened) == "RUNNING")
     press = opened.page.keyboard.press
 
     opened.find('[data-act="reset"]').focus()
@@ -125,21 +125,21 @@ def test_a_reset_asks_first_and_works_by_keyboard(notebook, session_cell, remote
 
 def test_an_error_of_the_model_unfolds_to_its_line(notebook, session_cell, remote):
     opened = notebook(session_cell, SHOW, 'engine.input(b"-1\\n", 0)').run_all()
-    until(lambda: state_of(opened) == "ERROR", 60)
+    until(lambda: state_of(opened) == "ERROR")
 
     error = opened.find(".ph-error")
-    until(lambda: "ValueError: math domain error" in error.inner_text(), 60)
+    until(lambda: "ValueError: math domain error" in error.inner_text())
     error.locator("summary").click()
     assert "line 11, in action" in error.inner_text()
     opened.find(".ph-engine").scroll_into_view_if_needed()
     opened.shoot("engine-error", ".ph-engine")
     spoken = opened.find(".ph-engine [role=status][aria-live]").first
-    until(lambda: "last error: ValueError" in spoken.inner_text(), 60)
+    until(lambda: "last error: ValueError" in spoken.inner_text())
 
 
 def test_it_follows_the_theme(notebook, session_cell, remote):
     opened = notebook(session_cell, SHOW, FEED).run_all()
-    until(lambda: state_of(opened) == "RUNNING", 60)
+    until(lambda: state_of(opened) == "RUNNING")
     root = opened.find(".ph-engine")
     light = root.evaluate("e => getComputedStyle(e).backgroundColor")
     assert root.get_attribute("data-theme") == "light"
@@ -155,7 +155,7 @@ def test_it_follows_the_theme(notebook, session_cell, remote):
 
 def test_nothing_runs_over_its_edge_when_it_is_narrow(notebook, session_cell, remote):
     opened = notebook(session_cell, SHOW, FEED, width=760).run_all()
-    until(lambda: state_of(opened) == "RUNNING", 60)
+    until(lambda: state_of(opened) == "RUNNING")
     root = opened.find(".ph-engine")
 
     wide = root.evaluate("e => [e.scrollWidth, e.clientWidth]")
@@ -173,7 +173,7 @@ connect = Connect({fresh_suite.url!r}, oauth_secret={fresh_suite.token!r})
 engine = connect.get("engine-1")
 """
     opened = notebook(cell, SHOW).run_all()
-    until(lambda: state_of(opened) == "INIT", 60)
+    until(lambda: state_of(opened) == "INIT")
     fresh_suite.host.stop()
 
     root = opened.find(".ph-engine")
@@ -184,11 +184,11 @@ engine = connect.get("engine-1")
 
 def test_after_a_reload_it_is_live_again(notebook, session_cell, remote):
     opened = notebook(session_cell, SHOW).run_all()
-    until(lambda: state_of(opened) == "RUNNING", 60)
+    until(lambda: state_of(opened) == "RUNNING")
     opened.save()
     opened.reload()
 
-    until(lambda: state_of(opened) == "RUNNING", 60)
+    until(lambda: state_of(opened) == "RUNNING")
     act(opened, "run")
     until(lambda: state_of(opened) == "PAUSED")
 

@@ -35,8 +35,8 @@ def test_a_map_shows_lanes_and_a_click_cancels_it(notebook, connect, front_end):
     opened.run_all()
     view = opened.find(".ph-run")
     view.wait_for()
-    until(lambda: opened.find(".ph-lane").count() == 2, 30, "two lanes")
-    until(lambda: opened.find(".ph-lane-block").count() >= 4, 30, "batches")
+    until(lambda: opened.find(".ph-lane").count() == 2, 60, "two lanes")
+    until(lambda: opened.find(".ph-lane-block").count() >= 4, 60, "batches")
     assert "left" in view.inner_text()
     prompt = opened.page.locator(".jp-InputPrompt").nth(2)
     assert prompt.inner_text() == "[*]:"
@@ -48,7 +48,7 @@ def test_a_map_shows_lanes_and_a_click_cancels_it(notebook, connect, front_end):
 
     opened.find('.ph-run button:has-text("Cancel")').click()
 
-    until(lambda: prompt.inner_text() == "[3]:", 10, "the end of the cell")
+    until(lambda: prompt.inner_text() == "[3]:", 60, "the end of the cell")
     static = opened.find(".jp-RenderedHTML").first.inner_text()
     assert "cancelled: " in static
     assert "the service has confirmed the end" in static

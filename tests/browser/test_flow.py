@@ -43,17 +43,17 @@ def test_a_plan_shows_its_steps_and_a_click_cancels_it(notebook, connect):
         row = next(r for r in rows.all() if r.inner_text().split("\n").count(name))
         return row.get_attribute("data-state")
 
-    until(lambda: rows.count() == 6, 30, "a row for each step")
+    until(lambda: rows.count() == 6, 60, "a row for each step")
     until(lambda: state("wrong") == "failed", 60, "the step that fails")
     assert state("never") == "skipped"
     assert state("many") == "running"
     assert state("both") == "waiting"
     assert "ZeroDivisionError" in view.inner_text()
     assert opened.find(".ph-step-links path").count() >= 2
-    until(lambda: "of 2,000" in view.inner_text(), 30, "how far the map is")
+    until(lambda: "of 2,000" in view.inner_text(), 60, "how far the map is")
     opened.shoot("flow", ".ph-flow")
     opened.theme("JupyterLab Dark")
-    until(lambda: view.get_attribute("data-theme") == "dark", 30, "the dark theme")
+    until(lambda: view.get_attribute("data-theme") == "dark", 60, "the dark theme")
     opened.shoot("flow-dark", ".ph-flow")
     opened.theme("JupyterLab Light")
 
@@ -67,6 +67,6 @@ def test_a_plan_shows_its_steps_and_a_click_cancels_it(notebook, connect):
 
     until(lambda: opened.cell_errors() == ["FlowError"], 60, "the end of the cell")
     static = opened.find(".jp-RenderedHTML").first
-    until(lambda: "cancelled" in static.inner_text(), 30, "the snapshot")
+    until(lambda: "cancelled" in static.inner_text(), 60, "the snapshot")
     assert "<b>this</b>" in static.inner_text()
     assert "the service has confirmed the end" in static.inner_text()

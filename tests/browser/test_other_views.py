@@ -75,7 +75,7 @@ def cells(opened, row=0):
 
 def test_a_table_of_ten_thousand_rows_sorts_filters_and_scrolls(notebook):
     opened = notebook(TABLE).run_all()
-    until(lambda: opened.find(".ph-virtual tbody tr[role=row]").count() > 5, 60)
+    until(lambda: opened.find(".ph-virtual tbody tr[role=row]").count() > 5)
     assert opened.find(".ph-virtual tbody tr[role=row]").count() < 60
 
     opened.page.get_by_role("button", name="size").click()
@@ -98,7 +98,7 @@ def test_a_table_of_ten_thousand_rows_sorts_filters_and_scrolls(notebook):
 def test_a_changed_cell_is_seen(notebook):
     opened = notebook(TABLE, 'table.update([(0, "changed", 5)])').run_all()
 
-    until(lambda: cells(opened)[1:] == ["changed", "5 B"], 60)
+    until(lambda: cells(opened)[1:] == ["changed", "5 B"])
 
 
 def test_the_inspector_has_tabs_for_the_keyboard(notebook, session_cell, suite):
@@ -130,7 +130,7 @@ console
 """
     opened = notebook(source).run_all()
 
-    until(lambda: "<img src=x" in (lines(opened) or [""])[0], 60)
+    until(lambda: "<img src=x" in (lines(opened) or [""])[0])
     assert opened.page.evaluate("() => window.owned") is None
 
 
@@ -165,6 +165,6 @@ def test_the_views_work_in_notebook_7(notebook):
     )
     opened.open_in_notebook_7().run_all()
 
-    until(lambda: "19" in (opened.find(".ph-legend").all_inner_texts() or [""])[0], 60)
-    until(lambda: "10,000 rows" in opened.find(".ph-table").inner_text(), 60)
+    until(lambda: "19" in (opened.find(".ph-legend").all_inner_texts() or [""])[0])
+    until(lambda: "10,000 rows" in opened.find(".ph-table").inner_text())
     opened.shoot("notebook-7")

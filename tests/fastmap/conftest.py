@@ -54,5 +54,5 @@ def no_threads_left():
         if thread.name.startswith(tuple(f"fastmap-{name}" for name in names))
     ]
     for thread in left:
-        thread.join(5)
+        thread.join(60)
     assert not [thread.name for thread in left if thread.is_alive()]

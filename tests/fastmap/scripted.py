@@ -81,7 +81,7 @@ class Scripted:
     def close(self) -> None:
         self.server.shutdown()
         self.server.server_close()
-        self.thread.join(5)
+        self.thread.join(60)
 
     def count(self, endpoint: str) -> int:
         return self.calls.count(endpoint)

@@ -61,4 +61,4 @@ class BreakingProxy:
             with suppress(OSError):
                 one.shutdown(socket.SHUT_RDWR)
             one.close()
-        self._thread.join(5)
+        self._thread.join(60)

@@ -23,7 +23,7 @@ def deployed(connect, stream, source=SLOW):
 
 def ended(job):
     with pytest.raises(FastScoreError) as caught:
-        job.result(20)
+        job.result(60)
     return caught.value
 
 
@@ -36,7 +36,7 @@ def test_a_job_of_another_connection_does_not_take_our_outputs(
     with Connect(suite.url, oauth_secret=suite.token) as other:
         with pytest.raises(FastScoreError, match="another job takes the outputs"):
             other.get("engine-1").score([1])
-        assert job.result(20) == list(range(1000))
+        assert job.result(60) == list(range(1000))
         assert other.get("engine-1").score([1]) == [1]
 
 
@@ -45,7 +45,7 @@ def test_a_job_waits_for_one_of_another_connection_that_is_just_ending(running, 
     job = engine.submit(list(range(300)))
     with Connect(suite.url, oauth_secret=suite.token) as other:
         assert other.get("engine-1").score([1, 2]) == [1, 2]
-    assert job.result(20) == list(range(300))
+    assert job.result(60) == list(range(300))
 
 
 def test_marks_of_another_job_amid_ours_end_it(running):

@@ -119,7 +119,7 @@ def test_what_was_being_fetched_when_it_was_killed_is_not_lost(
     """Its last question is still there, and takes the next outputs at the engine."""
     killed(list(range(40)))
     gate.touch()
-    until(lambda: not _jets_are_busy(gated), 60)
+    until(lambda: not _jets_are_busy(gated))
 
     assert gated.resume(journal).result(60) == [x * 10 for x in range(40)]
 
@@ -152,7 +152,7 @@ def test_an_answer_that_got_lost_is_given_again(gated, gate):
     gate.touch()
     ask = gated.route("1/job/output/1?job=a&at=")
     gated.input(b"1\n2\n", 0)
-    first = until(lambda: gated.gateway.call("", "GET", f"{ask}0").body, 60)
+    first = until(lambda: gated.gateway.call("", "GET", f"{ask}0").body)
     answers = [first, gated.gateway.call("", "GET", f"{ask}0").body]
     gated.input(b"3\n", 0)
     gated.gateway.call("", "GET", f"{ask}{len(answers[0])}")
@@ -211,7 +211,7 @@ def test_who_asks_last_has_it_and_the_other_one_says_so(
 ):
     killed(list(range(40)))
     first = gated.resume(journal)
-    until(lambda: first.received >= 16, 60)
+    until(lambda: first.received >= 16)
     with Connect(suite.url, oauth_secret=suite.token) as other:
         second = other.get("engine-1").resume(journal)
         with pytest.raises(FastScoreError, match="another kernel has taken up this"):

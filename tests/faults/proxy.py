@@ -86,7 +86,7 @@ class Proxy:
             _reset(writer)
 
     def _call(self, coroutine) -> None:
-        asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(10)
+        asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(60)
 
     def __enter__(self) -> Self:
         self._thread = threading.Thread(target=self._loop.run_forever)

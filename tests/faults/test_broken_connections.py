@@ -195,7 +195,7 @@ def test_a_late_answer_is_given_up_after_the_timeout(
     with pytest.raises(FastScoreError) as error:
         engine.input("1", 0)
     assert isinstance(error.value, AnswerTimeoutError)
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 4.5
 
 
 def test_services_that_are_gone_are_an_error_at_once(

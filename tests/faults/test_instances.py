@@ -52,10 +52,10 @@ def test_a_server_killed_during_a_fit_has_all_it_acknowledged(served, tmp_path):
         process.wait()
     try:
         with start():
-            until(lambda: client.connection == "ready", 30)
+            until(lambda: client.connection == "ready")
 
             with pytest.raises(aimm.StillRunningError, match="restarted meanwhile"):
-                handle.result(20)
+                handle.result(60)
             assert made.predict() == 1
             assert client.create_instance("lab").id == made.id + 1
     finally:
@@ -307,15 +307,15 @@ class _Served:
             await site.start()
             return site._server.sockets[0].getsockname()[1]
 
-        port = asyncio.run_coroutine_threadsafe(start(), self._loop).result(10)
+        port = asyncio.run_coroutine_threadsafe(start(), self._loop).result(60)
         return f"ws://127.0.0.1:{port}/ws"
 
     def __exit__(self, *exc_info):
         import asyncio
 
-        asyncio.run_coroutine_threadsafe(self._runner.cleanup(), self._loop).result(10)
+        asyncio.run_coroutine_threadsafe(self._runner.cleanup(), self._loop).result(60)
         self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(10)
+        self._thread.join(60)
         self._loop.close()
 
 
@@ -343,7 +343,7 @@ def test_no_process_of_a_stopped_server_is_left(served, tmp_path):
             children = _children(process.pid)
         assert children
         process.terminate()
-        assert process.wait(10) == 0
+        assert process.wait(60) == 0
 
     assert not any(child.is_running() for child in children)
     assert isinstance(process, subprocess.Popen)

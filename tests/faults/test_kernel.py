@@ -157,7 +157,7 @@ def test_an_interrupt_ends_a_score_soon(
     status, said = notebook.end(request)
     assert status == "ScoreInterrupt", said
     assert "records were sent" in said
-    assert time.monotonic() - interrupted < 5
+    assert time.monotonic() - interrupted < 20
     until(lambda: engine.state in ("RUNNING", "PAUSED", "INIT"))
     assert "[-7]" in notebook.do(ONE_RECORD_COMES_BACK)
     threads = "import threading; print(sorted(t.name for t in threading.enumerate()))"

@@ -139,7 +139,7 @@ def test_no_made_up_request_is_decoded_unsigned_or_answered_with_a_fault(
         raw.done(stored, run)
     until(
         lambda: threads_and_processes()[1] <= before[1],
-        timeout=20,
+        timeout=60,
         what="the workers of made-up runs to end",
     )
     assert threads_and_processes()[0] <= before[0] + 8

@@ -296,7 +296,7 @@ def test_a_worker_that_stops_itself_is_ended_by_done(
         assert raw.done(func_hash, run).word == "DONE"
         assert waiting.result().word == "NOT_FOUND"
         until(lambda: not is_there(pid), SOON_S, "the worker to end")
-        assert time.monotonic() - began < 2
+        assert time.monotonic() - began < 20
 
 
 def test_a_worker_killed_from_outside_is_replaced_and_billed_once(

@@ -140,16 +140,16 @@ def interrupted(
         elif stage is not None:
             assert stage.reached.wait(30), process.poll()
         else:
-            until(lambda: len(relay.words("map")) > 8 or policy == "LOCAL", 30)
+            until(lambda: len(relay.words("map")) > 8 or policy == "LOCAL")
             if policy == "LOCAL":
                 own = psutil.Process(process.pid)
-                until(lambda: len(own.children()) >= 2, 30, "workers here")
+                until(lambda: len(own.children()) >= 2, 60, "workers here")
                 time.sleep(0.3)
         children = psutil.Process(process.pid).children(recursive=True)
         began = time.monotonic()
         os.kill(process.pid, signal.SIGINT)
         if policy != "LOCAL":
-            until(lambda: not busy_runs(service), 10, "the service to be free")
+            until(lambda: not busy_runs(service), 60, "the service to be free")
         freed = time.monotonic() - began
         if stage is not None:
             stage.go_on.set()
@@ -250,4 +250,4 @@ def test_the_end_of_python_ends_the_run(service: FastmapProcess, tmp_path: Path)
     assert done.returncode == 0, done.stderr
     assert time.monotonic() - began < 15
     pids = [int(one.name) for one in tmp_path.iterdir()]
-    until(lambda: not any(psutil.pid_exists(pid) for pid in pids), 5, "workers to end")
+    until(lambda: not any(psutil.pid_exists(pid) for pid in pids), 60, "workers to end")

@@ -61,12 +61,12 @@ def test_a_service_killed_and_started_again_costs_no_item(store: str, tmp_path: 
     try:
         config = client(service.url, TOKEN)
         run = config.submit(map_functions.slowly, range(ITEMS))
-        until(lambda: run.progress.done >= ITEMS // 4, 20, "a quarter of the items")
+        until(lambda: run.progress.done >= ITEMS // 4, 60, "a quarter of the items")
         workers += below(service.pid)
         service.kill()
         if store == "wiped":
             shutil.rmtree(folder / "data")
-        until(lambda: are_gone(workers), 10, "the workers to end with their service")
+        until(lambda: are_gone(workers), 60, "the workers to end with their service")
         service = ServedFastmap(folder, port, TOKEN, workers=2)
         assert run.result(60) == list(range(ITEMS))
         assert run.progress.retries > 0
@@ -81,7 +81,7 @@ def test_a_service_that_stays_away_ends_the_run_with_what_is_done(tmp_path: Path
     service = FastmapProcess(tmp_path, "--workers", "2")
     config = client(service.url, service.secret, retry_timeout=1.0)
     run = config.submit(map_functions.slowly, range(ITEMS))
-    until(lambda: run.progress.done >= ITEMS // 4, 20, "a quarter of the items")
+    until(lambda: run.progress.done >= ITEMS // 4, 60, "a quarter of the items")
     service.kill()
     with pytest.raises(fastmap.FastmapException) as caught:
         run.result(30)
@@ -99,7 +99,7 @@ def test_adaptive_goes_on_without_the_service(tmp_path: Path):
         retry_timeout=0.5,
     )
     run = config.submit(map_functions.slowly, range(ITEMS))
-    until(lambda: run.progress.done >= ITEMS // 4, 20, "a quarter of the items")
+    until(lambda: run.progress.done >= ITEMS // 4, 60, "a quarter of the items")
     service.kill()
     assert run.result(60) == list(range(ITEMS))
 
@@ -125,7 +125,7 @@ def test_a_cut_under_way_costs_no_item(proxy: Proxy, service: FastmapProcess):
     """All connections are reset, three times."""
     run = client(proxy.url, service.secret).submit(map_functions.slowly, range(ITEMS))
     for part in (1, 2, 3):
-        until(lambda part=part: run.progress.done >= part * ITEMS // 5, 20)
+        until(lambda part=part: run.progress.done >= part * ITEMS // 5)
         proxy.cut()
     assert run.result(60) == list(range(ITEMS))
 
@@ -140,7 +140,7 @@ def test_a_connection_that_ends_in_a_message_costs_no_item(
     proxy.arm(Fault(action, way, after=700))
     run = client(proxy.url, service.secret).submit(map_functions.slowly, range(60))
     for after in (1500, 300):
-        until(lambda: proxy.happened.is_set() or run.state.is_over, 20)
+        until(lambda: proxy.happened.is_set() or run.state.is_over)
         proxy.arm(Fault(action, way, after=after))
     assert run.result(60) == list(range(60))
     assert run.progress.retries > 0
@@ -163,7 +163,7 @@ def test_a_batch_whose_answer_was_lost_is_not_run_again(
     config = client(proxy.url, service.secret)
     assert list(config.fastmap(notes, [0])) == [0]
     run = config.submit(notes, range(1, 4))
-    until(lambda: len(Path(mark).read_text().split()) > 1, 20, "an item to run")
+    until(lambda: len(Path(mark).read_text().split()) > 1, 60, "an item to run")
     proxy.arm(Fault("reset", "down"))
     assert run.result(60) == [1, 2, 3]
     ran = Path(mark).read_text().split()
@@ -195,8 +195,8 @@ def test_a_hundred_runs_at_a_time(service: FastmapProcess):
         assert all(pool.map(one, range(100)))
     raw = Raw(service.url, service.secret, version=None)
     assert raw.post("runs", b"\x80").told["runs"] == []
-    until(lambda: len(below(service.pid)) <= max(before, 4), 10, "the workers to end")
-    until(lambda: threading.active_count() <= threads, 10, "the threads to end")
+    until(lambda: len(below(service.pid)) <= max(before, 4), 60, "the workers to end")
+    until(lambda: threading.active_count() <= threads, 60, "the threads to end")
 
 
 @pytest.mark.parametrize("offset", [400 * 86400, -400 * 86400])
@@ -210,7 +210,7 @@ def test_a_clock_that_is_wrong_harms_nothing(offset: int, tmp_path: Path):
         config = client(service.url, service.secret)
         assert list(config.fastmap(lambda n: -n, range(5))) == [0, -1, -2, -3, -4]
         run = config.submit(map_functions.slowly, range(40))
-        until(lambda: run.progress.done > 0, 20)
+        until(lambda: run.progress.done > 0)
         run.detach()
         (known,) = client(service.url, service.secret).runs()
         assert known.run_id == run.run_id

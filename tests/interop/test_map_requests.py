@@ -366,7 +366,7 @@ def test_done_ends_a_batch_that_runs(raw: Raw, service: FastmapProcess):
         began = time.monotonic()
         while not waiting.done():
             raw.done(func_hash, run)
-            assert time.monotonic() - began < 5
+            assert time.monotonic() - began < 20
         assert waiting.result().word == "NOT_FOUND"
 
 

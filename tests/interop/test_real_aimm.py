@@ -176,7 +176,7 @@ def test_the_state_follows_an_action(client, tmp_path):
     until(running_entry)
     (tmp_path / "seen").touch()
 
-    assert handle.result(20) == lab
+    assert handle.result(60) == lab
     until(lambda: client.state.last_action(lab.id).progress == "complete")
 
 

@@ -447,13 +447,13 @@ def test_a_run_that_nobody_ended_is_freed_when_idle(
     with relaying(place.url) as relay:
         peer = Peer(FASTMAP.ready(), REAL, relay.url, place.secret, tmp_path)
         with peer.doing(job) as process:
-            until(lambda: len(relay.words("map")) >= 4, 30, "some batches")
+            until(lambda: len(relay.words("map")) >= 4, 60, "some batches")
             os.killpg(process.pid, number)
             process.communicate(timeout=20)
     caller = Raw(place.url, place.secret, version=None)
     (run,) = runs_of(caller)
     assert run["run_id"] == relay.of("map")[0].sent["run_id"]
-    until(lambda: not is_busy(caller), 10, "the run to be freed")
+    until(lambda: not is_busy(caller), 60, "the run to be freed")
 
 
 def runs_of(caller: Raw) -> list[dict[str, Any]]:

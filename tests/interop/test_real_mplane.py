@@ -427,7 +427,7 @@ def test_the_real_component_comes_to_our_shell(world):
     port = free_port()
     mpcli = world.shell("ours", listening_client(world, port)).listens(port)
     component_of(world, "real", port)
-    until(lambda: "Capability slow" in mpcli.do("listcap"), 30, "a registration")
+    until(lambda: "Capability slow" in mpcli.do("listcap"), 60, "a registration")
 
     assert "Capability test-loopback (token " in mpcli.do("listcap")
     mpcli.do(f"when {LONG}")
@@ -444,7 +444,7 @@ def test_our_component_comes_to_the_real_shell_and_loses_no_immediate_result(wor
     port = free_port()
     mpcli = world.shell("real", listening_client(world, port)).listens(port)
     component_of(world, "ours", port)
-    until(lambda: "test-loopback" in mpcli.do("listcap"), 30, "a registration")
+    until(lambda: "test-loopback" in mpcli.do("listcap"), 60, "a registration")
 
     mpcli.do("when now")
     labels = ["test-loopback-0", "test-loopback-1", "slow-2"]
@@ -537,7 +537,7 @@ def test_the_real_supervisor_relays_between_ours(world):
         mpcli.do(f"getcap {url}capability")
         return "slow" in mpcli.do("listcap")
 
-    until(known, 40, "a relayed capability")
+    until(known, 60, "a relayed capability")
     mpcli.do(f"when {LONG}")
     mpcli.do("set test.input hello")
     mpcli.do("runcap slow")

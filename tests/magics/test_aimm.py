@@ -264,12 +264,12 @@ def test_a_detached_action_is_a_handle_and_a_job(run, made, tmp_path):
     gate = tmp_path / "gate"
     run(f"gate = {str(gate)!r}")
     action = run("action = %aimm fit made 'wait' gate --detach\naction")
-    until(lambda: action.state == "executing", 10)
+    until(lambda: action.state == "executing")
 
     jobs = repr(run("%pilot jobs"))
     assert f"fit of instance {made.id}" in jobs
     gate.touch()
-    assert action.result(20) == made
+    assert action.result(60) == made
     until(lambda: not JobBook().records())
 
 
@@ -285,11 +285,11 @@ def test_a_detached_action_is_known_at_once(run, made, tmp_path):
 def test_cancel_ends_an_action_by_its_number(run, made, tmp_path):
     run(f"gate = {str(tmp_path / 'never')!r}")
     action = run("action = %aimm fit made 'wait' gate --detach\naction")
-    until(lambda: action.state == "executing", 10)
+    until(lambda: action.state == "executing")
 
     assert "the server confirmed it" in run(f"%aimm cancel {action.id}")
     with pytest.raises(aimm.ActionError):
-        action.result(20)
+        action.result(60)
     assert run("%aimm predict made") == 0
 
 
@@ -326,7 +326,7 @@ def interrupt():
 
     def later(condition):
         def wait():
-            until(condition, 20)
+            until(condition)
             _thread.interrupt_main()
 
         threads.append(threading.Thread(target=wait))
@@ -437,16 +437,16 @@ def test_a_table_goes_on_by_itself_after_a_restart_of_the_local_server(run, loca
     table = run("%aimm watch")
     before = table.place
     run("%pilot down")
-    until(lambda: table.connection == "lost", 30)
+    until(lambda: table.connection == "lost")
     run("%pilot up --service aimm")
 
     until(lambda: table.connection == "ready", 60, "the return of the table")
     assert table.place != before
     assert local.kept("aimm").url == table.place
     run("%aimm create plugins.Line")
-    until(lambda: "2 instances" in repr(table), 30)
+    until(lambda: "2 instances" in repr(table))
     run("%aimm logout")
-    until(lambda: table.connection == "closed", 30)
+    until(lambda: table.connection == "closed")
     table.close()
 
 
@@ -466,7 +466,7 @@ def test_tab_offers_instances_types_data_actions_and_options(
     number = next(n for n, e in client.actions.items() if e.model == made.id)
 
     def offered(text, *wanted):
-        until(lambda: set(wanted) <= set(complete(text)), 5, f"Tab after {text!r}")
+        until(lambda: set(wanted) <= set(complete(text)), 60, f"Tab after {text!r}")
         return complete(text)
 
     offered("%aimm ", "connect", "fit", "predict", "watch")
@@ -482,7 +482,7 @@ def test_tab_offers_instances_types_data_actions_and_options(
 
 def test_tab_asks_no_server(run, made, complete, client, monkeypatch):
     run("%aimm models")
-    until(lambda: str(made.id) in complete("%aimm fit "), 5)
+    until(lambda: str(made.id) in complete("%aimm fit "))
 
     def fail(*_args, **_kwargs):
         raise AssertionError("asked while completing")

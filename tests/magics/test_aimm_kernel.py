@@ -104,7 +104,7 @@ def test_an_interrupt_cancels_on_the_server(kernels, other):
     assert error["ename"] == "ActionInterrupt"
     assert "fit is cancelled, the server confirmed it" in error["evalue"]
     assert "what came back is in kept" in error["evalue"]
-    assert time.monotonic() - start < 4
+    assert time.monotonic() - start < 20
     assert kernel.result("kept") == "{'epoch': 1, 'epochs': 2}"
     until(lambda: other.actions[entry.id].progress == "cancelled")
     assert kernel.result("%aimm predict m") == "0"

@@ -32,7 +32,7 @@ def test_it_shows_local_services_and_what_the_notebook_is_connected_to(run, loca
 
     assert isinstance(page, Dashboard)
     rows = page.board.rows
-    until(lambda: all(r["state"] == "up" for r in rows("services").values()), 60)
+    until(lambda: all(r["state"] == "up" for r in rows("services").values()))
     assert rows("services")["fastscore"]["origin"] == "this notebook"
     assert rows("services")["mplane"]["url"] == local.mplane.url
     assert "2 of 2 services up" in repr(page)
@@ -41,7 +41,7 @@ def test_it_shows_local_services_and_what_the_notebook_is_connected_to(run, loca
 def test_what_is_measured_on_the_page_belongs_to_the_notebook(shell, run, local):
     page = run("%pilot dashboard --service mplane --every 0.2")
     mplane = page._readers["mplane"]
-    until(lambda: mplane.client, 60)
+    until(lambda: mplane.client)
     page.enter("capabilities")
     browser = page._full
     browser.choose("tcp-4")
@@ -52,7 +52,7 @@ def test_what_is_measured_on_the_page_belongs_to_the_notebook(shell, run, local)
     try:
         known = Session.of(shell).kept("mplane").measurements
         assert known == {"from the page": sent}
-        until(lambda: sent.token in page.board.rows("measurements"), 60)
+        until(lambda: sent.token in page.board.rows("measurements"))
     finally:
         sent.cancel()
 

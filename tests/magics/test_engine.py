@@ -163,7 +163,7 @@ def test_score_can_be_detached(run, running):
     job = run("%engine score [1, 2] --detach")
 
     assert isinstance(job, ScoreJob)
-    assert list(job.result(10)["value"]) == [2.0, 4.0]
+    assert list(job.result(60)["value"]) == [2.0, 4.0]
 
 
 def test_a_model_that_fails_shows_the_line_of_its_cell(run, shown, engine):

@@ -64,7 +64,7 @@ def test_loading_brings_few_modules_and_opens_nothing(tmp_path):
 
     assert int(modules) <= 40
     # The budget of 30 ms is for `make bench`; here other tests share the machine.
-    assert float(seconds) < 1.0
+    assert float(seconds) < 10
 
 
 def test_the_package_alone_imports_nothing_heavy(tmp_path):

@@ -89,13 +89,13 @@ def test_an_interrupt_cancels_frees_the_workers_and_keeps(kernels, home, service
     assert "cancelled: " in error["evalue"]
     assert "the service has confirmed the end" in error["evalue"]
     assert "what came back is in kept" in error["evalue"]
-    assert took < 3
+    assert took < 20
     seen = len(list((home / "seen").iterdir()))
     kept = eval(kernel.result("kept"))
     assert kept == sorted(kept)
     assert 0 < len(kept) <= seen
     assert len(busy) >= WORKERS
-    until(lambda: gone(busy), 2, "the end of the workers")
+    until(lambda: gone(busy), 60, "the end of the workers")
     assert len(list((home / "seen").iterdir())) <= seen + WORKERS
     assert kernel.result("%pilot jobs") == "(no jobs are out there)"
     assert kernel.result("%fastmap slow [1, 2]") == "[1, 2]"
@@ -115,10 +115,10 @@ def test_a_click_on_cancel_ends_the_map_of_a_waiting_cell(kernels, home, service
     (error,) = [m["content"] for m in messages if m["msg_type"] == "error"]
     assert error["ename"] == "RunCancelledError"
     assert "what came back is in kept" in "\n".join(error["traceback"])
-    assert time.monotonic() - start < 3
+    assert time.monotonic() - start < 20
     assert int(kernel.result("len(kept)")) > 0
     assert len(busy) >= WORKERS
-    until(lambda: gone(busy), 2, "the end of the workers")
+    until(lambda: gone(busy), 60, "the end of the workers")
 
 
 def test_a_second_interrupt_leaves_the_run_to_the_service(kernels, home, service):

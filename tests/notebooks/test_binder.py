@@ -138,7 +138,7 @@ def test_the_tour_runs_where_its_link_leads(page, launched):
 
     monitor = page.find(".ph-engine")
     monitor.wait_for(timeout=120_000)
-    until(lambda: monitor.get_attribute("data-state") == "RUNNING", 60)
+    until(lambda: monitor.get_attribute("data-state") == "RUNNING")
     plot = monitor.locator(".ph-plot")
     seen = int(plot.get_attribute("data-seq") or 0)
     until(lambda: int(plot.get_attribute("data-seq") or 0) > seen, 60, "a live value")

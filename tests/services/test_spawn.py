@@ -116,7 +116,7 @@ def test_a_killed_process_is_no_longer_found_and_what_it_acknowledged_is_there()
         path = f"{MM}/schema/s{number}"
         assert call(local, "PUT", path, b'"int"').status == 201
     os.kill(local.pid, signal.SIGKILL)
-    psutil.Process(local.pid).wait(20)
+    psutil.Process(local.pid).wait(60)
     assert pilothouse.status() == []
     again = pilothouse.up()
     assert again.is_new
@@ -133,7 +133,7 @@ def test_sigterm_removes_the_runtime_file():
     local = pilothouse.up()
     process = psutil.Process(local.pid)
     os.kill(local.pid, signal.SIGTERM)
-    process.wait(20)
+    process.wait(60)
     assert not list(find_records())
 
 
@@ -155,7 +155,7 @@ def test_sigterm_lets_uploads_under_way_end_and_they_are_kept():
         os.kill(local.pid, signal.SIGTERM)
         sock.sendall(data[1000:])
         assert sock.recv(65536).startswith(b"HTTP/1.1 201 ")
-    psutil.Process(local.pid).wait(20)
+    psutil.Process(local.pid).wait(60)
     assert "Traceback" not in local.log_tail(1000)
     again = pilothouse.up()
     assert call(again, "GET", f"{MM}/model/m/attachment/a.zip").body == data
@@ -179,7 +179,7 @@ def test_sigterm_under_load_leaves_no_traceback():
         os.kill(local.pid, signal.SIGTERM)
         for one in running:
             one.result(30)
-    psutil.Process(local.pid).wait(20)
+    psutil.Process(local.pid).wait(60)
     assert "Traceback" not in local.log_tail(1000)
 
 

@@ -113,7 +113,7 @@ class RawPeer:
                 sock.shutdown(socket.SHUT_RDWR)
             sock.close()
         for thread in self._threads:
-            thread.join(5)
+            thread.join(60)
 
 
 @pytest.fixture

@@ -61,7 +61,7 @@ class Server:
 
     def __exit__(self, *exc_info):
         self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(10)
+        self._thread.join(60)
 
 
 async def echo(request, number):
@@ -205,7 +205,7 @@ def test_a_full_queue_drops_its_oldest_and_counts():
         return ws
 
     with opened(handler, reconnect=None, max_queue=10) as (socket, _):
-        socket._thread.join(10)
+        socket._thread.join(60)
         assert list(socket) == [str(n) for n in range(90, 100)]
         assert socket.dropped == 90
 
@@ -375,7 +375,7 @@ def test_close_wakes_whoever_waits():
         thread.start()
         assert waiting.wait(60)
         socket.close()
-        thread.join(5)
+        thread.join(60)
         assert ended
 
 
@@ -391,7 +391,7 @@ def test_many_threads_may_send():
             thread.start()
         got = [socket.recv(5) for _ in range(400)]
         for thread in threads:
-            thread.join(5)
+            thread.join(60)
     assert sorted(got) == sorted(str(n) for n in range(4) for _ in range(100))
 
 

@@ -124,7 +124,7 @@ def test_a_component_that_does_not_answer_is_told(client, comms):
     comm = next(c for c in comms if c.comm_id == browser.comm.comm_id)
     comm.hear({"ask": "refresh"})
 
-    until(lambda: browser.refused, 20)
+    until(lambda: browser.refused)
     assert len(browser.capabilities) == 2
 
 

@@ -180,7 +180,7 @@ def test_nothing_falls_between_the_history_and_the_socket(
     def shown():
         return [line["at"] for line in console.lines if line["type"] == "model-error"]
 
-    until(shown, 20, "the error")
+    until(shown, 60, "the error")
     console.close()
     now = {at.timestamp() for at in errors(usual(connect.pneumo))}
     assert set(shown()) == now

@@ -94,7 +94,7 @@ def test_it_is_there_before_any_service_answers():
         assert [row["state"] for row in rows.values()] == ["asking"] * 4
         assert repr(dashboard) == "Dashboard: 0 of 4 services up"
         left.set()
-        until(lambda: state_of(dashboard, "aimm") == "down", 60)
+        until(lambda: state_of(dashboard, "aimm") == "down")
     finally:
         left.set()
         dashboard.close()
@@ -102,14 +102,14 @@ def test_it_is_there_before_any_service_answers():
 
 def test_it_fills_as_services_answer(dashboard):
     until(lambda: are_up(dashboard), 60, "four services")
-    until(lambda: "known" in dashboard.board.head("instances"), 60)
-    until(lambda: len(dashboard.board.rows("engines")) == 2, 60)
+    until(lambda: "known" in dashboard.board.head("instances"))
+    until(lambda: len(dashboard.board.rows("engines")) == 2)
 
     services = dashboard.board.rows("services")
     assert services["fastscore"]["version"]
     assert all(row["ms"] > 0 and row["url"] and row["at"] for row in services.values())
-    until(lambda: len(dashboard.board.trail("services", "mplane")) >= 2, 60)
-    until(lambda: dashboard.board.head("measurements")["capabilities"], 60)
+    until(lambda: len(dashboard.board.trail("services", "mplane")) >= 2)
+    until(lambda: dashboard.board.head("measurements")["capabilities"])
     until(
         lambda: dashboard.board.rows("engines")["engine-1"]["state"] == "INIT",
         60,
@@ -119,11 +119,11 @@ def test_it_fills_as_services_answer(dashboard):
 
 
 def test_instances_and_their_actions_are_shown_and_told(dashboard, host):
-    until(lambda: are_up(dashboard, "aimm"), 60)
+    until(lambda: are_up(dashboard, "aimm"))
     at = host.aimm
     with aimm.connect(at.url, at.username, at.password) as client:
         line = client.create_instance("plugins.Line")
-        until(lambda: str(line.id) in dashboard.board.rows("instances"), 60)
+        until(lambda: str(line.id) in dashboard.board.rows("instances"))
         line.fit([[0.0], [1.0]], [1.0, 2.0], epochs=2000)
         row = until(
             lambda: (
@@ -146,11 +146,11 @@ def test_instances_and_their_actions_are_shown_and_told(dashboard, host):
             "the failure among the events",
         )
         line.delete()
-        until(lambda: str(line.id) not in dashboard.board.rows("instances"), 60)
+        until(lambda: str(line.id) not in dashboard.board.rows("instances"))
 
 
 def test_runs_of_this_process_and_of_others_are_shown(dashboard, house, host):
-    until(lambda: are_up(dashboard, "fastmap"), 60)
+    until(lambda: are_up(dashboard, "fastmap"))
     options = {"cloud_url": host.fastmap.url, "secret": host.fastmap.secret}
     config = fastmap.init(exec_policy="CLOUD", verbosity="SILENT", **options)
 
@@ -165,13 +165,13 @@ def test_runs_of_this_process_and_of_others_are_shown(dashboard, house, host):
     other = config.submit(slow, range(600), label="other")
     try:
         rows = dashboard.board.rows
-        until(lambda: {mine.run_id, other.run_id} <= set(rows("runs")), 60)
+        until(lambda: {mine.run_id, other.run_id} <= set(rows("runs")))
         assert rows("runs")[mine.run_id]["total"] == 60
         assert rows("runs")[other.run_id]["total"] is None
         assert rows("runs")[other.run_id]["mine"] is False
         until(lambda: rows("runs")[other.run_id]["done"] > 0, 60, "batches of it")
-        until(lambda: mine.wait(0), 60)
-        until(lambda: rows("runs")[mine.run_id]["state"] == "done", 60)
+        until(lambda: mine.wait(0))
+        until(lambda: rows("runs")[mine.run_id]["state"] == "done")
 
         dashboard.enter("run", other.run_id, "other")
         assert not dashboard.refused
@@ -181,7 +181,7 @@ def test_runs_of_this_process_and_of_others_are_shown(dashboard, house, host):
 
 
 def test_a_measurement_is_shown_with_its_newest_value(dashboard, house):
-    until(lambda: are_up(dashboard, "mplane"), 60)
+    until(lambda: are_up(dashboard, "mplane"))
     client = dashboard._readers["mplane"].client
     capability = client.capability_for("tcp-4")
     when = mplane.model.When("now + 30s / 1s")
@@ -200,7 +200,7 @@ def test_a_measurement_is_shown_with_its_newest_value(dashboard, house):
         assert row["label"] == "reach"
         assert row["latest"][0][0] == "rtt.us"
         assert row["ends"] > row["starts"]
-        until(lambda: len(dashboard.board.trail("measurements", one.token)) > 2, 60)
+        until(lambda: len(dashboard.board.trail("measurements", one.token)) > 2)
 
         dashboard.enter("measurement", one.token, "reach")
         assert dashboard._full.measurement is one
@@ -221,9 +221,9 @@ def test_a_service_that_goes_away_is_shown_and_comes_back_elsewhere(tmp_path):
         house = House({"fastscore": first.fastscore})
         dashboard = Dashboard(house, services=["fastscore"], every=0.2)
         engines = dashboard.board.rows
-        until(lambda: engines("engines").get("engine-1", {}).get("state"), 60)
+        until(lambda: engines("engines").get("engine-1", {}).get("state"))
     try:
-        until(lambda: state_of(dashboard, "fastscore") == "down", 60)
+        until(lambda: state_of(dashboard, "fastscore") == "down")
         row = dashboard.board.rows("services")["fastscore"]
         assert row["why"]
         assert row["at"]
@@ -250,7 +250,7 @@ def test_who_is_refused_is_told_so_and_no_secret_shows(host):
 
     dashboard = Dashboard(Wrong({}), services=["fastmap"], every=0.2)
     try:
-        until(lambda: state_of(dashboard, "fastmap") == "refused", 60)
+        until(lambda: state_of(dashboard, "fastmap") == "refused")
         assert "0" * 64 not in str(dashboard.get_state())
         assert "0" * 64 not in str(dashboard._static())
     finally:
@@ -260,7 +260,7 @@ def test_who_is_refused_is_told_so_and_no_secret_shows(host):
 def test_a_service_that_nobody_has_named_is_not_an_error():
     dashboard = Dashboard(Given({}), services=["aimm"], every=0.2)
     try:
-        until(lambda: state_of(dashboard, "aimm") == "none", 60)
+        until(lambda: state_of(dashboard, "aimm") == "none")
         assert dashboard.board.events == []
     finally:
         dashboard.close()
@@ -270,19 +270,19 @@ def test_what_was_there_once_is_down_when_nobody_names_it_any_more(host):
     house = House({"mplane": host.mplane})
     dashboard = Dashboard(house, services=["mplane"], every=0.2)
     try:
-        until(lambda: are_up(dashboard, "mplane"), 60)
+        until(lambda: are_up(dashboard, "mplane"))
         house._fields.clear()
 
-        until(lambda: state_of(dashboard, "mplane") == "down", 60)
+        until(lambda: state_of(dashboard, "mplane") == "down")
         assert dashboard.board.rows("services")["mplane"]["at"]
         house.move("mplane", host.mplane)
-        until(lambda: are_up(dashboard, "mplane"), 60)
+        until(lambda: are_up(dashboard, "mplane"))
     finally:
         dashboard.close()
 
 
 def test_no_credential_is_in_anything_that_is_sent_or_kept(dashboard, host, comms):
-    until(lambda: are_up(dashboard), 60)
+    until(lambda: are_up(dashboard))
     for kind in ("console", "instances", "capabilities"):
         dashboard.enter(kind, "", kind)
         assert not dashboard.refused
@@ -303,7 +303,7 @@ def test_no_credential_is_in_anything_that_is_sent_or_kept(dashboard, host, comm
 
 def test_it_sends_at_most_four_messages_a_second(dashboard, comms, host):
     """Also while all four services change and a score goes on; counted at the comm."""
-    until(lambda: are_up(dashboard), 60)
+    until(lambda: are_up(dashboard))
     mine = next(each for each in comms if each.comm_id == dashboard.model_id)
     mine.hear({"ask": "seen"})
     before = len(mine.times)
@@ -324,8 +324,8 @@ def test_it_sends_at_most_four_messages_a_second(dashboard, comms, host):
 
 
 def test_a_page_has_few_models_whatever_is_open(dashboard, comms):
-    until(lambda: are_up(dashboard), 60)
-    until(lambda: "engine-1" in dashboard.board.rows("engines"), 60)
+    until(lambda: are_up(dashboard))
+    until(lambda: "engine-1" in dashboard.board.rows("engines"))
 
     def models():
         return sum(not each.closed for each in comms)
@@ -352,22 +352,22 @@ def test_a_page_has_few_models_whatever_is_open(dashboard, comms):
 def test_what_cannot_be_opened_says_why(dashboard):
     dashboard.enter("measurement", "nobody", "nobody")
     assert "another notebook" in dashboard.refused
-    until(lambda: are_up(dashboard, "fastscore"), 60)
+    until(lambda: are_up(dashboard, "fastscore"))
     dashboard.enter("engine", "engine-9", "engine-9")
     assert "engine-9" in dashboard.refused
     assert dashboard.view == ""
 
 
 def test_a_click_opens_and_the_way_back_closes(dashboard, comms):
-    until(lambda: are_up(dashboard, "aimm"), 60)
+    until(lambda: are_up(dashboard, "aimm"))
     mine = next(each for each in comms if each.comm_id == dashboard.model_id)
 
     mine.hear({"ask": "open", "kind": "instances", "key": "", "title": "Instances"})
-    until(lambda: dashboard.opened.get("kind") == "instances", 60)
+    until(lambda: dashboard.opened.get("kind") == "instances")
     full = dashboard._full
     mine.hear({"ask": "open", "kind": "shell", "key": "rm"})  # nothing of the kind
     mine.hear({"ask": "back"})
-    until(lambda: full.closed, 60)
+    until(lambda: full.closed)
     assert dashboard.opened == {}
 
 
@@ -379,8 +379,8 @@ def test_nothing_is_sent_while_nobody_looks(house, comms, monkeypatch):
     dashboard = Dashboard(house, services=["aimm"], every=0.2)
     try:
         mine = next(each for each in comms if each.comm_id == dashboard.model_id)
-        until(lambda: not dashboard._is_seen(), 60)
-        until(lambda: are_up(dashboard, "aimm"), 60)
+        until(lambda: not dashboard._is_seen())
+        until(lambda: are_up(dashboard, "aimm"))
         settled = len(mine.messages)
         at = dashboard._deltas.shown
         until(lambda: dashboard._deltas.shown >= at + 4, 60, "beats")
@@ -398,14 +398,14 @@ def test_nothing_is_sent_while_nobody_looks(house, comms, monkeypatch):
 def test_its_end_ends_every_thread_and_leaves_what_was_known(house):
     before = set(our_threads())
     dashboard = Dashboard(house, every=0.2)
-    until(lambda: are_up(dashboard), 60)
-    until(lambda: dashboard.board.rows("engines"), 60)
+    until(lambda: are_up(dashboard))
+    until(lambda: dashboard.board.rows("engines"))
     dashboard.enter("engine", "engine-1")
 
     dashboard.close()
     dashboard.close()
 
-    until(lambda: set(our_threads()) <= before, 30, "the end of the threads")
+    until(lambda: set(our_threads()) <= before, 60, "the end of the threads")
     html = dashboard._static()["text/html"]
     assert "4 of 4 services up" in html
     assert "engine-1" in html

@@ -226,7 +226,7 @@ def test_a_suite_that_comes_back_is_found_again(tmp_path):
         ports={"fastscore": port},
         token=token,
     ):
-        until(lambda: monitor.link == "live", 30, "the connection")
+        until(lambda: monitor.link == "live", 60, "the connection")
         monitor.updated = 0.0
         until(lambda: monitor.updated > 0)
         taps = [s.tap for s in connect.get("engine-1").active_sensors.values()]

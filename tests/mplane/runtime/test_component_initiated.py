@@ -113,10 +113,10 @@ def test_a_shell_that_waits_and_a_component_that_comes(tmp_path, port):
             shell.say("waitmeas test-loopback-0 20")
             shell.until(r"test\.output: hello")
             runtime.process.send_signal(signal.SIGTERM)
-            assert runtime.process.wait(20) == 0
+            assert runtime.process.wait(60) == 0
         shell.say("EOF")
         shell.until("Ciao!")
-        assert shell.process.wait(20) == 0
+        assert shell.process.wait(60) == 0
 
 
 def test_a_component_waits_for_its_client_and_can_be_ended_meanwhile(tmp_path, port):
@@ -125,4 +125,4 @@ def test_a_component_waits_for_its_client_and_can_be_ended_meanwhile(tmp_path, p
     with child(*MPCOM, "--config", str(config)) as runtime:
         runtime.until("the client is not there: ")
         runtime.process.send_signal(signal.SIGINT)
-        assert runtime.process.wait(20) == 0
+        assert runtime.process.wait(60) == 0

@@ -170,7 +170,7 @@ def test_a_part_does_not_change_when_the_service_goes_on():
     part = job.partial()
     count = part.count_result_rows()
 
-    until(lambda: job.count_partial > count + 2, 5)
+    until(lambda: job.count_partial > count + 2)
     job.interrupt()
 
     assert part.count_result_rows() == count
@@ -366,7 +366,7 @@ def test_a_callback_that_fails_harms_nobody(caplog):
     job.schedule()
 
     assert job.wait(60)
-    until(lambda: "the callback" in caplog.text, 5)
+    until(lambda: "the callback" in caplog.text)
     assert not job.failed()
 
 

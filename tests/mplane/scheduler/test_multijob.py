@@ -170,7 +170,7 @@ def test_the_callback_comes_with_each_result_and_at_the_end():
     job.schedule()
     assert job.wait(60)
 
-    until(lambda: len(told) >= 2, 5)
+    until(lambda: len(told) >= 2)
     assert set(told) == {job.receipt}
 
 

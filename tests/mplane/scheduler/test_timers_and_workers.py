@@ -78,11 +78,11 @@ def test_workers_are_bounded_and_the_rest_waits():
 
     for _ in range(5):
         workers.submit(work)
-    until(lambda: len(began) == 2, 5)
+    until(lambda: len(began) == 2)
     assert "3 waiting" in repr(workers)
     gate.set()
 
-    until(lambda: len(began) == 5, 5)
+    until(lambda: len(began) == 5)
     assert most[1] == 2
 
 
@@ -92,7 +92,7 @@ def test_an_idle_thread_takes_the_next_call():
         done = threading.Event()
         workers.submit(lambda d=done: (names.append(threading.get_ident()), d.set()))
         assert done.wait(60)
-        until(lambda n=number: len(names) == n + 1 and workers._idle, 5)
+        until(lambda n=number: len(names) == n + 1 and workers._idle)
 
     assert len(set(names)) == 1
 

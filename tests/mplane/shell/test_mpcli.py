@@ -246,7 +246,7 @@ def test_on_a_terminal_tab_completes_and_history_is_kept(component, tmp_path):
         interrupt(process, person)  # drops the line, not the shell
         person.type("\x04")
         person.until("Ciao!")
-        assert process.wait(20) == 0
+        assert process.wait(60) == 0
     (history,) = tmp_path.rglob("mpcli_history")
     assert "showcap test-loopback" in history.read_text()
     assert history.stat().st_mode & 0o777 == 0o600

@@ -62,7 +62,7 @@ def test_of_a_plugin_that_forks_and_comes_back_twice_one_counts(lab):
         lab.fit("fork")
 
     assert lab.predict() == 3
-    until(lambda: not _copies(), 30, "the end of the copies")
+    until(lambda: not _copies(), 60, "the end of the copies")
 
 
 def _copies():

@@ -100,7 +100,7 @@ def test_a_child_that_a_model_forks_dies_with_its_jet(engine):
 
     engine.reset()
 
-    child.wait(10)
+    child.wait(60)
 
 
 def test_a_fork_that_comes_back_does_not_answer(engine):

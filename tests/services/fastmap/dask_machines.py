@@ -167,7 +167,7 @@ class Machines:
 
     def _said(self, name: str, pattern: str) -> re.Match[str]:
         log = self.folder / f"{name}.log"
-        return until(lambda: re.search(pattern, log.read_text()), 30, f"{name} is up")
+        return until(lambda: re.search(pattern, log.read_text()), 60, f"{name} is up")
 
 
 def is_running(pid: int) -> bool:
@@ -187,4 +187,4 @@ def end(process: subprocess.Popen[bytes]) -> None:
             for each in below:
                 with contextlib.suppress(psutil.NoSuchProcess):
                     each.kill()
-    process.wait(10)
+    process.wait(60)

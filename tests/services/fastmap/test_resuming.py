@@ -47,7 +47,7 @@ def collected(raw, run_id, index):
         reply = raw.send("results", run_id=run_id, index=index)
         return None if reply.word == "INITIALIZING" else reply
 
-    return until(ask, 20, f"the batch at {index}")
+    return until(ask, 60, f"the batch at {index}")
 
 
 def test_auth_tells_what_the_service_can_do(raw):

@@ -93,8 +93,8 @@ def test_the_end_answers_who_waits_and_leaves_no_process(tmp_path):
         pids = until(lambda: [process.pid for process in backend.processes])
         began = time.monotonic()
 
-    thread.join(10)
-    assert time.monotonic() - began < 5
+    thread.join(60)
+    assert time.monotonic() - began < 30
     assert answers[0].word == "NOT_FOUND"
     assert not any(psutil.pid_exists(pid) for pid in pids)
     assert list((tmp_path / "fastmap" / "workers").glob("worker-*")) == []
