@@ -16,6 +16,7 @@ class Scripted:
         self.paths = []
         self.bodies = []
         self.answers = {}
+        self._lock = threading.Lock()
         script = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
@@ -23,8 +24,10 @@ class Scripted:
 
             def _answer(self):
                 length = int(self.headers.get("Content-Length", 0))
-                script.bodies.append(self.rfile.read(length))
-                script.paths.append(f"{self.command} {self.path}")
+                body = self.rfile.read(length)
+                with script._lock:
+                    script.bodies.append(body)
+                    script.paths.append(f"{self.command} {self.path}")
                 answer = script.answers.get(f"{self.command} {self.path}")
                 answer = answer() if callable(answer) else answer
                 status, content_type, body = answer or (404, "text/plain", b"")

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-import socket
 from dataclasses import dataclass
 
 import pytest
 
 from certificates import Authority, Party
+from free_ports import free_port
 
 
 @pytest.fixture
 def closed_port() -> int:
     """A TCP port of 127.0.0.1 that nobody listens on."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port: int = server.getsockname()[1]
-        return port
+    return free_port()
+
+
+@pytest.fixture
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who cancels waits for the component, however busy the machine is."""
+    monkeypatch.setattr("pilothouse.mplane.measurement._CANCEL_SECONDS", 60.0)
 
 
 @dataclass(frozen=True)

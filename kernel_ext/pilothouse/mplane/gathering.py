@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from datetime import datetime
 
 from pilothouse.mplane import model
 
@@ -66,15 +65,6 @@ class Gathered:
         """Return why turns have no result."""
         with self._lock:
             return [o.errmsg() for o in self._ordered if isinstance(o, model.Exception)]
-
-    def last_start(self) -> datetime | None:
-        """Return when the last result begins."""
-        with self._lock:
-            for one in reversed(self._ordered):
-                scope = one.when() if isinstance(one, model.Result) else None
-                if scope is not None:
-                    return scope.datetimes()[0]
-        return None
 
     def finish(self, result: model.Result) -> None:
         """Take the whole result."""

@@ -28,6 +28,7 @@ __all__ = ["Courier", "Measurement", "MeasurementState"]
 log = logging.getLogger(__name__)
 
 _CANCEL_SECONDS = 1.4
+_LATE_SECONDS = 5.0
 _TROUBLES_OF_LOST = 2
 UNKNOWN_JOB = "Unknown job"
 
@@ -377,6 +378,12 @@ class Measurement:
                     self._take_exception(head)
         self._tell()
 
+    def latest(self, end: datetime) -> datetime:
+        """Return until when results may come, if the scope ends then (UTC, naive)."""
+        inner = self.scope.inner()
+        duration = None if inner is None else inner.duration()
+        return end + (duration or timedelta()) + timedelta(seconds=_LATE_SECONDS)
+
     def settle(self) -> None:
         """Note that its time is over and no further result will come."""
         with self._changed:
@@ -430,15 +437,17 @@ class Measurement:
 
     def _is_last(self, envelope: model.Envelope) -> bool:
         """Tell whether no envelope with more results will follow."""
-        scope = envelope.when()
-        _, end = (None, None) if scope is None else scope.datetimes()
-        if end is None or end > clock.now():
+        scope, now = envelope.when(), clock.now()
+        start, end = (None, None) if scope is None else scope.datetimes()
+        if scope is None or end is None or end > now:
             return False
-        last = self._gathered.last_start()
-        inner = self.scope.inner()
-        duration = None if inner is None else inner.duration()
-        # A real component's envelope says nothing of turns that still run.
-        return last is None or duration is None or last + duration <= clock.now()
+        if not self.is_repeated or self.ends is None or self.latest(end) <= now:
+            return True
+        # The envelope says nothing of turns that still run: all must be there.
+        period = scope.period()
+        if start is None or not period:
+            return False
+        return self._gathered.count > (end - max(start, self.asked)) // period
 
     def _end_in_order(self) -> None:
         if self._was_asked:

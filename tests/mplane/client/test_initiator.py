@@ -19,6 +19,7 @@ from pilothouse.errors import (
 from pilothouse.mplane import model
 from pilothouse.mplane.client import HttpInitiatorClient
 from pilothouse.mplane.component import serve
+from pilothouse.mplane.exchange import post
 from pilothouse.mplane.measurement import MeasurementState
 from pilothouse.mplane.media import MEDIA_TYPE
 from pilothouse.mplane.tls import TlsState
@@ -36,7 +37,7 @@ def client():
 
 def known(client, *services, **options):
     """Return a component of some services, which the client has discovered."""
-    served = serve(list(services), **options)
+    served = serve(list(services), **{"immediate_seconds": 60} | options)
     client.retrieve_capabilities(served.url)
     return served
 
@@ -272,8 +273,8 @@ def test_a_slow_result_is_redeemed_when_it_is_asked_for(client):
         client.invoke_capability("gated", "now", VALUES)
         assert isinstance(client.result_for("gated-0"), model.Receipt)
         assert client.receipt_labels() == ("gated-0",)
+        (job,) = served.scheduler.jobs.values()
         service.gate.set()
-        job = next(iter(served.scheduler.jobs.values()))
         assert job.wait(60)
 
         found = client.result_for("gated-0")
@@ -346,7 +347,7 @@ def test_an_empty_link_is_where_the_capability_came_from(client, scripted):
     made.set_link("")
     scripted.message("/capability", made)
     client.retrieve_capabilities(scripted.url + "capability")
-    scripted.message("/", model.Exception(token="t", errmsg="x"), "POST")
+    scripted.message("/", model.Exception(errmsg="x"), "POST")
 
     client.invoke_capability("once", "now", VALUES)
 
@@ -356,7 +357,7 @@ def test_an_empty_link_is_where_the_capability_came_from(client, scripted):
 def test_a_default_url_that_was_chosen_wins_over_an_empty_link(client, scripted, other):
     made = capability("once")
     scripted.message("/capability", made)
-    other.message("/here", model.Exception(token="t", errmsg="x"), "POST")
+    other.message("/here", model.Exception(errmsg="x"), "POST")
     client.retrieve_capabilities(scripted.url + "capability")
 
     client.set_default_url(other.url + "here")
@@ -376,7 +377,7 @@ def test_without_any_place_nothing_is_sent(client):
 
 def test_send_message_takes_the_answer_in(client):
     service = Once()
-    with serve(service) as served:
+    with serve(service, immediate_seconds=60) as served:
         made = specification(service.capability(), label="mine")
         answer = client.send_message(made, served.url)
 
@@ -416,6 +417,7 @@ def test_a_run_gives_a_handle_and_the_handle_a_result(client):
     assert handle.rows == 1
 
 
+@pytest.mark.usefixtures("patient")
 def test_rows_are_seen_while_they_come(client):
     service = Counting()
     counts = []
@@ -438,10 +440,12 @@ def test_rows_are_seen_while_they_come(client):
     assert rows == values[: len(rows)]
 
 
+@pytest.mark.usefixtures("patient")
 def test_cancelling_is_quick(client):
     service = Counting(pause=30)
     with known(client, service):
         handle = client.run("count", "now + 1h", VALUES)
+        until(lambda: handle.rows == 1)
         began = time.monotonic()
         told = handle.cancel()
         took = time.monotonic() - began
@@ -450,10 +454,13 @@ def test_cancelling_is_quick(client):
     assert told == "interrupted: the component confirmed, 1 row"
 
 
-def test_cancelling_says_when_the_service_goes_on(client):
+def test_cancelling_says_when_the_service_goes_on(client, monkeypatch):
     service = Gated()
+    interrupt = client.interrupt
+    monkeypatch.setattr(client, "interrupt", lambda m, _: interrupt(m, 60.0))
     with known(client, service) as served:
         handle = client.run("gated", "now + 1h", VALUES)
+        assert service.began.wait(60)
         began = time.monotonic()
 
         told = handle.cancel()
@@ -465,6 +472,30 @@ def test_cancelling_says_when_the_service_goes_on(client):
         assert handle.wait(60)
         assert handle.state is MeasurementState.INTERRUPTED
         served.close()
+
+
+def test_a_redemption_that_brings_the_rows_first_was_interrupted(client, monkeypatch):
+    service = Counting()
+    with known(client, service) as served:
+        handle = client.run("count", "now + 1h", VALUES)
+        assert service.has_rows.wait(60)
+        (job,) = served.scheduler.jobs.values()
+
+        def post_and_be_late(tls, url, message, **options):
+            answered = post(tls, url, message, **options | {"timeout": 60})
+            if isinstance(message, model.Interrupt):
+                assert job.wait(60)
+                client.handle_message(job.get_reply(), None)
+            return answered
+
+        monkeypatch.setattr(
+            "pilothouse.mplane.client.redemption.post", post_and_be_late
+        )
+        with client._redeeming.setdefault(handle.token, threading.Lock()):
+            client.interrupt(handle, 0.1)  # it does not get its turn
+
+    assert handle.state is MeasurementState.INTERRUPTED
+    assert handle.result().count_result_rows() >= 3
 
 
 def test_cancelling_says_when_nobody_answers(client):
@@ -533,6 +564,7 @@ def test_waiting_has_an_end(client):
         service.gate.set()
 
 
+@pytest.mark.usefixtures("patient")
 def test_a_measurement_that_is_to_come_is_scheduled(client):
     start = model.clock.now() + model.parse_dur("1h")
     with known(client, Counting()):
@@ -555,10 +587,10 @@ def test_a_repeated_measurement_gives_its_results_one_by_one(client):
         values = [next(one.schema_dict_iterator())["rtt.us"] for one in handle]
 
         assert handle.wait(60)
-    assert values == [1, 2]
+        until(lambda: client.receipt_tokens() == ())
+    assert sorted(values) == [1, 2]  # on a busy machine one turn may overtake another
     assert len(handle.result()) == 2
     assert handle.state is MeasurementState.FINISHED
-    assert client.receipt_tokens() == ()
 
 
 def test_turns_that_outlast_the_scope_come_too(client):
@@ -579,6 +611,7 @@ def test_turns_that_fail_are_told(client):
     assert handle.partial() is None
 
 
+@pytest.mark.usefixtures("patient")
 def test_an_interrupted_repetition_keeps_its_results(client):
     with known(client, Once()):
         handle = client.run("once", "repeat now ... future / 1s", VALUES)
@@ -591,6 +624,31 @@ def test_an_interrupted_repetition_keeps_its_results(client):
     assert len(handle.result()) >= 1
 
 
+def test_an_interrupted_repetition_waits_for_the_turn_that_runs(client):
+    class OnceThenGated(Gated):
+        def run(self, specification, check_interrupt):
+            if self.runs:
+                return super().run(specification, check_interrupt)
+            self.runs += 1
+            return Once(self.capability()).run(specification, check_interrupt)
+
+    service = OnceThenGated()
+    with known(client, service):
+        handle = client.run("gated", "repeat now ... future / 1s", VALUES)
+        until(lambda: handle.rows == 1)
+        assert service.began.wait(60)
+
+        told = client.interrupt(handle, 60.0)
+
+        assert "has not stopped yet" in told
+        service.gate.set()
+        client.hurry(handle)
+        assert handle.wait(60)
+
+    assert handle.state is MeasurementState.INTERRUPTED
+    assert len(handle.result()) >= 2
+
+
 def test_a_handle_can_be_awaited(client):
     async def main():
         return await client.run("once", "now", VALUES)
@@ -601,7 +659,7 @@ def test_a_handle_can_be_awaited(client):
 
 def test_who_gives_up_awaiting_is_not_held_up_until_the_end(client):
     async def main():
-        handle = client.run("count", "now + 8s", VALUES)
+        handle = client.run("count", "now + 60s", VALUES)
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0.2):
                 await handle
@@ -623,6 +681,7 @@ def test_a_detached_handle_ends_the_await(client):
         asyncio.run(main())
 
 
+@pytest.mark.usefixtures("patient")
 def test_two_measurements_at_once_do_not_mix(client):
     service = Counting()
     with known(client, service):
@@ -642,21 +701,23 @@ def test_two_measurements_at_once_do_not_mix(client):
 
 
 def test_one_thread_redeems_for_all(client):
+    before = set(threading.enumerate())
     with known(client, Counting()):
         handles = [
             client.run("count", "now + 1h", {"destination.ip4": f"10.0.0.{n}"})
             for n in range(4)
         ]
-        names = [t.name for t in threading.enumerate() if t.name == "mplane-redeemer"]
+        new = [thread.name for thread in set(threading.enumerate()) - before]
         for handle in handles:
             handle.cancel()
 
-    assert len(names) == 1
+    assert new.count("mplane-redeemer") == 1
 
 
 # after an interruption
 
 
+@pytest.mark.usefixtures("patient")
 def test_a_detached_measurement_goes_on_and_can_be_taken_up(client):
     service = Counting()
     with known(client, service):
@@ -740,6 +801,7 @@ def test_a_component_that_was_restarted_has_lost_the_measurement(client):
     second.close()
 
 
+@pytest.mark.usefixtures("patient")
 def test_a_component_that_comes_back_in_time_has_the_result(client):
     with known(client, Counting()) as served, Proxy(served.port) as proxy:
         handle = through(client, proxy, "count")
@@ -755,7 +817,9 @@ def test_a_component_that_comes_back_in_time_has_the_result(client):
         assert handle.result(60).count_result_rows() >= 1
 
 
-def test_a_component_that_stops_hands_over_the_rows(client):
+def test_a_component_that_stops_hands_over_the_rows(client, monkeypatch):
+    moment = "pilothouse.mplane.component.listener._MOMENT_SECONDS"
+    monkeypatch.setattr(moment, 60.0)
     service = Counting()
     with known(client, service) as served:
         handle = client.run("count", "now + 1h", VALUES)
@@ -800,8 +864,8 @@ def test_a_specification_whose_answer_got_lost_is_asked_for(client, is_taken):
             assert handle.trouble
             proxy.swallow, proxy.passes_on = None, True
             if is_taken:
+                until(lambda: handle.state is MeasurementState.RUNNING)
                 until(lambda: handle.rows)
-                assert handle.state is MeasurementState.RUNNING
                 handle.cancel()
             else:
                 assert handle.wait(60)
@@ -825,8 +889,8 @@ class Proxy:
         self._threads[0].start()
 
     def cut(self):
-        self._is_cut = True
         with self._lock:
+            self._is_cut = True
             for one in self._open:
                 with contextlib.suppress(OSError):  # it is closed already
                     one.shutdown(socket.SHUT_RDWR)
@@ -851,15 +915,18 @@ class Proxy:
 
     def _serve(self, came):
         with self._lock:
+            if self._is_cut:
+                came.close()
+                return
             self._open.add(came)
         try:
             with came:
-                while data := came.recv(65536):
-                    while self._missing(data):
-                        data += came.recv(65536)
+                while data := self._message(came):
                     if not self.passes_on:
                         return
                     answer = self._ask(data)
+                    if not answer:
+                        return
                     if self.swallow is not None and self.swallow in answer:
                         self.swallowed += 1
                         return
@@ -867,8 +934,20 @@ class Proxy:
         except OSError:
             pass
 
+    def _message(self, one):
+        """Return the next message on a connection; nothing when it has ended."""
+        data = b""
+        while self._missing(data):
+            more = one.recv(65536)
+            if not more:
+                return b""
+            data += more
+        return data
+
     def _missing(self, data):
-        head, _, body = data.partition(b"\r\n\r\n")
+        head, end, body = data.partition(b"\r\n\r\n")
+        if not end:
+            return True
         for line in head.lower().split(b"\r\n"):
             if line.startswith(b"content-length:"):
                 return int(line.partition(b":")[2]) - len(body) > 0
@@ -876,12 +955,9 @@ class Proxy:
 
     def _ask(self, data):
         data = data.replace(b"Connection: keep-alive", b"Connection: close")
-        with socket.create_connection(("127.0.0.1", self._target), 10) as to:
+        with socket.create_connection(("127.0.0.1", self._target), 60) as to:
             to.sendall(data)
-            answer = to.recv(65536)
-            while self._missing(answer):
-                answer += to.recv(65536)
-        return answer
+            return self._message(to)
 
     def __enter__(self):
         return self

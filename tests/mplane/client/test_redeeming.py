@@ -93,6 +93,24 @@ def test_a_receipt_can_be_hurried():
     assert done.wait(60)
 
 
+def test_a_receipt_can_be_hurried_while_it_is_redeemed():
+    calls, done = [], threading.Event()
+
+    def redeem(token):
+        calls.append(token)
+        if len(calls) > 1:
+            done.set()
+            return None
+        redeemer.hurry(token)  # as another thread does
+        return 3600.0
+
+    redeemer = Redeemer(redeem)
+    redeemer.add("a", 0.0)
+
+    assert done.wait(60)
+    until(lambda: len(redeemer) == 0)
+
+
 def test_a_redemption_that_fails_harms_no_other(caplog):
     done = threading.Event()
 

@@ -113,7 +113,7 @@ def test_results_that_come_at_once_are_all_kept(client):
     gate = threading.Barrier(8)
 
     def work(part):
-        gate.wait(5)
+        gate.wait(60)
         for receipt in part:
             client.handle_message(result_of(receipt))
 

@@ -5,6 +5,9 @@ import http.client
 import json
 import ssl
 import threading
+import time
+from dataclasses import dataclass
+from datetime import timedelta
 
 import pytest
 
@@ -15,6 +18,7 @@ from pilothouse.mplane.client import HttpListenerClient
 from pilothouse.mplane.component import InitiatorHttpComponent, serve
 from pilothouse.mplane.measurement import MeasurementState
 from pilothouse.mplane.media import MEDIA_TYPE, NOBODY
+from pilothouse.mplane.model import clock
 from scripted_peer import Scripted
 from waiting import until
 
@@ -43,7 +47,7 @@ def call(client):
         if message is not None:
             body = model.unparse_json(message).encode()
             headers.setdefault("Content-Type", MEDIA_TYPE)
-        to = http.client.HTTPConnection("127.0.0.1", client.port, timeout=10)
+        to = http.client.HTTPConnection("127.0.0.1", client.port, timeout=60)
         to.request(method, path, body or None, headers)
         answer = to.getresponse()
         found = answer.status, answer.headers.get("Content-Type"), answer.read()
@@ -54,6 +58,10 @@ def call(client):
 
 
 # the client's side, by hand
+
+
+def callback_capability():
+    return model.Capability(verb="callback", label="callback", when="now ... future")
 
 
 def registration(*capabilities):
@@ -239,11 +247,12 @@ def test_receipt_then_result(client):
     states = []
     with component_of(client, service):
         assert client.wait_registered(60)
-        handle = client.run("gated", "now", VALUES)
-        assert handle.state is MeasurementState.SENT
-        handle.on_change(lambda m: states.append(m.state))
-        until(lambda: client.receipt_labels() == ("gated-0",))
-        assert handle.state is MeasurementState.RUNNING
+        with client._lock:  # the component cannot fetch it meanwhile
+            handle = client.run("gated", "now", VALUES)
+            assert handle.state is MeasurementState.SENT
+            handle.on_change(lambda m: states.append(m.state))
+        until(lambda: handle.state is MeasurementState.RUNNING)
+        assert client.receipt_labels() == ("gated-0",)
         service.gate.set()
         assert handle.wait(60)
 
@@ -282,6 +291,50 @@ def test_a_repeated_measurement_comes_with_all_its_results(client):
     assert client.receipt_tokens() == ()
 
 
+def turns_of(measurement, count, start):
+    """Return what a component sends of a repeated measurement on its way."""
+    envelope = model.Envelope(
+        token=measurement.token, when=f"{start} ... {start + timedelta(seconds=1)} / 1s"
+    )
+    for number in range(count):
+        result = model.Result(
+            specification=measurement.specification,
+            when=str(start + timedelta(seconds=number)),
+        )
+        result.set_result_value("rtt.us", number)
+        result.set_token(f"turn-{number}")
+        envelope.append_message(result)
+    return envelope
+
+
+def test_a_last_turn_that_still_runs_when_the_scope_has_ended_is_waited_for(client):
+    client.handle_message(capability("one"), NOBODY)
+    start = clock.now()
+    with clock.frozen(start):
+        handle = client.run("one", "repeat now + 1s / 1s", VALUES)
+    with clock.frozen(start + timedelta(seconds=1.5)):
+        client.handle_message(turns_of(handle, 1, start), NOBODY)
+        assert not handle.is_over
+
+        client.handle_message(turns_of(handle, 2, start), NOBODY)
+
+    assert handle.state is MeasurementState.FINISHED
+    assert len(handle.result()) == 2
+
+
+def test_a_turn_that_never_comes_is_not_waited_for_for_ever(client):
+    client.handle_message(capability("one"), NOBODY)
+    start = clock.now()
+    with clock.frozen(start):
+        handle = client.run("one", "repeat now + 1s / 1s", VALUES)
+    with clock.frozen(start + timedelta(seconds=10)):
+        client.handle_message(turns_of(handle, 1, start), NOBODY)
+
+    assert handle.state is MeasurementState.FINISHED
+    assert len(handle.result()) == 1
+
+
+@pytest.mark.usefixtures("patient")
 def test_an_interrupt_is_fetched_and_the_rows_come(client):
     service = Counting()
     with component_of(client, service):
@@ -327,28 +380,83 @@ def test_cancelling_says_when_the_component_does_not_come(client, call):
     assert handle.cancel().startswith("not confirmed yet")
 
 
+@dataclass
+class Visit:
+    """What a component has fetched, how long it then wants to pause, and when."""
+
+    count: int
+    pause: float
+    began: float
+    ended: float
+
+
+def visits_of(component):
+    """Return a list that grows with each envelope that a component fetches."""
+    visits = []
+    handle_all = component._handle_all
+
+    def handle_and_note(message):
+        began = time.monotonic()
+        pause = handle_all(message)
+        visits.append(Visit(len(message), pause, began, time.monotonic()))
+        return pause
+
+    component._handle_all = handle_and_note
+    return visits
+
+
+def pauses_for_a_second_behind(visits, count):
+    """Tell whether the envelope of so many messages had its callback honoured."""
+    at = next(at for at, visit in enumerate(visits) if visit.count == count)
+    until(lambda: len(visits) > at + 1)
+    assert visits[at].pause == 1.0
+    return visits[at + 1].began - visits[at].ended > 0.99
+
+
 def test_a_callback_and_a_measurement_in_one_envelope_are_both_honoured(client):
-    service = Once()
-    with component_of(client, service, idle_seconds=0.3) as component:
+    component = component_of(client, Once(), idle_seconds=0.3)
+    visits = visits_of(component)
+    with component:
         assert component.wait_registered(60)
         handle = client.run("once", "now", VALUES, callback_when="now + 1s")
         assert isinstance(handle.result(60), model.Result)
 
-        second = client.run("once", "now", VALUES)
-        assert not second.wait(0.5)
-        assert second.wait(60)
+        assert pauses_for_a_second_behind(visits, 2)
+        assert client.run("once", "now", VALUES).wait(60)
+
+
+def test_specification_and_callback_are_never_fetched_apart(client, monkeypatch):
+    for each in (capability("one"), callback_capability()):
+        client.handle_message(each, NOBODY)
+    fetched = []
+    thread = threading.Thread(
+        target=lambda: fetched.extend(client.take_waiting(NOBODY))
+    )
+    callback_of = client._callback_of
+
+    def look_while_a_component_asks(identity):
+        thread.start()
+        thread.join(0.3)  # it has to wait until both are there
+        return callback_of(identity)
+
+    monkeypatch.setattr(client, "_callback_of", look_while_a_component_asks)
+    client.run("one", "now", VALUES, callback_when="now + 1s")
+    thread.join(60)
+
+    assert [one.get_label() for one in fetched] == ["one-0", "callback"]
 
 
 def test_a_callback_in_front_and_nested_envelopes_are_honoured(client, call):
-    service = Once()
-    with component_of(client, service, idle_seconds=0.3) as component:
+    component = component_of(client, Once(), idle_seconds=0.3)
+    visits = visits_of(component)
+    with component:
         assert component.wait_registered(60)
         token = client.capability_for("callback")
         callback = model.Specification(
             capability=token, when="now + 1s", label="callback"
         )
-        handle = client.run("once", "now", VALUES)
         with client._lock:
+            handle = client.run("once", "now", VALUES)
             waiting = client.take_waiting(NOBODY)
             inner = model.Envelope()
             inner.append_message(callback)
@@ -357,9 +465,8 @@ def test_a_callback_in_front_and_nested_envelopes_are_honoured(client, call):
             client.put_back(NOBODY, [inner])
 
         assert isinstance(handle.result(60), model.Result)
-        second = client.run("once", "now", VALUES)
-        assert not second.wait(0.5)
-        assert second.wait(60)
+        assert pauses_for_a_second_behind(visits, 1)
+        assert client.run("once", "now", VALUES).wait(60)
 
 
 def test_a_result_goes_where_its_link_leads(client):
@@ -590,6 +697,69 @@ def test_stopping_interrupts_and_sends_the_rows(client):
     assert component.is_done
 
 
+def test_stopping_sends_the_rows_of_a_job_that_has_just_ended(client):
+    service = Counting()
+    component = component_of(client, service).start()
+    assert client.wait_registered(60)
+    handle = client.run("count", "now + 1h", VALUES)
+    assert service.has_rows.wait(60)
+    until(lambda: client.receipt_labels())
+    (job,) = component.scheduler.jobs.values()
+    is_stopped = threading.Event()
+    job.on_change(lambda: job.finished() and is_stopped.wait(60))
+
+    component.stop(60)
+    is_stopped.set()
+
+    assert handle.wait(60)
+    assert handle.result().count_result_rows() >= 3
+
+
+def test_stopping_sends_what_was_fetched_just_before(client, monkeypatch):
+    component = component_of(client, Once())
+    process, close = component.scheduler.process_message, component._outbox.close
+    is_closed = threading.Event()
+
+    def process_while_it_stops(*words, **options):
+        reply = process(*words, **options)
+        assert component._ending.wait(60)
+        is_closed.wait(0.3)  # it has to wait for this
+        return reply
+
+    def close_and_tell(*words):
+        found = close(*words)
+        is_closed.set()
+        return found
+
+    monkeypatch.setattr(component.scheduler, "process_message", process_while_it_stops)
+    monkeypatch.setattr(component._outbox, "close", close_and_tell)
+    with component:
+        assert client.wait_registered(60)
+        handle = client.run("once", "now", VALUES)
+        until(lambda: any(j.finished() for j in component.scheduler.jobs.values()))
+        component.stop(60)
+
+    assert isinstance(handle.result(60), model.Result)
+
+
+def test_a_result_that_is_put_again_while_it_is_sent_is_sent_once(client):
+    messages = []
+    client._export = lambda message, _: messages.append(message)
+    component = component_of(client, Once())
+    deliver = component._deliver_result
+
+    def put_again_and_deliver(url, job):
+        component._send_result(job.receipt.get_token())
+        return deliver(url, job)
+
+    component._deliver_result = put_again_and_deliver
+    with component:
+        assert client.wait_registered(60)
+        assert client.run("once", "now", VALUES).wait(60)
+
+    assert sum(isinstance(one, model.Result) for one in messages) == 1
+
+
 def test_a_configuration_without_a_client_is_told():
     with pytest.raises(SettingsError, match="where the client"):
         InitiatorHttpComponent(Once(), None)
@@ -611,7 +781,7 @@ def test_it_listens_on_a_loop_that_there_is():
         await client.start()
         try:
             component = component_of(client, Once()).start()
-            await asyncio.to_thread(component.wait_registered, 5)
+            assert await asyncio.to_thread(component.wait_registered, 60)
             handle = client.run("once", "now", VALUES)
             found = await handle
             await asyncio.to_thread(component.stop)

@@ -4,7 +4,6 @@ import os
 import re
 import select
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -12,6 +11,8 @@ import time
 from contextlib import contextmanager
 
 import pytest
+
+from free_ports import free_port
 
 MPCOM = [sys.executable, "-m", "pilothouse.mplane.runtime"]
 MPCLI = [sys.executable, "-m", "pilothouse.mplane.shell"]
@@ -42,9 +43,8 @@ result-path = register/result
 
 @pytest.fixture
 def port():
-    """A port that was free a moment ago."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return server.getsockname()[1]
+    """A port that nobody listens on yet."""
+    return free_port()
 
 
 class Child:

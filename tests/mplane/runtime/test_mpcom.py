@@ -14,6 +14,7 @@ import pytest
 from pilothouse.errors import RemoteError
 from pilothouse.mplane import model, probes
 from pilothouse.mplane.client import HttpInitiatorClient
+from waiting import until
 
 MPCOM = [sys.executable, "-m", "pilothouse.mplane.runtime"]
 
@@ -61,6 +62,7 @@ class Counting(mplane.scheduler.Service):
                     res.set_result_value("octets.layer7", len(file.read()), row)
             res.set_result_value("time", datetime.utcnow(), row)
             row += 1
+            open(self.place + ".row", "w").close()
             if duration > 60:
                 threading.Event().wait(0.05)
         res.set_when(mplane.model.When(a=start, b=datetime.utcnow()))
@@ -179,7 +181,8 @@ def test_an_old_service_that_only_asks_is_stopped_too(folder, client):
         measurement = client.run(
             "old-counting", "now + 1h / 1s", {"destination.ip4": "192.0.2.1"}
         )
-        assert not measurement.wait(0.3)
+        until((folder / "data.txt.row").exists)
+        assert not measurement.is_over
         measurement.cancel()
         assert measurement.wait(60)
         assert measurement.result().count_result_rows() >= 1

@@ -6,6 +6,7 @@ from pilothouse.errors import ConnectError, LineError, NotFoundError
 from pilothouse.mplane import model
 from pilothouse.mplane.client import HttpListenerClient
 from pilothouse.mplane.shell.commands import Commands
+from waiting import until
 
 
 def test_capabilities_are_retrieved_from_the_root_and_from_their_page(
@@ -153,7 +154,7 @@ def test_what_is_given_comes_before_the_defaults(known):
         "test-loopback", "mine", when="now", params={"test.input": "given"}
     )
     assert measurement.label == "mine"
-    found = known.waitmeas("mine", 10)
+    found = known.waitmeas("mine", 60)
     (row,) = found.schema_dict_iterator()
     assert row["test.output"] == "given"
     assert known.showmeas(measurement.token).get_token() == found.get_token()
@@ -170,8 +171,10 @@ def test_a_running_measurement_is_stopped_with_its_rows(known):
     (receipt,) = known.listmeas()
     assert isinstance(receipt, model.Receipt)
     assert isinstance(known.waitmeas("long", 0.2), model.Receipt)
+    (measurement,) = known.client.measurements()
+    until(lambda: measurement.rows)
     known.stopmeas("long")
-    found = known.waitmeas("long", 10)
+    found = known.waitmeas("long", 60)
     assert isinstance(found, model.Result)
     assert found.count_result_rows() >= 1
 
@@ -189,7 +192,7 @@ def test_a_measurement_that_failed_is_an_exception(known, closed_port):
         when="now",
         params={"destination.url": f"http://127.0.0.1:{closed_port}/"},
     )
-    found = known.waitmeas("gone", 10)
+    found = known.waitmeas("gone", 60)
     assert isinstance(found, model.Exception)
     assert "connection refused" in found.to_dict()["message"]
 

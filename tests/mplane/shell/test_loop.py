@@ -8,6 +8,7 @@ import pytest
 from pilothouse.mplane.shell.loop import Shell
 from pilothouse.mplane.shell.telling import BANNER
 from pilothouse.mplane.shell.words import COMMANDS, split_line, split_options
+from waiting import until
 
 
 class Talk:
@@ -135,7 +136,7 @@ def test_a_measurement_from_the_capability_to_the_result(informed):
     assert informed.line("when now + 2s") == ["when = now + 2s"]
     assert informed.line("set test.input hello") == ["test.input = hello"]
     assert informed.line("runcap test-loopback") == ["ok"]
-    informed.line("waitmeas test-loopback-0 10")
+    informed.line("waitmeas test-loopback-0 60")
     (line,) = informed.line("listmeas")
     assert re.fullmatch(
         r"Result  test-loopback-0 \(token [0-9a-f]{32}\): "
@@ -149,7 +150,7 @@ def test_a_measurement_from_the_capability_to_the_result(informed):
 
 def test_a_script_finds_a_result_that_takes_a_moment(known):
     """As with the reference shell, whose runcap waits for the component."""
-    talk = Talk(known, patience=5.0)
+    talk = Talk(known, patience=60.0)
     talk.line("runcap ping-4 mine --set destination.ip4=127.0.0.1 --when 'now + 2s'")
     (line,) = talk.line("listmeas")
     assert line.startswith("Result  mine (token ")
@@ -162,8 +163,10 @@ def test_a_receipt_is_listed_with_its_scope(informed):
     (line,) = informed.line("listmeas")
     assert re.fullmatch(r"Receipt mine \(token [0-9a-f]{32}\): now \+ 1h / 1s", line)
     assert informed.line("showmeas mine")[0] == "receipt: measure"
+    (measurement,) = informed.shell.commands.client.measurements()
+    until(lambda: measurement.rows)
     assert informed.line("stopmeas mine") == []
-    assert informed.line("waitmeas mine 10")[0] == "result: measure"
+    assert informed.line("waitmeas mine 60")[0] == "result: measure"
 
 
 def test_what_is_missing_is_asked_for_until_it_will_do(known):
@@ -219,7 +222,7 @@ def test_with_json_each_command_says_one_line(known):
     assert json.loads(talk.line("when now")[0]) == "now"
     assert json.loads(talk.line("set test.input hello")[0]) == {"test.input": "hello"}
     assert json.loads(talk.line("runcap test-loopback x")[0])["label"] == "x"
-    (result,) = talk.line("waitmeas x 10")
+    (result,) = talk.line("waitmeas x 60")
     assert json.loads(result)["resultvalues"] == [["hello"]]
 
 

@@ -10,7 +10,7 @@ import contextlib
 import logging
 import threading
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Self
 
 from pilothouse import waits
@@ -34,7 +34,6 @@ log = logging.getLogger(__name__)
 _MAX_WAITING = 10_000
 _START_SECONDS = 10.0
 _STOP_SECONDS = 5.0
-_LATE_SECONDS = 2.0
 
 
 class HttpListenerClient(BaseClient):
@@ -317,15 +316,16 @@ class HttpListenerClient(BaseClient):
             specification.set_link(self.paths.link)
         measurement = Measurement(self, specification, capability=capability)
         self._remember_asked(specification, measurement, identity)
-        self._wait_for(identity, specification)
-        callback = self._callback_of(identity) if callback_when is not None else None
-        if callback is not None and callback_when is not None:
-            self._wait_for(
-                identity,
-                model.Specification(
-                    capability=callback, when=callback_when, label="callback"
-                ),
-            )
+        with self._lock:  # whoever fetches the one gets the other too
+            self._wait_for(identity, specification)
+            callback = None if callback_when is None else self._callback_of(identity)
+            if callback is not None:
+                self._wait_for(
+                    identity,
+                    model.Specification(
+                        capability=callback, when=callback_when, label="callback"
+                    ),
+                )
         return measurement
 
     def _callback_of(self, identity: str) -> model.Capability | None:
@@ -399,16 +399,12 @@ class HttpListenerClient(BaseClient):
 
     def _expect_end(self, measurement: Measurement, end: datetime) -> None:
         # A component may send its last envelope before the scope has ended.
-        inner = measurement.scope.inner()
-        duration = None if inner is None else inner.duration()
-        due = end + (duration or timedelta()) + timedelta(seconds=_LATE_SECONDS)
-
         def settle() -> None:
             measurement.settle()
             with self._lock:
                 self._receipts.drop(measurement.token)
 
-        shared_runtime().timers.at(due, settle)
+        shared_runtime().timers.at(measurement.latest(end), settle)
 
     # -- for the handles --------------------------------------------------------------
 

@@ -133,23 +133,26 @@ class Redeemer:
             self._changed.notify()
 
     def _run(self) -> None:
-        while (token := self._next()) is not None:
+        while (found := self._next()) is not None:
+            token, due = found
             try:
                 pause = self._redeem(token)
             except Exception:
                 log.exception("cannot redeem %s", token)
                 pause = _TROUBLE_SECONDS
             with self._changed:
-                due = self._due.get(token)
-            if due is None:
-                continue
-            if pause is None:
-                self.remove(token)
-            elif due <= time.monotonic():  # else somebody has hurried it meanwhile
-                self.add(token, pause)
+                if self._due.get(token) != due:  # removed, or hurried meanwhile
+                    continue
+                if pause is None:
+                    self.remove(token)
+                else:
+                    self.add(token, pause)
 
-    def _next(self) -> str | None:
-        """Wait for the next token whose time has come; None: there is no more to do."""
+    def _next(self) -> tuple[str, float] | None:
+        """Wait for the next token whose time has come, and return that time too.
+
+        None: there is no more to do.
+        """
         with self._changed:
             while True:
                 now = time.monotonic()
@@ -160,7 +163,7 @@ class Redeemer:
                         continue
                     if due <= now:
                         heapq.heappop(self._heap)
-                        return token
+                        return token, due
                     break
                 if self._heap:
                     self._changed.wait(self._heap[0][0] - now)

@@ -188,6 +188,8 @@ class RedeemingClient(BaseClient):
         try:
             if measurement.is_over or measurement.is_detached:
                 return measurement.outcome
+            if not has_turn:  # then one may come before the answer does
+                measurement.expect_interrupt()
             answered = post(self._tls, str(url), message, timeout=seconds)
             reply = answered.message
             if not isinstance(reply, model.Result):  # it was not over before

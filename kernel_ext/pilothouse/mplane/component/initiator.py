@@ -125,8 +125,13 @@ class InitiatorHttpComponent:
         self._ending.set()
         self.scheduler.is_ending = True
         self.scheduler.interrupt_all()
-        for job in self.scheduler.jobs.values():
-            job.wait(max(0.0, deadline - time.monotonic()))
+        if self._thread is not None:  # it may have fetched something just now
+            self._thread.join(timeout / 2)
+            self.scheduler.interrupt_all()
+        for token, job in self.scheduler.jobs.items():
+            is_over = job.wait(max(0.0, deadline - time.monotonic()))
+            if is_over and token in self._links:
+                self._send_result(token)  # the job's own thread may come too late
         self._outbox.close(max(0.0, deadline - time.monotonic()))
         self.tls_state.close()
         if self._thread is not None:
@@ -318,6 +323,8 @@ class InitiatorHttpComponent:
 
     def _deliver_result(self, url: str, job: Work) -> bool:
         is_over = job.finished()
+        if is_over and not self._is_owed(job):
+            return True
         if not self._deliver(url, job.get_reply()):
             return False
         if is_over:
@@ -325,6 +332,13 @@ class InitiatorHttpComponent:
             with self._lock:
                 self._links.pop(job.receipt.get_token(), None)
         return True
+
+    def _is_owed(self, job: Work) -> bool:
+        """Tell whether the client does not have the result of a job yet."""
+        try:
+            return self.scheduler.job_for_message(job.receipt, job.owner) is job
+        except KeyError:
+            return False
 
     def _deliver(self, url: str, message: Message) -> bool:
         """Send; False when that has to be tried again."""

@@ -325,12 +325,19 @@ def _rules(settings: configuration.Configuration) -> configuration.Access | None
 
 
 def _interrupted(job: Work) -> Reply:
-    """Interrupt a job, and answer; a result means that it was over before."""
+    """Interrupt a job, and answer.
+
+    A result means that it was over before; an envelope, that nothing more will come.
+    """
     was_over = job.finished()
     job.interrupt()
+    is_over = job.finished()
     reply = job.get_reply()
-    is_cut_short = isinstance(reply, model.Result) and not was_over
-    return job.receipt if is_cut_short else reply
+    if isinstance(reply, model.Result) and not was_over:
+        return job.receipt
+    if isinstance(reply, model.Envelope) and not is_over:
+        return job.receipt
+    return reply
 
 
 def _token_of(msg: object) -> str | None:
