@@ -23,13 +23,25 @@ pytestmark = [
 ]
 
 
+PROFILE = """\
+c.Pilothouse.progress = "off"
+c.InteractiveShellApp.exec_lines = [
+    "from pilothouse_widgets import dashboard, engine, view",
+    "for each in (dashboard, engine, view): each.CATCH_UP_SECONDS = 60.0",
+    "del dashboard, engine, view, each",
+]
+"""
+"""No progress is shown: whether it is depends on the machine. Views wait for their last
+state, however busy the services are."""
+
+
 @pytest.fixture(scope="module")
 def env(jupyter_home):
-    """A home in which no progress is shown: whether it is depends on the machine."""
+    """A home with a profile for runs that repeat themselves."""
     made = jupyter_home("notebooks")
     profile = Path(made["IPYTHONDIR"]) / "profile_default"
     profile.mkdir()
-    (profile / "ipython_config.py").write_text('c.Pilothouse.progress = "off"\n')
+    (profile / "ipython_config.py").write_text(PROFILE)
     return made
 
 

@@ -8,6 +8,7 @@ import pytest
 import websocket
 
 from conftest import LocalSuite
+from free_ports import free_port
 from pilothouse.errors import ServiceError
 from pilothouse.services.host import ServiceHost, tls_context
 
@@ -52,8 +53,8 @@ def test_one_data_folder_has_one_host(tmp_path):
 
 
 def test_a_port_that_is_taken_is_an_error_that_says_so(tmp_path):
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
+    port = free_port()
+    with socket.create_server(("127.0.0.1", port)):
         host = ServiceHost(data_dir=tmp_path, ports={"fastscore": port}, options=BARE)
         with pytest.raises(ServiceError, match=str(port)):
             host.start()
@@ -101,8 +102,9 @@ def test_stopping_twice_is_fine(tmp_path):
 
 
 def test_a_listening_socket_is_gone_after_the_stop(tmp_path):
-    with ServiceHost(data_dir=tmp_path, options=BARE) as host:
-        port = int(host.fastscore.url.rpartition(":")[2])
+    port = free_port()
+    with ServiceHost(data_dir=tmp_path, ports={"fastscore": port}, options=BARE):
+        socket.create_connection(("127.0.0.1", port), timeout=60).close()
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection(("127.0.0.1", port), timeout=5)
 

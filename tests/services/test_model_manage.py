@@ -6,6 +6,7 @@ import pytest
 
 from conftest import LocalSuite
 from pilothouse.fastscore.wire.mime import MODEL_TYPES
+from pilothouse.services import serving
 
 MM = "model-manage-1/1"
 PYTHON3 = "application/vnd.fastscore.model-python3"
@@ -156,6 +157,13 @@ def test_what_is_no_json_is_refused(bare_suite, body):
     assert bare_suite.call("GET", f"{MM}/schema/s").status in (200, 404)
 
 
+@pytest.fixture
+def lingering(monkeypatch):
+    """Services read on for long after a refusal, so that the refusal is read, too."""
+    monkeypatch.setattr(serving, "_LINGER_SECONDS", 60.0)
+
+
+@pytest.mark.usefixtures("lingering")
 def test_a_body_too_long_is_refused(bare_suite):
     body = b'"' + b"x" * (16 * 1024 * 1024) + b'"'
     assert bare_suite.call("PUT", f"{MM}/schema/s", body).status == 413

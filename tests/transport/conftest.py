@@ -130,6 +130,14 @@ def raw_peer() -> Iterator[Callable[[Script], RawPeer]]:
         peer.close()
 
 
+@pytest.fixture
+def silent_port() -> Iterator[int]:
+    """A port of loopback that is taken, and at which nobody listens."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        yield taken.getsockname()[1]
+
+
 @pytest.fixture(scope="session")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
     """A self-signed certificate for 127.0.0.1 and localhost, and its key, as files."""

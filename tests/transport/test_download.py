@@ -11,7 +11,7 @@ from pilothouse.transport.download import download
 from pilothouse.transport.http import HttpPeer
 from pilothouse.transport.retries import Retries
 
-QUICK = Retries(attempts=3, base=0.01, ceiling=0.02, total=5.0)
+QUICK = Retries(attempts=3, base=0.01, ceiling=0.02, total=60.0)
 CONTENT = bytes(range(256)) * 4096
 
 

@@ -17,7 +17,7 @@ from pilothouse import errors
 from pilothouse.transport.retries import Retries
 from pilothouse.transport.websocket import Socket, SocketState, translate
 
-QUICK = Retries(attempts=50, base=0.01, ceiling=0.05, total=10.0)
+QUICK = Retries(attempts=50, base=0.01, ceiling=0.05, total=120.0)
 
 
 class Server:
@@ -87,7 +87,7 @@ def test_texts_come_back_in_order():
     with opened(echo) as (socket, _):
         for n in range(100):
             socket.send_text(f"n{n} \u262e")
-        assert [socket.recv(5) for _ in range(100)] == [
+        assert [socket.recv(60) for _ in range(100)] == [
             f"n{n} \u262e" for n in range(100)
         ]
 
@@ -96,7 +96,7 @@ def test_a_long_text_passes_whole():
     with opened(echo) as (socket, _):
         text = "\u262ex" * 1_000_000
         socket.send_text(text)
-        assert socket.recv(20) == text
+        assert socket.recv(60) == text
 
 
 @pytest.mark.parametrize("length", [4095, 4096, 4097, 4098, 4099, 65_537])
@@ -107,7 +107,7 @@ def test_masks_fit_texts_of_any_length(length):
     with opened(echo) as (socket, _):
         text = "".join(chr(32 + n % 90) for n in range(length))
         socket.send_text(text)
-        assert socket.recv(20) == text
+        assert socket.recv(60) == text
 
 
 def test_headers_and_origin_go_with_the_handshake():
@@ -166,7 +166,7 @@ def test_a_lost_connection_is_made_anew_and_its_states_are_told():
     with opened(
         handler, on_state=states.append, on_open=opens.append, reconnect=QUICK
     ) as (socket, _):
-        assert [socket.recv(5) for _ in range(3)] == ["hello 1", "hello 2", "hello 3"]
+        assert [socket.recv(60) for _ in range(3)] == ["hello 1", "hello 2", "hello 3"]
         assert socket.state is SocketState.CONNECTED
         assert socket.connections == 3
     connected, lost, closed = (
@@ -301,7 +301,7 @@ def test_a_refusal_after_a_loss_ends_the_tries():
     with opened(handler, reconnect=QUICK) as (socket, _):
         assert not socket.wait_connected(0) or socket.connections == 1
         with pytest.raises(errors.NotAuthorizedError):
-            socket.recv(5)
+            socket.recv(60)
 
 
 def test_a_reader_that_fails_for_a_reason_of_its_own_says_so():
@@ -317,7 +317,7 @@ def test_a_reader_that_fails_for_a_reason_of_its_own_says_so():
 
     with opened(leave, reconnect=QUICK, on_open=refuse_the_second) as (socket, _):
         with pytest.raises(errors.ProtocolError, match="one is enough"):
-            socket.recv(30)
+            socket.recv(60)
         assert socket.state is SocketState.CLOSED
 
 
@@ -334,14 +334,12 @@ def test_a_message_longer_than_allowed_is_not_taken():
         opened(handler, max_message_bytes=1000, reconnect=None) as (socket, _),
         pytest.raises(errors.ProtocolError, match="2000 bytes"),
     ):
-        socket.recv(5)
+        socket.recv(60)
 
 
-def test_nobody_there_is_a_connect_error(raw_peer):
-    peer = raw_peer(lambda connection, number: None)
-    peer.close()
+def test_nobody_there_is_a_connect_error(silent_port):
     with pytest.raises(errors.ConnectError, match="refused"):
-        Socket(peer.url.replace("http", "ws"), protocol="P").open()
+        Socket(f"ws://127.0.0.1:{silent_port}", protocol="P").open()
 
 
 def test_close_is_quick_may_be_called_twice_and_joins():
@@ -368,7 +366,7 @@ def test_close_wakes_whoever_waits():
         def wait():
             waiting.set()
             with pytest.raises(errors.ConnectionLostError):
-                socket.recv(30)
+                socket.recv(60)
             ended.append(True)
 
         thread = threading.Thread(target=wait)
@@ -389,7 +387,7 @@ def test_many_threads_may_send():
         ]
         for thread in threads:
             thread.start()
-        got = [socket.recv(5) for _ in range(400)]
+        got = [socket.recv(60) for _ in range(400)]
         for thread in threads:
             thread.join(60)
     assert sorted(got) == sorted(str(n) for n in range(4) for _ in range(100))
@@ -408,7 +406,7 @@ def test_tls_is_spoken(certificate, verify):
         else:
             with socket:
                 socket.send_text("x" * 100_000)
-                assert socket.recv(5) == "x" * 100_000
+                assert socket.recv(60) == "x" * 100_000
 
 
 def test_every_exception_of_the_library_has_a_translation():

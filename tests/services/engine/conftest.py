@@ -1,15 +1,17 @@
 """An engine over HTTP, and everything it tells Pneumo.
 
 engine          engine-1 of a suite shared by the session, reset before each test
-quick_engine    one whose record time limit and memory limit are short
+small_engine    one whose jets have little memory
 """
 
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import http.client
 import json
 from collections.abc import Iterator
+from contextlib import contextmanager
 from urllib.parse import urlsplit
 
 import orjson
@@ -22,7 +24,15 @@ REST = {"Transport": "REST", "Encoding": "json"}
 CHUNKED = {"Transport": {"Type": "REST", "Mode": "chunked"}, "Encoding": "json"}
 ECHO = "def action(x):\n    yield x\n"
 CUBE = "def action(x):\n    yield x ** 3\n"
-DEADLINE = 30.0
+GATED = """\
+import os, time
+
+def action(x):
+    while x >= {count} and not os.path.exists({gate!r}):
+        time.sleep(0.01)
+    yield x
+"""
+DEADLINE = 60.0
 
 
 class Rig:
@@ -126,12 +136,30 @@ class Rig:
                 return answer.body
         raise AssertionError("no output")
 
-    def roundtrip(self, data, slots="0/1", timeout=0) -> Answer:
-        query = f"?timeout={timeout}" if timeout else ""
-        return self.call("POST", f"2/active/model/roundtrip/{slots}{query}", data)
+    def roundtrip(self, data, slots="0/1", timeout=60_000) -> Answer:
+        path = f"2/active/model/roundtrip/{slots}?timeout={timeout}"
+        return self.call("POST", path, data)
 
     def reset(self) -> Answer:
         return self.call("POST", "2/engine/reset")
+
+    def refresh(self) -> None:
+        """Reset it for the next test, and forget what was told."""
+        self._connection.close()  # one that was idle for long is closed over there
+        self.reset()
+        self.run(self._settle())
+        self.messages.clear()
+
+    @contextmanager
+    def limited(self, **seconds) -> Iterator[None]:
+        """Have shorter limits for a while; they hold for jets that run, too."""
+        pool = self.flow.pool
+        options = pool._options
+        pool._options = dataclasses.replace(options, **seconds)
+        try:
+            yield
+        finally:
+            pool._options = options
 
     def schema(self, name, value) -> None:
         self.suite.json("PUT", f"model-manage-1/1/schema/{name}", value)
@@ -230,31 +258,26 @@ def session_rig(suite: LocalSuite) -> Iterator[Rig]:
 
 @pytest.fixture
 def engine(session_rig: Rig) -> Iterator[Rig]:
-    session_rig.reset()
-    session_rig.run(asyncio.sleep(0))
-    session_rig.messages.clear()
+    session_rig.refresh()
     yield session_rig
     session_rig.reset()
 
 
 @pytest.fixture(scope="session")
-def quick_suite() -> Iterator[LocalSuite]:
-    with started(
-        record_timeout=1.0, begin_timeout=4.0, jet_memory_bytes=1024**3
-    ) as host:
+def small_suite() -> Iterator[LocalSuite]:
+    with started(jet_memory_bytes=1024**3) as host:
         yield LocalSuite(host)
 
 
 @pytest.fixture(scope="session")
-def quick_rig(quick_suite: LocalSuite) -> Iterator[Rig]:
-    rig = Rig(quick_suite)
+def small_rig(small_suite: LocalSuite) -> Iterator[Rig]:
+    rig = Rig(small_suite)
     yield rig
     rig.close()
 
 
 @pytest.fixture
-def quick_engine(quick_rig: Rig) -> Iterator[Rig]:
-    quick_rig.reset()
-    quick_rig.messages.clear()
-    yield quick_rig
-    quick_rig.reset()
+def small_engine(small_rig: Rig) -> Iterator[Rig]:
+    small_rig.refresh()
+    yield small_rig
+    small_rig.reset()

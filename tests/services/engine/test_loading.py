@@ -247,7 +247,7 @@ FOREIGN = [
 def test_a_model_in_another_language_scores(engine, tmp_path, mtype, source):
     out = tmp_path / "out"
     assert engine.load(source, mtype=mtype).status == 204
-    engine.attach(1, {"Transport": {"Type": "file", "Path": str(out)}, **JSON_LINES})
+    engine.attach(1, file_out(out))
     data = {"Type": "inline", "Data": ["1", "2", "3"]}
     engine.attach(0, {"Transport": data, **JSON_LINES})
 
@@ -260,6 +260,12 @@ def test_a_model_in_another_language_scores(engine, tmp_path, mtype, source):
 
 
 JSON_LINES = {"Encoding": "json"}
+
+
+def file_out(path):
+    transport = {"Type": "file", "Path": str(path)}
+    return {"Transport": transport, "LingerTime": 60_000, **JSON_LINES}
+
 
 BROKEN = {
     "c": "void action(const char *json, int slot, long seqno) { oops }",
@@ -377,7 +383,7 @@ def run(engine, source, tmp_path, given):
     out = tmp_path / "out"
     loaded = engine.load(source)
     assert loaded.status == 204, loaded.text
-    engine.attach(1, {"Transport": {"Type": "file", "Path": str(out)}, **JSON_LINES})
+    engine.attach(1, file_out(out))
     engine.attach(0, given)
     engine.wait("FINISHED")
     return out.read_text()
@@ -491,4 +497,4 @@ def test_another_function_may_be_the_action(engine, mtype, source):
     named = source.replace("action", "score")
     engine.start(f"{mark} fastscore.action.0: score\n{named}", mtype=mtype)
 
-    assert json.loads(engine.roundtrip(b"2", timeout=20_000).body) == [2, 0, 1]
+    assert json.loads(engine.roundtrip(b"2").body) == [2, 0, 1]

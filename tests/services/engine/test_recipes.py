@@ -6,6 +6,7 @@ import threading
 
 import pytest
 
+from pilothouse.services.fastscore.engine import sampling
 from services.engine.conftest import CHUNKED, CUBE, ECHO, REST
 
 DISCARD = {"Transport": "discard", "Encoding": "json"}
@@ -24,6 +25,7 @@ def file_stream(path, **more):
         "Transport": {"Type": "file", "Path": str(path)},
         "Encoding": "json",
         "Loop": False,
+        "LingerTime": 60_000,
         **more,
     }
 
@@ -551,7 +553,7 @@ def test_fifty_roundtrips_at_once_get_their_own_answers(engine):
     found = {}
 
     def call(number):
-        path = f"{engine.name}/2/active/model/roundtrip/0/1"
+        path = f"{engine.name}/2/active/model/roundtrip/0/1?timeout=60000"
         found[number] = engine.suite.call("POST", path, b"%d" % number).body
 
     threads = [threading.Thread(target=call, args=(n,)) for n in range(50)]
@@ -619,7 +621,8 @@ def test_a_sample_is_taken_apart_from_the_pipeline(engine):
     assert engine.json("POST", "1/stream/sample", {}).status == 400
 
 
-def test_the_rate_of_a_file_is_measured(engine, tmp_path):
+def test_the_rate_of_a_file_is_measured(engine, tmp_path, monkeypatch):
+    monkeypatch.setattr(sampling, "RATE_SECONDS", 60.0)
     data = tmp_path / "data.json"
     data.write_text("1\n" * 1000)
 

@@ -23,12 +23,15 @@ SHIFT = (
     "def action(p):\n    yield {'x': p['x'] + 1, 'name': p['name'].upper()}\n"
 )
 
+PATIENT = {"LingerTime": 60_000}
+
 
 def file_stream(path, encoding="json", **more):
     return {
         "Transport": {"Type": "file", "Path": str(path)},
         "Encoding": encoding,
         "Loop": False,
+        **PATIENT,
         **more,
     }
 
@@ -233,7 +236,7 @@ def test_tcp_in_and_out(engine, tmp_path):
             engine.load(CUBE)
             tcp = {"Type": "TCP", "Host": "127.0.0.1"}
             out = {**tcp, "Port": sink.getsockname()[1]}
-            engine.attach(1, {"Transport": out, "Encoding": "json"})
+            engine.attach(1, {"Transport": out, "Encoding": "json", **PATIENT})
             engine.attach(0, {"Transport": {**tcp, "Port": port}, "Encoding": "json"})
             given, _ = source.accept()
             with given:
@@ -261,7 +264,7 @@ def test_udp_in_and_out(engine):
     port = free_port(socket.SOCK_DGRAM)
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sink:
         sink.bind(("127.0.0.1", 0))
-        sink.settimeout(10)
+        sink.settimeout(60)
         engine.load(CUBE)
         out = {"Type": "UDP", "Host": "127.0.0.1", "Port": sink.getsockname()[1]}
         engine.attach(1, {"Transport": out, "Encoding": "json"})
@@ -326,7 +329,8 @@ def pages():
 
 
 def http_stream(url, **more):
-    return {"Transport": {"Type": "HTTP", "Url": url, **more}, "Encoding": "json"}
+    transport = {"Type": "HTTP", "Url": url, **more}
+    return {"Transport": transport, "Encoding": "json", **PATIENT}
 
 
 def test_http_in_and_out(engine, pages):
@@ -404,7 +408,7 @@ def test_programs_run_where_the_suite_allows_it(tmp_path):
             engine,
             CUBE,
             {"Transport": {"Type": "exec", "Run": count}, "Encoding": "json"},
-            {"Transport": tee, "Encoding": "json"},
+            {"Transport": tee, "Encoding": "json", **PATIENT},
         )
         engine.close()
 

@@ -176,6 +176,12 @@ class Jet:
             self._seen = (count, now)
         return now - self._seen[1]
 
+    def given(self, number: int, item: object) -> None:
+        """Note what the jet was given; what an idle one gets is timed from now on."""
+        if not self.in_flight:
+            self.progressed()
+        self.in_flight[number] = item
+
     def progressed(self) -> None:
         """Note that something came back."""
         self._seen = (self._seen[0], time.monotonic())

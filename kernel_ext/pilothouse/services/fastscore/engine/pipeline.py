@@ -226,7 +226,7 @@ class Pipeline:
         batch = ticket.item
         if not isinstance(batch, Batch):
             return
-        jet.in_flight[ticket.number] = ticket
+        jet.given(ticket.number, ticket)
         head: dict[str, Any] = {
             "k": "batch",
             "id": ticket.number,
@@ -242,7 +242,7 @@ class Pipeline:
 
     def _send_roundtrips(self, jet: Jet, group: JSON) -> None:
         self._number += 1
-        jet.in_flight[self._number] = group
+        jet.given(self._number, group)
         head, body = group.frame(self._number)
         jet.send(head, body)
 

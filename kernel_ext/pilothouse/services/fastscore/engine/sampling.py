@@ -20,6 +20,7 @@ from .transports.opening import check_direction, check_supported, reader_of
 __all__ = ["measure_rate", "take_sample"]
 
 SAMPLE_SECONDS = 10.0
+OPEN_SECONDS = 10.0
 RATE_SECONDS = 1.0
 
 
@@ -49,16 +50,20 @@ async def measure_rate(attached: AttachedStream, *, allow_exec: bool) -> RateInf
         ProtocolError: If the stream cannot be read, or has too few records.
     """
     count = size = 0
-    started = time.perf_counter()
+    started: float | None = None
     try:
-        async with asyncio.timeout(RATE_SECONDS):
+        async with asyncio.timeout(OPEN_SECONDS) as limit:
             async with _Opened(attached, allow_exec=allow_exec) as opened:
+                started = time.perf_counter()
+                limit.reschedule(asyncio.get_running_loop().time() + RATE_SECONDS)
                 while records := await opened.read():
                     count += len(records)
                     size += sum(map(len, records))
                     await asyncio.sleep(0)
     except TimeoutError:
         pass
+    if started is None:
+        raise ProtocolError(f"the stream did not open within {OPEN_SECONDS:g} s")
     seconds = time.perf_counter() - started
     if count < 2:
         raise ProtocolError("the stream is too short to measure its rate")
@@ -82,9 +87,11 @@ class _Opened:
     async def __aenter__(self) -> _Opened:
         try:
             await self._reader.open()
-        except StreamError as exc:
+        except BaseException as exc:
             await self._reader.close()
-            raise ProtocolError(exc.message) from exc
+            if isinstance(exc, StreamError):
+                raise ProtocolError(exc.message) from exc
+            raise
         return self
 
     async def __aexit__(self, *exc_info: object) -> None:
