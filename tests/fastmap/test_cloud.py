@@ -13,7 +13,8 @@ import pytest
 
 from interop.raw_map import Raw, batch_of, blob_of
 from pilothouse import fastmap
-from pilothouse.fastmap import ItemError, State
+from pilothouse.fastmap import ItemError, State, batches
+from pilothouse.fastmap import run as run_module
 from pilothouse.fastmap.errors import (
     FastmapNotAuthorizedError,
     FastmapUsageError,
@@ -126,19 +127,20 @@ def test_the_service_is_told_done_in_every_ending(scripted):
 
     server, config = scripted()
     list(config.fastmap(double, range(5)))
+    until(lambda: server.count("done"))
     assert server.count("done") == 1
 
     before = server.count("done")
     reader = config.fastmap(double, itertools.count())
     next(reader)
     reader.close()
-    assert server.count("done") > before
+    until(lambda: server.count("done") > before)
 
     before = server.count("done")
     run = config.submit(slow, range(1000))
     until(lambda: run.progress.done)
     assert "confirmed" in run.cancel()
-    assert server.count("done") > before
+    until(lambda: server.count("done") > before)
 
 
 def test_a_failing_item_is_named_and_the_ones_before_it_are_there(cloud):
@@ -182,13 +184,26 @@ def test_a_worker_that_an_item_kills_is_told(cloud):
     assert run.partial()[:3] == [0, 1, 2]
 
 
-def test_what_the_function_prints_at_the_service_is_in_the_logs(cloud):
+def gated(function, gate, first=0):
+    """A function that waits for a file, from an item on."""
+
+    def wait(x):
+        while x >= first and not gate.exists():
+            time.sleep(0.01)
+        return function(x)
+
+    return wait
+
+
+def test_what_the_function_prints_at_the_service_is_in_the_logs(cloud, tmp_path):
     run = cloud.submit(say, range(3))
 
     assert run.result() == [None] * 3
     assert sorted(run.logs.splitlines()) == ["item 0", "item 1", "item 2"]
-    again = cloud.submit(say, range(3))
+    gate = tmp_path / "gate"
+    again = cloud.submit(gated(say, gate), range(3))
     again.detach()
+    gate.touch()
     attached = cloud.attach(again.run_id)
     attached.wait()
     assert sorted(attached.logs.splitlines()) == ["item 0", "item 1", "item 2"]
@@ -208,6 +223,25 @@ def test_a_cancel_that_nobody_answers_does_not_say_that_it_is_confirmed(scripted
     served.set()
 
     assert "has not confirmed the end" in said
+
+
+def test_an_end_that_is_confirmed_the_second_time_is_told(scripted, monkeypatch):
+    monkeypatch.setattr(run_module, "_END_SECONDS", 0.3)
+    monkeypatch.setattr(run_module, "_JOIN_SECONDS", 60.0)
+    served = threading.Event()
+
+    def script(endpoint, request, number):
+        if endpoint == "map" or (endpoint == "done" and number == 1):
+            served.wait(60)
+
+    server, config = scripted(script)
+    run = config.submit(double, range(10))
+    until(lambda: server.count("map"))
+    run.cancel()
+    until(lambda: server.count("done") == 2)
+
+    until(lambda: "the service has confirmed the end" in run.outcome)
+    served.set()
 
 
 def test_a_wrong_token_is_told_before_anything_is_sent(fastmap_service):
@@ -267,10 +301,19 @@ def test_adaptive_uses_both(fastmap_service):
         exec_policy="ADAPTIVE",
         max_local_workers=1,
     )
-    run = config.submit(slow, range(100))
+    runs = []
 
-    assert run.result() == list(range(100))
-    assert {lane.kind for lane in run.progress.lanes} == {"local", "cloud"}
+    def numbers():
+        for number in itertools.count():
+            yield number
+            if runs and len({lane.kind for lane in runs[0].progress.lanes}) == 2:
+                break
+
+    runs.append(config.submit(slow, numbers()))
+
+    found = runs[0].result()
+    assert found == list(range(len(found)))
+    assert {lane.kind for lane in runs[0].progress.lanes} == {"local", "cloud"}
 
 
 @pytest.mark.parametrize("workers", [1, 2, 4])
@@ -298,7 +341,8 @@ def test_adaptive_goes_on_where_no_service_is():
     assert run.result() == list(range(60))
 
 
-def test_cancel_is_confirmed_within_two_seconds(cloud):
+def test_cancel_is_confirmed_within_two_seconds(cloud, monkeypatch):
+    monkeypatch.setattr(run_module, "_END_SECONDS", 30.0)  # of a machine that is busy
     run = cloud.submit(time.sleep, [1000] * 4)
     until(lambda: run.state is State.RUNNING)
     started = time.monotonic()
@@ -309,29 +353,29 @@ def test_cancel_is_confirmed_within_two_seconds(cloud):
     until(lambda: not any(one.run_id == run.run_id for one in cloud.runs()))
 
 
-def test_a_detached_run_gives_its_results_to_who_attaches(cloud):
-    run = cloud.submit(slow, range(60), label="mine")
+def test_a_detached_run_gives_its_results_to_who_attaches(cloud, tmp_path):
+    gate = tmp_path / "gate"
+    run = cloud.submit(gated(slow, gate, 30), range(60), label="mine")
     until(lambda: run.progress.done > 2)
     said = run.detach()
+    gate.touch()
 
     assert run.state is State.DETACHED
     assert run.run_id in said
     (kept,) = [one for one in cloud.runs() if one.run_id == run.run_id]
-    assert (kept.label, kept.name) == ("mine", "slow")
+    assert (kept.label, kept.name) == ("mine", "wait")
     again = cloud.attach(run.run_id)
     assert again.result() == list(range(60))
-    assert (again.name, again.label) == ("slow", "mine")
+    assert (again.name, again.label) == ("wait", "mine")
     with pytest.raises(RunNotFoundError):
         cloud.attach(run.run_id)
 
 
-def test_an_attached_run_can_give_exceptions_as_results(cloud):
-    def invert(x):
-        return 1 / x
-
-    items = [1, 2, 0, 4]
-    run = cloud.submit(invert, items, return_exceptions=True)
+def test_an_attached_run_can_give_exceptions_as_results(cloud, tmp_path):
+    items, gate = [1, 2, 0, 4], tmp_path / "gate"
+    run = cloud.submit(gated(lambda x: 1 / x, gate), items, return_exceptions=True)
     run.detach()
+    gate.touch()
     again = cloud.attach(run.run_id, return_exceptions=True)
     found = again.result()
 
@@ -343,11 +387,35 @@ def test_an_attached_run_can_give_exceptions_as_results(cloud):
         assert value in errors or value == 1 / item
 
 
-def test_detach_may_follow_at_once(cloud):
-    run = cloud.submit(slow, range(20))
+def test_detach_may_follow_at_once(cloud, tmp_path):
+    gate = tmp_path / "gate"
+    run = cloud.submit(gated(slow, gate), range(20))
     run.detach()
+    gate.touch()
 
     assert cloud.attach(run.run_id).result() == list(range(20))
+
+
+def test_a_batch_that_is_not_sent_yet_goes_along_when_its_run_is_left(
+    cloud, monkeypatch
+):
+    """A lane compresses it, or sends it, for longer than anybody waits."""
+    squeeze, held, go_on = batches.squeeze, threading.Event(), threading.Event()
+
+    def hold(data):
+        if threading.current_thread().name.startswith("fastmap-cloud"):
+            held.set()
+            assert go_on.wait(60)
+        return squeeze(data)
+
+    monkeypatch.setattr(batches, "squeeze", hold)
+    run = cloud.submit(double, range(10))
+    assert held.wait(60)
+    said = run.detach()
+    go_on.set()
+
+    assert "gets all results" in said
+    assert cloud.attach(run.run_id, total=10).result() == list(range(0, 20, 2))
 
 
 def test_a_run_can_be_stopped_by_its_id(cloud):
@@ -358,9 +426,11 @@ def test_a_run_can_be_stopped_by_its_id(cloud):
     assert not [one for one in cloud.runs() if one.run_id == run.run_id]
 
 
-def test_a_run_that_was_left_half_sent_says_so(cloud):
-    run = cloud.submit(slow, range(10))
+def test_a_run_that_was_left_half_sent_says_so(cloud, tmp_path):
+    gate = tmp_path / "gate"
+    run = cloud.submit(gated(slow, gate), range(10))
     run.detach()
+    gate.touch()
     again = cloud.attach(run.run_id, total=50)
 
     with pytest.raises(IncompleteError, match="first 10 items"):
@@ -392,7 +462,7 @@ def test_a_run_that_was_left_with_a_gap_says_so(cloud, fastmap_service):
 
 
 def test_a_run_of_this_process_alone_cannot_be_detached(local):
-    run = local.submit(slow, range(20))
+    run = local.submit(time.sleep, [100])
 
     with pytest.raises(FastmapUsageError, match="without this process"):
         run.detach()

@@ -10,14 +10,16 @@ import sys
 import threading
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from pilothouse import fastmap
-from pilothouse.fastmap import FastmapException, ItemError, State
+from pilothouse.fastmap import FastmapException, ItemError, State, inline
 from pilothouse.fastmap.errors import PackingError, RunCancelledError
+from pilothouse.fastmap.flow import Flow
 from waiting import until
 
 pytestmark = pytest.mark.usefixtures("no_threads_left")
@@ -96,18 +98,27 @@ def test_nothing_happens_before_the_first_next(local):
     assert seen[0] == 1
 
 
-def test_tiny_items_stay_in_this_process(local):
+def test_tiny_items_stay_in_this_process(local, monkeypatch):
+    """By the time that they take, whatever else the machine does meanwhile."""
+    clock = SimpleNamespace(perf_counter=time.thread_time)
+    monkeypatch.setattr(inline, "time", clock)
     assert set(local.fastmap(lambda _: os.getpid(), range(1000))) == {os.getpid()}
 
 
-def test_slow_items_move_to_processes(local):
+def test_slow_items_move_to_processes(local, tmp_path):
+    own = os.getpid()
+
     def function(x):
         time.sleep(0.05)
+        if os.getpid() != own:
+            (tmp_path / str(os.getpid())).touch()
+            while len(list(tmp_path.iterdir())) < 2:
+                time.sleep(0.01)
         return os.getpid()
 
     pids = set(local.fastmap(function, range(40)))
 
-    assert len(pids - {os.getpid()}) == 2
+    assert len(pids - {own}) == 2
 
 
 def test_items_that_get_slow_later_move_then(local):
@@ -166,7 +177,7 @@ def test_an_infinite_generator_is_read_as_far_as_needed(local):
     found.close()
 
     assert first == list(range(40))
-    assert len(taken) < 400
+    assert len(taken) < 1300
 
 
 @pytest.mark.parametrize("pause", [0.0, 0.02])
@@ -269,10 +280,16 @@ def test_an_item_that_always_kills_its_process_is_found(local):
     assert found[5].index == 5
 
 
-def test_a_run_tells_how_far_it_is(local):
-    seen = []
-    run = local.submit(lambda x: x, range(100), label="numbers")
+def test_a_run_tells_how_far_it_is(local, tmp_path):
+    seen, gate = [], tmp_path / "gate"
+
+    def function(x):
+        while not gate.exists():
+            time.sleep(0.01)
+
+    run = local.submit(function, range(100), label="numbers")
     run.on_change(lambda one: seen.append(one.progress))
+    gate.touch()
     run.result()
 
     progress = run.progress
@@ -351,8 +368,20 @@ def test_cancel_ends_at_once_and_keeps_what_was_done(local):
     assert run.cancel() == said
 
 
+def test_what_comes_when_it_has_ended_is_not_counted(local, monkeypatch):
+    def end(flow, count, seconds, overhead):
+        flow.end(State.CANCELLED, "cancelled")
+
+    monkeypatch.setattr(Flow, "learn", end)
+    run = local.submit(abs, [-1, -2])
+    run.wait()
+
+    assert run.partial() == []
+    assert run.progress.done == sum(one.items for one in run.progress.lanes) == 0
+
+
 def test_giving_up_to_await_a_run_leaves_nothing_to_wait_for(local):
-    run = local.submit(lambda x: time.sleep(0.2), range(10))
+    run = local.submit(time.sleep, [100])
 
     async def impatient():
         with pytest.raises(TimeoutError):
@@ -396,17 +425,17 @@ def test_an_interrupted_reader_leaves_nothing_behind(local):
 
 def lanes():
     """Threads that feed processes of maps."""
-    return [t.name for t in threading.enumerate() if t.name.startswith("fastmap-")]
+    return {one for one in threading.enumerate() if one.name.startswith("fastmap-")}
 
 
 def test_a_reader_that_turns_away_leaves_nothing_behind(local):
     before = lanes()
     for result in local.fastmap(lambda x: time.sleep(0.03) or x, range(1000)):
         if result >= 20:
-            assert len(lanes()) > len(before)
+            assert lanes() - before
             break
 
-    until(lambda: lanes() == before, 60, "the end of the map")
+    until(lambda: not lanes() - before, 60, "the end of the map")
 
 
 def test_results_are_had_one_by_one_and_by_a_loop_alike(local):

@@ -11,10 +11,10 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import psutil
 import pytest
 
 from faults.dask_processes import DaskProcesses, dask_of
+from faults.processes import is_there
 from interop.raw_map import Raw, batch_of, blob_of, results_of
 from interop.relay import Reply
 from interop.suite_process import FastmapProcess
@@ -106,7 +106,7 @@ def test_done_reaches_the_cluster(raw: Raw, tmp_path: Path):
     func_hash = raw.upload(blob_of(naps))
     run = next(RUNS)
     with ThreadPoolExecutor(1) as pool:
-        waiting = pool.submit(raw.map, func_hash, [str(tmp_path)], run)
+        waiting = pool.submit(raw.map, func_hash, [str(tmp_path)], run, index=0)
         (mark,) = until(lambda: list(tmp_path.iterdir()), 60, "the batch to run")
         began = time.monotonic()
         assert raw.done(func_hash, run).word == "DONE"
@@ -166,11 +166,6 @@ def test_a_killed_scheduler_loses_nothing(
     until(lambda: not still_there(pids), 60, "the processes of the run to end")
 
 
-def still_there(pids: set[int]) -> list[str]:
+def still_there(pids: set[int]) -> list[int]:
     """Those of some processes that run."""
-    return [
-        " ".join(psutil.Process(pid).cmdline())
-        for pid in pids
-        if psutil.pid_exists(pid)
-        and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
-    ]
+    return [pid for pid in pids if is_there(pid)]

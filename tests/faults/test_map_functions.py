@@ -17,7 +17,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from interop.raw_map import Raw, batch_of, blob_of, results_of
+from faults.processes import is_there, running_below
+from interop.raw_map import Raw, blob_of, results_of
 from interop.relay import Reply
 from interop.suite_process import FastmapProcess
 from waiting import until
@@ -25,7 +26,7 @@ from waiting import until
 pytestmark = pytest.mark.faults
 
 RUNS = (f"bad-{number}" for number in itertools.count())
-SOON_S = 10
+SOON_S = 60
 
 
 @pytest.fixture(scope="module")
@@ -62,20 +63,6 @@ def mapped(
     func_hash = raw.upload(blob_of(function))
     run = run or next(RUNS)
     return raw.map(func_hash, items, run), func_hash, run
-
-
-def descendants(service: FastmapProcess) -> set[int]:
-    """Processes below the service."""
-    below = psutil.Process(service.pid).children(recursive=True)
-    return {one.pid for one in below if one.status() != psutil.STATUS_ZOMBIE}
-
-
-def is_there(pid: int) -> bool:
-    """Whether a process runs."""
-    try:
-        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False
 
 
 # --- what they do
@@ -303,15 +290,16 @@ def test_a_worker_killed_from_outside_is_replaced_and_billed_once(
     raw: Raw, service: FastmapProcess, good: Callable[[], None], tmp_path: Path
 ):
     """10: the batch runs again, once; the answer comes to the same request."""
-    mark = str(tmp_path / "pids")
+    mark, gate = str(tmp_path / "pids"), tmp_path / "go on"
 
-    def slow(number, mark=mark):
+    def slow(number, mark=mark, gate=str(gate)):
         import os
         import time
 
         with open(mark, "a") as file:  # noqa: PTH123 (it travels)
             file.write(f"{os.getpid()}\n")
-        time.sleep(0.5)
+        while not os.path.exists(gate):  # noqa: PTH110
+            time.sleep(0.01)
         return number
 
     func_hash = raw.upload(blob_of(slow))
@@ -322,29 +310,45 @@ def test_a_worker_killed_from_outside_is_replaced_and_billed_once(
             lambda: Path(mark).exists() and Path(mark).read_text().split(), SOON_S
         )
         os.kill(int(pids[0]), 9)
+        gate.touch()
         assert results_of(waiting.result()) == [1, 2]
     ran = Path(mark).read_text().split()
     assert len(set(ran)) == 2
     raw.done(func_hash, run)
 
 
-def test_runs_share_the_workers_fairly(raw: Raw, good: Callable[[], None]):
+def test_runs_share_the_workers_fairly(
+    raw: Raw, good: Callable[[], None], tmp_path: Path
+):
     """6.1: a short run does not wait for all of a long one."""
 
-    def naps(seconds):
+    def wait_for_gate(number, folder=str(tmp_path)):
+        import os
         import time
 
-        time.sleep(seconds)
-        return seconds
+        os.close(os.open(f"{folder}/began-{number}", os.O_CREAT))
+        gates = f"{folder}/gate-{number}", f"{folder}/gate-all"
+        while number >= 0 and not any(map(os.path.exists, gates)):
+            time.sleep(0.01)
+        return number
 
-    func_hash = raw.upload(blob_of(naps))
+    def queued(run: str) -> int:
+        runs = raw.post("runs", b"\x80").told["runs"]
+        return sum(one["queued"] for one in runs if one["run_id"] == run)
+
+    func_hash = raw.upload(blob_of(wait_for_gate))
     long_run, short_run = next(RUNS), next(RUNS)
     with ThreadPoolExecutor(12) as pool:
-        batches = [batch_of([0.25, number / 1e6]) for number in range(10)]
-        long = [pool.submit(raw.map, func_hash, one, long_run) for one in batches]
-        until(lambda: any(one.done() for one in long), SOON_S)
-        assert results_of(raw.map(func_hash, [0.01], short_run)) == [0.01]
-        assert sum(not one.done() for one in long) >= 2
+        long = [pool.submit(raw.map, func_hash, [n], long_run) for n in range(10)]
+        try:
+            began = until(lambda: len(b := list(tmp_path.glob("began-*"))) >= 2 and b)
+            short = pool.submit(raw.map, func_hash, [-1], short_run)
+            until(lambda: queued(short_run))
+            (tmp_path / began[0].name.replace("began", "gate")).touch()
+            assert results_of(short.result(SOON_S)) == [-1]
+            assert sum(not one.done() for one in long) >= 9
+        finally:
+            (tmp_path / "gate-all").touch()
         for one in long:
             assert one.result().word == "BATCH_PROCESSED"
     for run in (long_run, short_run):
@@ -353,4 +357,4 @@ def test_runs_share_the_workers_fairly(raw: Raw, good: Callable[[], None]):
 
 def test_all_workers_are_free_in_the_end(raw: Raw, service: FastmapProcess):
     """No run is left that was ended, and no process of one."""
-    until(lambda: len(descendants(service)) <= 4, SOON_S, "the workers to end")
+    until(lambda: len(running_below(service.pid)) <= 4, SOON_S, "the workers to end")

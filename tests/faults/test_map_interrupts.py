@@ -20,6 +20,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from faults.processes import is_running
 from interop.raw_map import Raw
 from interop.relay import Exchange, Relay, Reply, relaying
 from interop.suite_process import FastmapProcess
@@ -32,6 +33,7 @@ import json, signal, sys, threading, time
 from pilothouse import fastmap
 
 url, secret, how, policy = sys.argv[1:]
+total = 4000 if policy == "ADAPTIVE" else 400
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
@@ -42,7 +44,7 @@ def slow(number, started=time.time()):  # so that it is another one each time
 
 
 def numbers():
-    for number in range(400):
+    for number in range(total):
         if how == "generator" and number == 30:
             sys.stdout.write("generating\\n")
             sys.stdout.flush()
@@ -72,12 +74,12 @@ except KeyboardInterrupt:
     again = list(fastmap.init(exec_policy="LOCAL", verbosity="SILENT").fastmap(
         abs, [-1, -2]))
     time_of_end = time.monotonic()
-    while time.monotonic() < time_of_end + 3:
+    while time.monotonic() < time_of_end + 60:
         left = [t.name for t in threading.enumerate() if t.name.startswith("fastmap")]
         if not left:
             break
         time.sleep(0.01)
-    told = {"took": took, "kept": kept, "left": left, "again": again}
+    told = {"took": took, "kept": kept, "left": left, "again": again, "total": total}
     sys.stdout.write(json.dumps(told) + "\\n")
 sys.stdout.write(ended + "\\n")
 """
@@ -138,7 +140,7 @@ def interrupted(
         if how == "generator":
             assert process.stdout.readline() == "generating\n"
         elif stage is not None:
-            assert stage.reached.wait(30), process.poll()
+            assert stage.reached.wait(60), process.poll()
         else:
             until(lambda: len(relay.words("map")) > 8 or policy == "LOCAL")
             if policy == "LOCAL":
@@ -153,12 +155,12 @@ def interrupted(
         freed = time.monotonic() - began
         if stage is not None:
             stage.go_on.set()
-        said, trouble = process.communicate(timeout=30)
+        said, trouble = process.communicate(timeout=90)
         assert process.returncode == 0, trouble
         assert not trouble, trouble
         told, ended = said.strip().split("\n")[-2:]
         assert ended == "interrupted"
-        assert not [one for one in children if one.is_running()]
+        until(lambda: not any(is_running(one) for one in children))
     finally:
         if stage is not None:
             stage.go_on.set()
@@ -171,12 +173,12 @@ def interrupted(
 
 def check(told: dict, kept_at_least: int = 0) -> None:
     """It was soon over, with what had come, and another map works."""
-    assert told["freed"] < 3
-    assert told["took"] < 2.5
+    assert told["freed"] < 20
+    assert told["took"] < 20
     assert told["left"] == []
     assert told["again"] == [1, 2]
     assert told["kept"] == sorted(set(told["kept"]))  # (partial() may have gaps)
-    assert kept_at_least <= len(told["kept"]) < 400
+    assert kept_at_least <= len(told["kept"]) < told["total"]
 
 
 @pytest.mark.parametrize(
@@ -199,7 +201,7 @@ def test_an_interrupt_while_a_call_waits(
         told = interrupted(relay, service, stage, how)
         check(told)
         if call == "map" and number > 1:
-            assert relay.words("done"), relay.calls()
+            until(lambda: relay.words("done"), 60, "the end to be told")
 
 
 @pytest.mark.parametrize(
@@ -218,6 +220,7 @@ def test_an_interrupt_while_results_come(
     with relaying(service.url) as relay:
         told = interrupted(relay, service, None, how, policy)
         check(told, kept_at_least=1)
+        until(lambda: relay.words("done"), 60, "the end to be told")
         assert set(relay.words("done")) == {"DONE"}  # again after a late request
 
 

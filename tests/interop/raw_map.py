@@ -132,16 +132,17 @@ class Raw:
         assert (reply.status, reply.word) == (200, "UPLOADED"), reply.told
         return func_hash
 
-    def map(self, func_hash: str, items: Any, run_id: str, label: str = "") -> Reply:
-        """Map a batch; waits while the service says so."""
+    def map(
+        self, func_hash: str, items: Any, run_id: str, label: str = "", **more: Any
+    ) -> Reply:
+        """Map a batch; sends the same bytes again while the service says so.
+
+        With ``index=`` nothing is begun by what is sent after the end of the run.
+        """
+        batch = items if isinstance(items, bytes) else batch_of(items)
+        fields = {"func_hash": func_hash, "batch": batch, "run_id": run_id}
         while True:
-            reply = self.send(
-                "map",
-                func_hash=func_hash,
-                batch=items if isinstance(items, bytes) else batch_of(items),
-                label=label,
-                run_id=run_id,
-            )
+            reply = self.send("map", **fields, label=label, **more)
             if reply.word not in ("INITIALIZING", "INITALIZING"):
                 return reply
 

@@ -114,19 +114,25 @@ def test_each_client_is_told_in_its_words(version: str | None, words: str, raw: 
 
 @pytest.mark.parametrize(("version", "words"), [(None, "seed"), ("0.0.6", "release")])
 def test_a_worker_that_takes_long_to_start_is_waited_for(
-    version: str | None, words: str, raw: Raw
+    version: str | None, words: str, raw: Raw, tmp_path: Path
 ):
     """2.6: the wait word with a step; the same bytes again get the result."""
     client = replace(raw, version=version)
-    source = "import time\ntime.sleep(2.5)\n\ndef slow(x):\n    return -x\n"
+    gate = tmp_path / "gate"
+    source = (
+        "import pathlib, time\n"
+        f"while not pathlib.Path({str(gate)!r}).exists():\n    time.sleep(0.01)\n"
+        "def slow(x):\n    return -x\n"
+    )
     pickled = b"\x80\x04cslow_module\nslow\n."
     func_hash = client.upload(blob_of(pickled, {"slow_module": source}))
     run = new_run()
     fields = {"func_hash": func_hash, "batch": batch_of([1, 2]), "run_id": run}
     waits = []
-    end = time.monotonic() + 30
+    end = time.monotonic() + 60
     while (reply := client.send("map", **fields, label="")).word == WAIT[words]:
         waits.append(reply.told["init_step"])
+        gate.touch()
         assert time.monotonic() < end
     assert waits
     assert all(isinstance(step, str) and step for step in waits)

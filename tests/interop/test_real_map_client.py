@@ -125,6 +125,20 @@ def drop_signatures(relay: Relay) -> None:
     relay.change = change
 
 
+def opening(gate: Path) -> Callable[[Relay], None]:
+    """Make a file when the service has done a batch."""
+
+    def meddle(relay: Relay) -> None:
+        def change(exchange: Exchange, reply: Reply) -> Reply:
+            if reply.word == "BATCH_PROCESSED":
+                gate.touch()
+            return reply
+
+        relay.change = change
+
+    return meddle
+
+
 def first_maps(*replies: Reply) -> Callable[[Relay], None]:
     """Answer the first map requests so, before the service sees them."""
 
@@ -176,7 +190,15 @@ def jobs(
         started.start("big_items")
         started.start("prints")
         adaptive = {"exec_policy": "ADAPTIVE"}
-        started.start("long", called="adaptive", **adaptive, max_local_workers=2)
+        gate = folder / "gate"
+        started.start(
+            "shared",
+            called="adaptive",
+            meddle=opening(gate),
+            gate=str(gate),
+            **adaptive,
+            max_local_workers=2,
+        )
         started.start("whole", called="adaptive_1", **adaptive, max_local_workers=1)
         stranger = secret[::-1][:32] + secret[32:]
         started.start("whole", called="stranger", secret=stranger)
@@ -487,8 +509,14 @@ def old_jobs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Jobs]:
         started = Jobs(client, service, folder, stack)
         started.start("whole")
         started.start("raising")
+        gate = folder / "gate"
         started.start(
-            "long", called="adaptive", exec_policy="ADAPTIVE", max_local_workers=2
+            "shared",
+            called="adaptive",
+            meddle=opening(gate),
+            gate=str(gate),
+            exec_policy="ADAPTIVE",
+            max_local_workers=2,
         )
         yield started
 

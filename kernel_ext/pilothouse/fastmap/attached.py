@@ -214,11 +214,16 @@ class _Fetching:
             return
         if isinstance(reply, Results):
             name = reply.spent.service_id or "cloud"
+            seconds = reply.spent.map_seconds
             with flow.lock:
-                flow.tally.add(name, "cloud", batch.count, reply.spent.map_seconds)
                 flow.tally.credits += reply.spent.credits
             flow.note_logs(reply.logs)
-            flow.deliver(batch, reply.values, reply.size)
+            flow.deliver(
+                batch,
+                reply.values,
+                reply.size,
+                lambda: flow.tally.add(name, "cloud", batch.count, seconds),
+            )
         elif isinstance(reply, Unknown | TooLarge):
             flow.fail_at(batch.index, _gone(batch.index), batch)
         elif isinstance(reply, InitError):
@@ -237,10 +242,8 @@ class _Fetching:
             error if number in (None, each) else _lost(batch.index + each, error)
             for each in range(batch.count)
         ]
-        with self._flow.lock:
-            self._flow.tally.failed += batch.count
-            self._flow.tally.count(batch.count)
-        self._flow.deliver(batch, values, 0)
+        tally = self._flow.tally
+        self._flow.deliver(batch, values, 0, lambda: tally.fail(batch.count))
 
 
 def _chosen(batches: tuple[BatchInfo, ...]) -> list[BatchInfo]:

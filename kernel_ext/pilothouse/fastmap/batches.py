@@ -62,9 +62,10 @@ class Batch:
 
     def squeezed(self) -> bytes:
         """Return the pickle, gzipped, and keep it in this form only."""
-        if not self.data.startswith(_GZIP):
-            self.data = squeeze(self.data)
-        return self.data
+        data = self.data  # once: two threads may send it
+        if not data.startswith(_GZIP):
+            self.data = data = squeeze(data)
+        return data
 
     def part(self, start: int, stop: int) -> Batch:
         """Return a batch of some of the items; numbers are of this batch."""

@@ -211,17 +211,22 @@ class Cloud:
             self._need(answer, "init", Status.UPLOADED)
         return True
 
-    def map(self, body: bytes | Sequence[bytes], count: int) -> Reply:
+    def map(
+        self, body: bytes | Sequence[bytes], count: int, *, defer: bool = False
+    ) -> Reply:
         """Send one batch.
 
         Args:
             body: A map request, whole or in pieces.
             count: Items in it.
+            defer: Whether it asks to be answered at once; such ones go out also after
+                `cut`.
 
         Raises:
             FastmapException: If no usable answer came, or the service refused.
         """
-        return self._reply(self._call(self._data, "map", body), count)
+        peer = self._control if defer else self._data
+        return self._reply(self._call(peer, "map", body), count)
 
     def results(self, run_id: str, index: int, count: int) -> Reply:
         """Fetch the kept answer to a batch.

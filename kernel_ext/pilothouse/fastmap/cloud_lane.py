@@ -226,8 +226,8 @@ class _Sending:
         self._sent_at = 0.0
 
     def go(self) -> None:
-        """Send it until there is an answer."""
-        while not self._flow.stopping.is_set():
+        """Send it until there is an answer, or it goes elsewhere."""
+        while not self._is_left():
             try:
                 if not self._body:
                     self._body = self._site.body(self._batch)
@@ -235,7 +235,7 @@ class _Sending:
                 self._sent_at = time.monotonic()
                 reply = self._site.cloud.map(self._body, self._batch.count)
             except FastmapTransportError as exc:
-                if not self._flow.stopping.is_set():
+                if not self._is_left():
                     self._patience.wait(exc)
             except IntegrityError as exc:
                 self._damaged(exc)
@@ -243,6 +243,9 @@ class _Sending:
                 self._patience.answered()
                 if self._handled(reply):
                     return
+
+    def _is_left(self) -> bool:
+        return self._flow.stopping.is_set() or self._flow.is_handed_over
 
     def _handled(self, reply: Reply) -> bool:
         """Act on an answer; true when it was the last."""
@@ -271,13 +274,17 @@ class _Sending:
         seconds = time.monotonic() - self._sent_at
         name = spent.service_id or "cloud"
         with flow.lock:
-            flow.tally.add(name, "cloud", batch.count, spent.map_seconds)
             flow.tally.credits += spent.credits
             credits = flow.tally.credits
         moved = max(0.0, seconds - (spent.application_seconds or spent.map_seconds))
         flow.learn(batch.count, spent.map_seconds, moved)
         flow.note_logs(reply.logs)
-        flow.deliver(batch, reply.values, reply.size)
+        flow.deliver(
+            batch,
+            reply.values,
+            reply.size,
+            lambda: flow.tally.add(name, "cloud", batch.count, spent.map_seconds),
+        )
         limit = self._options.max_credits
         if limit is not None and credits >= limit and not flow.state.is_over:
             raise CreditsError(

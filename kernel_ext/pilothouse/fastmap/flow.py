@@ -292,16 +292,25 @@ class Flow:
             self._open.discard(batch)
         self.put_back(*parts)
 
-    def deliver(self, batch: Batch, values: list[Any], size: int) -> None:
+    def deliver(
+        self,
+        batch: Batch,
+        values: list[Any],
+        size: int,
+        count: Callable[[], object],
+    ) -> None:
         """Take the results of a batch.
 
         Args:
             batch: Which one.
             values: The results.
             size: Bytes of their pickle.
+            count: Counts them; called unless it is over, when they come too late.
         """
         with self.lock:
             self._open.discard(batch)
+            if not self.state.is_over:
+                count()
             if not self._is_kept:
                 self._sizes[batch.index] = size
             self._take_in(batch.index, values)
@@ -332,11 +341,10 @@ class Flow:
         with self.lock:
             self._open.discard(batch)
             self._pending.extendleft(reversed(again))
-            if self.return_exceptions:
-                self.tally.failed += 1
-                self.tally.count(1)
+            if self.return_exceptions and not self.state.is_over:
+                self.tally.fail(1)
                 self._take_in(batch.index + number, [exc])
-            else:
+            elif not self.return_exceptions:
                 self._note_stop(batch.index + number, exc)
             self._settle()
             self.lock.notify_all()
@@ -385,6 +393,7 @@ class Flow:
         with self.lock:
             taken = list(self._pending)
             self._pending.clear()
+            self.lock.notify_all()
             return taken
 
     # -- the end ---------------------------------------------------------------------

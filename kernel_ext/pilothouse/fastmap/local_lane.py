@@ -107,18 +107,20 @@ class LocalLane:
         answer = worker.finish_batch(timeout=self._options.batch_timeout)
         self._flow.note_logs(answer.logs)
         if isinstance(answer, Done):
-            values, _ = unpickle(answer.results, batch.count)
-            spent = time.monotonic() - started
-            with self._flow.lock:
-                self._flow.tally.add(
-                    self.name, "local", batch.count, answer.map_seconds
-                )
-            self._flow.learn(
-                batch.count, answer.map_seconds, spent - answer.map_seconds
-            )
-            self._flow.deliver(batch, values, len(answer.results))
+            self._done(batch, answer, time.monotonic() - started)
             return
         self._failed(batch, answer)
+
+    def _done(self, batch: Batch, answer: Done, seconds: float) -> None:
+        flow, spent = self._flow, answer.map_seconds
+        values, _ = unpickle(answer.results, batch.count)
+        flow.learn(batch.count, spent, seconds - spent)
+        flow.deliver(
+            batch,
+            values,
+            len(answer.results),
+            lambda: flow.tally.add(self.name, "local", batch.count, spent),
+        )
 
     def _send_ahead(self, worker: WorkerProcess, packed: Packed) -> None:
         """Give the worker what it finds when it is done, so that it need not wait."""

@@ -31,6 +31,7 @@ from .errors import (
     FastmapUsageError,
 )
 from .flow import Flow
+from .handover import Handover
 from .local_lane import LocalLane
 from .options import ExecPolicy, Options
 from .progress import Progress, State
@@ -40,7 +41,6 @@ __all__ = ["Run"]
 
 _END_SECONDS: Final = 1.5
 _JOIN_SECONDS: Final = 0.4
-_SENT_SECONDS: Final = 0.3
 _DETACH_SECONDS: Final = 60.0
 _CONNECT_SECONDS: Final = 3.0
 
@@ -157,11 +157,11 @@ class Run:
         """Leave it to the service: it gets all that is left, and keeps the results.
 
         Returns:
-            What became of it, and how to get the results.
+            What became of it, what the service did not take, and how to get the
+            results.
 
         Raises:
             FastmapUsageError: If there is no service that can do that.
-            FastmapException: If it does not take what is left.
         """
         site = self._site_soon()
         if self.state.is_over:
@@ -465,7 +465,8 @@ class Run:
             each.join(min(_JOIN_SECONDS, max(0.0, deadline - time.monotonic())))
         if has_open and self._site is not None and self.state is not State.DETACHED:
             # what was under way may have begun the run anew
-            self._end_site(self._site, time.monotonic() + _JOIN_SECONDS)
+            is_ended = self._end_site(self._site, time.monotonic() + _JOIN_SECONDS)
+            self._confirmed = self._confirmed or is_ended
         if self._cloud is not None:
             self._cloud.close()
         _live.discard(self)
@@ -497,30 +498,15 @@ class Run:
 
     def _hand_over(self, site: Site) -> None:
         """Give the service all that is left, and let go."""
-        flow = self._flow
-        deadline = time.monotonic() + _DETACH_SECONDS
-        flow.is_handed_over = True
-        while True:
-            batches = flow.take_all()
-            flow.feed()
-            for batch in batches:
-                site.have(batch.packed)
-                site.cloud.map(site.body(batch, defer=True), batch.count)
-            if not batches and flow.is_fed:
-                break
-            if time.monotonic() > deadline:
-                break
-            if not batches:
-                flow.wait_for_work(0.05)
-        flow.stopping.wait(_SENT_SECONDS)  # what lanes have sent is on its way
-        for func_hash in list(site.hashes):
-            site.cloud.done(func_hash, self.run_id, keep=True)
+        handover = Handover(self._flow, site, _DETACH_SECONDS)
+        handover.go()
         done, of = self._counts()
-        text = (
-            f"detached: {done:,}{of} items were done, the service goes on with the "
-            f"others; config.attach({self.run_id!r}) gets all results"
-        )
-        flow.end(State.DETACHED, text)
+        text = f"detached: {done:,}{of} items were done, the service goes on with "
+        if shortfall := handover.shortfall:
+            text += f"what it has; {shortfall}; config.attach({self.run_id!r}) tells"
+        else:
+            text += f"the others; config.attach({self.run_id!r}) gets all results"
+        self._flow.end(State.DETACHED, text)
         self._close()
 
     def _counts(self) -> tuple[int, str]:

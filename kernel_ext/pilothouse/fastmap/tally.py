@@ -80,6 +80,11 @@ class Tally:
         self.batches += 1
         self.count(items)
 
+    def fail(self, items: int) -> None:
+        """Count items that gave an exception."""
+        self.failed += items
+        self.count(items)
+
     def count(self, items: int) -> None:
         """Count items that are done."""
         self.done += items

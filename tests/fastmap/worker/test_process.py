@@ -356,6 +356,35 @@ def test_kill_ends_a_running_batch_from_another_thread(start):
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
+def test_a_worker_that_is_killed_between_two_looks_is_told_as_killed(
+    start, monkeypatch
+):
+    """Its socket is closed when the answer is waited for: no fault of the worker."""
+    worker, _ = start(plus_one)
+    receive = worker._receive
+
+    def late(deadline):
+        worker.kill()
+        return receive(deadline)
+
+    monkeypatch.setattr(worker, "_receive", late)
+
+    assert mapped(worker, [1]).cause is Cause.KILLED
+
+
+def test_the_end_of_a_process_is_looked_for_once_more_when_the_time_is_up(monkeypatch):
+    """Who is not scheduled for a second must not say that it has not ended."""
+    worker = WorkerProcess()
+    looks = [True, False]
+    monkeypatch.setattr(worker, "_process", object())
+    monkeypatch.setattr(worker, "_has_exited", lambda: looks.pop())
+
+    worker._wait_for_end(-1.0)
+
+    assert not looks
+    worker._process = None
+
+
 def test_what_a_function_has_started_ends_with_the_worker(start):
     def begin(x):
         import subprocess

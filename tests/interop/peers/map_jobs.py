@@ -42,6 +42,15 @@ def plain(number):
     return map_helper.squared(number)
 
 
+def squared_later_here(number):
+    """In the client's own processes it waits for a file; workers have no such name."""
+    gate = os.environ.get("MAP_JOBS_GATE", "")
+    while gate and number >= 40 and not Path(gate).exists():
+        time.sleep(0.01)
+    time.sleep(0.02)
+    return map_helper.squared(number)
+
+
 def raises_at_40(number):
     time.sleep(0.02)
     if number == 40:
@@ -145,6 +154,12 @@ def whole(config):
 @job
 def long(config):
     got = list(config.fastmap(squared, range(200), label="long"))
+    return {"right": got == wanted(plain, range(200)), "count": len(got)}
+
+
+@job
+def shared(config):
+    got = list(config.fastmap(squared_later_here, range(200), label="shared"))
     return {"right": got == wanted(plain, range(200)), "count": len(got)}
 
 
@@ -298,6 +313,7 @@ def main():
     signal.signal(signal.SIGINT, signal.default_int_handler)
     options = {"exec_policy": "CLOUD", "verbosity": "LOUD", "max_cloud_workers": 3}
     options.update(json.loads(more[0]) if more else {})
+    os.environ["MAP_JOBS_GATE"] = options.pop("gate", "")
     library = importlib.import_module(name)
     config = library.init(cloud_url=url, secret=secret, **options)
     outcome = JOBS[asked](config)

@@ -18,6 +18,7 @@ from pathlib import Path
 
 import psutil
 
+from free_ports import free_port
 from waiting import until
 
 WITHOUT_PILOTHOUSE = """\
@@ -105,7 +106,7 @@ class Machines:
         self.addresses: dict[str, str] = {}
         self._block = folder / "absent.py"
         self._block.write_text(WITHOUT_PILOTHOUSE)
-        self._port = 0
+        self._port = free_port()
         self.scheduler = self._start_scheduler()
 
     @property
@@ -148,8 +149,7 @@ class Machines:
         words += ["--host", self.network.host, "--port", str(self._port)]
         words += ["--no-dashboard", "--dashboard-address", "127.0.0.1:0"]
         process = self._start(words, name)
-        found = self._said(name, r"Scheduler at: +tcp://[0-9.]+:(\d+)")
-        self._port = int(found[1])
+        self._said(name, r"Scheduler at: +tcp://")
         return process
 
     def _start(self, words: list[str], name: str) -> subprocess.Popen[bytes]:

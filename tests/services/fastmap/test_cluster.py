@@ -1,5 +1,7 @@
 """The same maps on a Dask cluster: a real scheduler, workers on several addresses."""
 
+import asyncio
+import os
 import subprocess
 import sys
 import threading
@@ -198,7 +200,8 @@ def held(far, tmp_path, run_id):
     answers = []
     batch = batch_of([str(path)])
     thread = threading.Thread(
-        target=lambda: answers.append(far.map(func_hash, batch, run_id)), daemon=True
+        target=lambda: answers.append(far.map(func_hash, batch, run_id, index=0)),
+        daemon=True,
     )
     thread.start()
     until(lambda: path.exists() and path.read_text())
@@ -221,15 +224,67 @@ def test_done_reaches_the_cluster_within_two_seconds(far, tmp_path, run_id):
     assert time.monotonic() - began < 20
 
 
-def test_functions_are_taken_back_from_the_cluster(far, cluster, machines):
+def plugins(machines):
+    """Our plugins on the workers."""
     from distributed import Client
 
-    _, _, host = cluster
-    until(lambda: not list(host.services["fastmap"].book))
     with Client(machines.address, set_as_default=False) as client:
         known = client.run(lambda dask_worker: list(dask_worker.plugins))
+    return [name for names in known.values() for name in names if "fastmap" in name]
 
-    assert not [name for names in known.values() for name in names if "fastmap" in name]
+
+def test_functions_are_taken_back_from_the_cluster(far, cluster, machines):
+    _, _, host = cluster
+    until(lambda: not list(host.services["fastmap"].book))
+    until(lambda: not plugins(machines))
+
+
+def test_a_kept_run_goes_on_beside_another_of_its_function(far, run_id):
+    other, func_hash = f"{run_id}-other", far.upload(blob_of(plus_one))
+    for each in (run_id, other):
+        assert results_of(far.map(func_hash, [1], each, index=0)) == [2]
+    far.send("done", func_hash=func_hash, run_id=run_id, keep=True)
+
+    assert results_of(far.map(func_hash, [2], run_id, index=1)) == [3]
+    for each in (run_id, other):
+        far.done(func_hash, each)
+
+
+@pytest.mark.parametrize("step", ["register_plugin", "scatter"])
+def test_a_run_that_ends_while_something_is_on_the_way_there_begins_nothing(
+    step, far, cluster, machines, tmp_path, run_id, monkeypatch
+):
+    client = cluster[1].backend._client
+    real, is_there, go_on = getattr(client, step), threading.Event(), threading.Event()
+
+    async def late(*args, **more):
+        given = await real(*args, **more)
+        is_there.set()
+        await asyncio.to_thread(go_on.wait, 60)
+        return given
+
+    monkeypatch.setattr(client, step, late)
+    path = tmp_path / "mark"
+
+    def touch(item):
+        __import__("pathlib").Path(item[0]).touch()
+
+    func_hash = far.upload(blob_of(touch))
+    batch = batch_of([[str(path), os.urandom(2 * 2**20)]])
+    answers = []
+    thread = threading.Thread(
+        target=lambda: answers.append(far.map(func_hash, batch, run_id, index=0))
+    )
+    thread.start()
+    assert is_there.wait(60)
+
+    assert far.send("done", func_hash=func_hash, run_id=run_id).word == "DONE"
+    go_on.set()
+    thread.join(60)
+
+    assert answers[0].word == "NOT_FOUND"
+    until(lambda: not plugins(machines))
+    assert not path.exists()
 
 
 def test_another_python_is_refused_before_anything_is_sent(far, run_id, tmp_path):

@@ -48,11 +48,11 @@ def test_a_task_of_a_run_that_was_ended_starts_nothing(client, far):
 
     assert "results" in told("one")
     client.run(far.end_run, NAME, "two")
-    before = psutil.Process().children(recursive=True)
+    before = set(psutil.Process().children(recursive=True))
 
     late = told("two")
 
     assert late["cause"] == "killed"
     assert late["exception"] == "the run was ended"
-    assert psutil.Process().children(recursive=True) == before
+    assert set(psutil.Process().children(recursive=True)) <= before
     assert "results" in told("one"), "other runs go on"

@@ -76,7 +76,7 @@ def test_a_deferred_batch_is_answered_at_once_and_collected_later(raw, run_id):
 
 
 def test_the_identical_resend_joins_the_batch_and_is_billed_once(started):
-    raw, service, _ = started(price_per_core_hour=3600.0)
+    raw, service, _ = started(price_per_core_hour=3600.0, start_seconds=60.0)
     func_hash = raw.upload(blob_of(wait_and_return))
     fields = {"func_hash": func_hash, "batch": batch_of([0.2]), "run_id": "twice"}
     answers = []
@@ -159,10 +159,10 @@ def test_a_list_of_runs_tells_how_many_batches_are_open(raw, run_id, tmp_path):
 
 def test_a_kept_run_goes_on_when_its_client_comes_back(raw, run_id):
     func_hash = raw.upload(blob_of(plus_one))
-    assert results_of(sent(raw, func_hash, [1], run_id, index=0)) == [2]
+    assert results_of(raw.map(func_hash, [1], run_id, index=0)) == [2]
     raw.send("done", func_hash=func_hash, run_id=run_id, keep=True)
 
-    assert results_of(sent(raw, func_hash, [2], run_id, index=1)) == [3]
+    assert results_of(raw.map(func_hash, [2], run_id, index=1)) == [3]
 
     assert runs(raw, run_id)["state"] == "ready"
     assert results_of(collected(raw, run_id, 0)) == [2]
@@ -171,14 +171,14 @@ def test_a_kept_run_goes_on_when_its_client_comes_back(raw, run_id):
 
 def test_a_batch_that_was_on_its_way_when_its_client_ended_begins_nothing(raw, run_id):
     func_hash = raw.upload(blob_of(plus_one))
-    assert results_of(sent(raw, func_hash, [1], run_id, index=0)) == [2]
+    assert results_of(raw.map(func_hash, [1], run_id, index=0)) == [2]
     raw.done(func_hash, run_id)
 
     late = sent(raw, func_hash, [2], run_id, index=1)
 
     assert late.word == "NOT_FOUND"
     assert runs(raw, run_id) is None
-    other_client = sent(raw, func_hash, [2], run_id)
+    other_client = raw.map(func_hash, [2], run_id)
     assert results_of(other_client) == [3], "contract: map after done"
     raw.done(func_hash, run_id)
 
@@ -204,7 +204,10 @@ def test_a_failure_is_collected_once_and_then_tried_anew(raw, run_id, tmp_path):
         raise RuntimeError("not yet")
 
     func_hash = raw.upload(blob_of(flaky))
-    sent(raw, func_hash, [path], run_id, index=0, count=1, defer=True)
+    batch = batch_of([path])  # its bytes change with the clock
+    fields = {"func_hash": func_hash, "batch": batch, "run_id": run_id}
+    fields |= {"index": 0, "count": 1, "defer": True}
+    raw.send("map", **fields)
 
     failed = collected(raw, run_id, 0)
 
@@ -212,7 +215,7 @@ def test_a_failure_is_collected_once_and_then_tried_anew(raw, run_id, tmp_path):
     assert told(failed)["exception"] == "RuntimeError('not yet')"
     counts = runs(raw, run_id)
     assert (counts["done"], counts["failed"]) == (0, 1)
-    again = sent(raw, func_hash, [path], run_id, index=0, count=1, defer=True)
+    again = raw.send("map", **fields)
     assert again.word == "INITIALIZING"
     assert results_of(collected(raw, run_id, 0)) == ["good"]
     counts = runs(raw, run_id)
@@ -220,22 +223,37 @@ def test_a_failure_is_collected_once_and_then_tried_anew(raw, run_id, tmp_path):
     raw.done(func_hash, run_id)
 
 
-def test_a_run_that_nobody_asks_for_frees_its_workers_and_is_kept(started):
-    raw, service, _ = started(idle_seconds=0.2, kept_seconds=0.8)
-    func_hash = raw.upload(blob_of(plus_one))
-    assert results_of(sent(raw, func_hash, [1], "idle", index=0)) == [2]
-    (process,) = service.backend.processes
+def pid_of(_):
+    import os
 
-    until(lambda: not psutil.pid_exists(process.pid) or not process.is_alive)
+    return os.getpid()
+
+
+def test_a_run_that_nobody_asks_for_frees_its_workers_and_is_kept(started):
+    raw, _, _ = started(idle_seconds=0.2, kept_seconds=3600.0)
+    func_hash = raw.upload(blob_of(pid_of))
+    (pid,) = results_of(raw.map(func_hash, [1], "idle", index=0))
+
+    until(lambda: not psutil.pid_exists(pid))
 
     until(lambda: runs(raw, "idle")["state"] == "kept")
-    assert results_of(raw.send("results", run_id="idle", index=0)) == [2]
+    assert results_of(raw.send("results", run_id="idle", index=0)) == [pid]
+
+
+def test_a_kept_run_that_nobody_asks_for_is_forgotten(started):
+    raw, _, _ = started(idle_seconds=0.2, kept_seconds=0.4)
+    func_hash = raw.upload(blob_of(plus_one))
+    raw.map(func_hash, [1], "idle", index=0)
+
     until(lambda: runs(raw, "idle") is None)
+
     assert raw.done(func_hash, "idle").word == "DONE", "a tombstone"
 
 
 def test_results_make_room_for_others_and_are_run_again_free(started):
-    raw, service, _ = started(kept_bytes=200_000, price_per_gib=1000.0)
+    raw, service, _ = started(
+        kept_bytes=200_000, price_per_gib=1000.0, start_seconds=60.0
+    )
 
     def random_bytes(x):
         import random

@@ -34,12 +34,13 @@ def test_what_is_over_the_credits_is_402_and_what_was_paid_is_collected(started)
     func_hash = raw.upload(blob_of(hang))
     batch = batch_of([0.1])
     paid = raw.map(func_hash, batch, "run")
-    assert float(paid.headers["X-Credits"]) == pytest.approx(10, rel=0.3)
+    price = float(paid.headers["X-Credits"])
+    assert price == pytest.approx(100 * float(paid.headers["X-Map-Seconds"]))
 
     refused = raw.map(func_hash, [0.2], "run")
 
     assert (refused.status, refused.word) == (402, "NOT_ENOUGH_CREDITS")
-    assert told(refused)["credits_used"] == pytest.approx(-5, abs=3)
+    assert told(refused)["credits_used"] == pytest.approx(5 - price)
     assert results_of(raw.map(func_hash, batch, "run")) == [0.1]
     assert raw.done(func_hash, "run").word == "DONE"
 
@@ -80,7 +81,8 @@ def test_folders_of_workers_of_a_killed_service_are_removed(tmp_path):
 
 
 def test_the_end_answers_who_waits_and_leaves_no_process(tmp_path):
-    with ServiceHost(["fastmap"], data_dir=tmp_path) as host:
+    options = {"fastmap": {"start_seconds": 30.0}}
+    with ServiceHost(["fastmap"], data_dir=tmp_path, options=options) as host:
         raw = Raw(host.fastmap.url, host.fastmap.secret, version="1.0")
         func_hash = raw.upload(blob_of(hang))
         answers = []
@@ -90,7 +92,7 @@ def test_the_end_answers_who_waits_and_leaves_no_process(tmp_path):
         thread.start()
         backend = host.services["fastmap"].backend
         until(lambda: any(run.running for run in host.services["fastmap"].book))
-        pids = until(lambda: [process.pid for process in backend.processes])
+        pids = until(lambda: all(found := pids_of(backend)) and found)
         began = time.monotonic()
 
     thread.join(60)
@@ -130,8 +132,13 @@ def test_warm_workers_import_what_the_last_function_needed(started):
 
 
 def warm(service):
-    pids = [each.pid for each in service.backend.processes]
+    pids = pids_of(service.backend)
     return pids if len(pids) == 2 and all(pids) else None
+
+
+def pids_of(backend):
+    """Those of its processes; 0 for one that has not started yet."""
+    return [each.pid for each in backend.processes]
 
 
 def test_requirements_that_differ_are_told_once(raw, run_id):
@@ -212,7 +219,7 @@ def test_a_batch_that_hangs_is_tried_twice_and_then_told(started):
 
     assert reply.word == "PROCESS_ERROR"
     assert told(reply)["exception"].startswith("TimeoutError")
-    assert 0.6 <= time.monotonic() - began < 10
+    assert 0.6 <= time.monotonic() - began < 50
 
 
 def test_all_that_waits_for_a_worker_that_cannot_start_is_told_and_tried_anew(
@@ -243,25 +250,28 @@ def test_all_that_waits_for_a_worker_that_cannot_start_is_told_and_tried_anew(
     assert results_of(raw.map(func_hash, [[1, 2]], "r")) == [2]
 
 
-def test_a_batch_longer_than_the_hold_time_is_waited_for(started):
+def test_a_batch_longer_than_the_hold_time_is_waited_for(started, tmp_path):
+    def wait_for(path):
+        import pathlib
+        import time
+
+        while not pathlib.Path(path).exists():
+            time.sleep(0.01)
+        return "done"
+
     raw, _, _ = started(hold_seconds=0.2)
-    func_hash = raw.upload(blob_of(hang))
-    fields = {"func_hash": func_hash, "batch": batch_of([0.6]), "run_id": "run"}
+    gate, func_hash = tmp_path / "gate", raw.upload(blob_of(wait_for))
+    batch = batch_of([str(gate)])
 
-    first = raw.send("map", **fields)
+    def step():
+        reply = raw.send("map", func_hash=func_hash, batch=batch, run_id="run")
+        assert reply.word == "INITIALIZING"
+        return told(reply)["init_step"]
 
-    assert first.word == "INITIALIZING"
-    steps = {told(first)["init_step"]}
+    until(lambda: step() == "running")
+    gate.touch()
 
-    def again():
-        reply = raw.send("map", **fields)
-        if reply.word == "INITIALIZING":
-            steps.add(told(reply)["init_step"])
-            return None
-        return reply
-
-    assert results_of(until(again)) == [0.6]
-    assert "running" in steps
+    assert results_of(raw.map(func_hash, batch, "run")) == ["done"]
 
 
 def test_a_body_that_does_not_come_is_408_in_messagepack(started):

@@ -323,10 +323,8 @@ class WorkerProcess:
             return self._receive(deadline)
         except _Late:
             return self._end_of(Cause.TIMEOUT, timeout or _HELLO_SECONDS)
-        except (_Gone, OSError):
+        except (_Gone, OSError, ValueError, KeyError, TypeError):
             return self._end_of(self._death())
-        except (ValueError, KeyError, TypeError):
-            return self._end_of(Cause.DIED)
 
     def _send_first(self, text: bytes, body: bytes) -> None:
         is_early = not self._has_said_hello and len(text) + len(body) <= _EARLY_BYTES
@@ -412,12 +410,11 @@ class WorkerProcess:
 
     def _wait_for_end(self, seconds: float = _END_SECONDS) -> None:
         deadline = time.monotonic() + seconds
-        pause = 0.0005
-        while self._process is not None and not self._has_exited():
-            if time.monotonic() > deadline:
-                return
+        pause, is_late = 0.0005, False
+        while self._process is not None and not self._has_exited() and not is_late:
             time.sleep(pause)
             pause = min(2 * pause, 0.02)
+            is_late = time.monotonic() > deadline  # a last look follows
 
     def _kill_group(self) -> None:
         """Kill the process, its group, and what it has started in other sessions."""

@@ -26,7 +26,7 @@ from pilothouse.fastmap.worker.outcomes import Cause, Failed
 from .backend import Ran
 from .functions import Functions
 from .options import FastmapOptions
-from .runs import Run, RunKey
+from .runs import Run
 from .tasks import ByValue, in_time, is_cancelled, python_of, ran, run_name, task_name
 
 __all__ = ["Cluster"]
@@ -83,12 +83,12 @@ class Cluster:
         self._own: Any = None
         self._client: Client = None
         self._connecting = asyncio.Lock()
-        self._plugins: dict[str, set[RunKey]] = {}
+        self._plugins: dict[str, set[Run]] = {}
         self._registering: dict[str, asyncio.Lock] = {}
         self._registered: set[str] = set()
         self._sent: set[Run] = set()
         self._registered_with: Client = None
-        self._futures: dict[RunKey, set[Any]] = {}
+        self._futures: dict[Run, set[Any]] = {}
         self._threads: dict[str, int] = {}
         self._versions: dict[str, PythonVersion] = {}
         self._looker: asyncio.Task[None] | None = None
@@ -134,7 +134,7 @@ class Cluster:
         if self._looker is not None:
             self._looker.cancel()
         if self._client is not None:
-            for name in list(self._plugins):
+            for name in {*self._plugins, *self._registered}:
                 await self._unregister(name)
             await in_time(self._client.close())
         if self._own is not None:
@@ -167,14 +167,15 @@ class Cluster:
             FunctionGone: If the function is not stored any more.
         """
         name = self._plugin_of(run)
-        self._plugins.setdefault(name, set()).add(run.key)
+        self._plugins.setdefault(name, set()).add(run)
         patience = time.monotonic() + _PATIENCE_SECONDS
+        is_missing = False
         for _ in range(_TRIES):
             if run.is_ended:
                 break
             try:
                 client = await self._connected(run, patience)
-                await self._register(client, name, run)
+                await self._register(client, name, run, anew=is_missing)
                 self._sent.add(run)
                 told = await self._task(client, name, run, batch)
             except _Lost as exc:
@@ -186,21 +187,24 @@ class Cluster:
                 continue
             finally:
                 self._sent.discard(run)
-            if "is_missing" in told:  # a worker that had just come
-                await self._register(client, name, run, anew=True)
-                continue
-            return ran(run, told)
+            is_missing = "is_missing" in told  # a worker that had just come
+            if not is_missing:
+                return ran(run, told)
         text = f"WorkerDied('the Dask cluster at {self._address} lost the batch')"
         return Ran("", Failed(cause=Cause.DIED, exception=text, traceback=f"{text}\n"))
 
     async def end(self, run: Run) -> None:
-        """Cancel the tasks of a run, kill its processes, forget its function."""
-        futures = self._futures.pop(run.key, set())
+        """Cancel the tasks of a run, kill its processes, forget its function.
+
+        It comes again when the last batch has ended: the function may have been given
+        to the workers after the first time.
+        """
+        futures = self._futures.pop(run, set())
         name = self._plugin_of(run)
-        users = self._plugins.get(name)
-        if users is None or self._client is None:
+        users = self._plugins.get(name, set())
+        users.discard(run)
+        if self._client is None:
             return
-        users.discard(run.key)
         if futures:
             await in_time(self._client.cancel(list(futures), force=True))
         if users:
@@ -229,6 +233,8 @@ class Cluster:
             sent: Any = batch
             if len(batch) > _SCATTER_BYTES:
                 sent = await client.scatter(batch, hash=False, workers=self._fitting())
+            if run.is_ended:  # while its function or its batch was on the way
+                return {"is_missing": True}
             number = f"{self._id}{next(self._numbers):08x}"  # the dashboard groups by
             key = f"{task_name(run)}-{number}"  # what is before it
             future = client.submit(
@@ -241,7 +247,7 @@ class Cluster:
                 workers=self._fitting(),
                 retries=1,
             )
-            self._futures.setdefault(run.key, set()).add(future)
+            self._futures.setdefault(run, set()).add(future)
             told: dict[str, Any] = await future.result()
         except KilledWorker as exc:
             text = f"WorkerDied('a Dask worker died: {exc.last_worker.address}')"
@@ -256,7 +262,7 @@ class Cluster:
             text = f"WorkerDied({f'the Dask worker could not run it: {exc}'!r})"
             return {"cause": "died", "exception": text, "traceback": f"{text}\n"}
         finally:
-            futures = self._futures.get(run.key, set())
+            futures = self._futures.get(run, set())
             futures.discard(future)
         return told
 

@@ -99,7 +99,8 @@ class Run:
         version: Python of its client.
 
     Attributes:
-        serial: Tells it from an earlier run of the same id, in this process.
+        serial: Tells it from an earlier run of the same id, in this process, and from
+            itself before its workers were ended.
         queue: Batches that wait for a worker.
         running: How many are at workers.
         done: Items in batches that are done.
@@ -194,6 +195,8 @@ class Run:
 
     def begin(self) -> None:
         """Note that its workers have to start, for the first time or anew."""
+        if self.state is RunState.KEPT:
+            self.serial = next(_SERIALS)
         if self.state in (RunState.FAILED, RunState.KEPT):
             self.state, self.step = RunState.STARTING, "queued"
             self.ready = asyncio.Event()
