@@ -46,7 +46,8 @@ class Pilothouse(Configurable):
     interrupt_timeout = traitlets.Float(
         2.0,
         min=0.1,
-        help="Longest wait for the remote end to confirm a cancel, in seconds.",
+        help="Longest wait of an interrupt for its cancel, in seconds. A job itself "
+        "waits for the remote end to confirm that for two seconds at most.",
     ).tag(config=True)
     refresh = traitlets.Float(
         5.0,

@@ -10,6 +10,8 @@ from IPython.core.completer import provisionalcompleter
 from IPython.core.interactiveshell import InteractiveShell
 from traitlets.config import Config
 
+from magics.kernels import PATIENCE
+
 
 @pytest.fixture
 def quiet_place(tmp_path, monkeypatch):
@@ -77,6 +79,20 @@ def complete(shell):
         return {c.text: c.type for c in found}
 
     return complete
+
+
+@pytest.fixture
+def patient(monkeypatch):
+    """What is cancelled is confirmed, however busy the machine is."""
+    for module, name in PATIENCE.items():
+        monkeypatch.setattr(f"{module}.{name}", 60.0)
+
+
+@pytest.fixture
+def calm_doctor(monkeypatch):
+    """The doctor waits for answers, however busy the machine is."""
+    for module in ("_doctor", "_doctor_peers"):
+        monkeypatch.setattr(f"pilothouse.magics.{module}._PATIENCE", 60.0)
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from magics.kernels import started
+from magics.kernels import patient, started
 from pilothouse import mplane
 
 
@@ -67,6 +67,7 @@ def kernels_that_know(service: Endless, home):
         kernel = context.__enter__()
         opened.append(context)
         assert kernel.result("%load_ext pilothouse") is None
+        patient(kernel)
         assert "endless" in kernel.result(f"%mplane getcap {service.url}")
         return kernel
 

@@ -6,10 +6,14 @@ import os
 import time
 from contextlib import contextmanager
 
-from jupyter_client.manager import start_new_kernel
+from jupyter_client.manager import KernelManager
+
+from free_ports import free_port
 
 DEADLINE = 60
 VIEW = "application/vnd.jupyter.widget-view+json"
+PORTS = ("shell_port", "iopub_port", "stdin_port", "hb_port", "control_port")
+"""Chosen before the kernel binds them, so they must be none that the system gives."""
 
 
 class Kernel:
@@ -130,14 +134,40 @@ def environment(home):
     }
 
 
+PATIENCE = {
+    "pilothouse.aimm.action": "_CANCEL_TIMEOUT",
+    "pilothouse.fastmap.run": "_END_SECONDS",
+    "pilothouse.fastscore.score_job": "CANCEL_SECONDS",
+    "pilothouse.magics._following": "_DETACH_SECONDS",
+    "pilothouse.mplane.measurement": "_CANCEL_SECONDS",
+}
+"""What bounds the wait of a cancel or a detach for its answer, by module."""
+
+
+def patient(kernel, seconds=60):
+    """Let what a kernel cancels be confirmed however busy the machine is."""
+    lines = ["from importlib import import_module"]
+    for module, name in PATIENCE.items():
+        lines += [f"assert hasattr(import_module({module!r}), {name!r})"]
+        lines += [f"import_module({module!r}).{name} = {seconds}"]
+    kernel.result("\n".join([*lines, "del import_module"]))
+    kernel.result(f"%config Pilothouse.interrupt_timeout = {seconds}")
+
+
 @contextmanager
 def started(home, variables=None):
-    manager, client = start_new_kernel(
-        kernel_name="python3",
-        env=environment(home) | (variables or {}),
-        cwd=str(home),
-    )
+    manager = KernelManager(kernel_name="python3", cache_ports=False)
+    ports = set()
+    while len(ports) < len(PORTS):
+        ports.add(free_port())
+    for name, port in zip(PORTS, ports, strict=True):
+        setattr(manager, name, port)
+    variables = environment(home) | (variables or {})
+    manager.start_kernel(env=variables, cwd=str(home))
+    client = manager.client()
+    client.start_channels()
     try:
+        client.wait_for_ready(timeout=DEADLINE)
         yield Kernel(manager, client)
     finally:
         client.stop_channels()

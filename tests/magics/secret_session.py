@@ -295,7 +295,8 @@ class Session:
             f"%fastscore login {secrets['token as a word']}",
         ]
         for source in self.typed:
-            (output,) = self.run(kernel, source)
+            outputs = self.run(kernel, source)
+            (output,) = [o for o in outputs if o["output_type"] == "error"]
             assert output["ename"] == "LineError", source.partition(" ")[0]
             assert "Delete this line" in output["evalue"], output["evalue"]
 

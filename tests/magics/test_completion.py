@@ -418,6 +418,30 @@ def test_a_name_just_made_is_known_at_once(names):
     assert "fresh" in {name.text for name in names.get("model")}
 
 
+def test_a_name_made_while_they_are_asked_for_is_kept():
+    names = Names(lambda: 3600.0)
+    asked, answer = threading.Event(), threading.Event()
+
+    def before_it_was_made():
+        asked.set()
+        assert answer.wait(60)
+        return {"model": [Name("old"), Name("changed", "R")]}
+
+    names.watch("fastscore", before_it_was_made)
+    assert asked.wait(60)
+    asking = names.refresh()
+    names.add("fastscore", "model", Name("fresh", "python3"))
+    names.add("fastscore", "model", Name("changed", "python3"))
+    answer.set()
+    asking.join(60)
+
+    known = {name.text: name.help for name in names.get("model")}
+    assert known == {"old": "", "fresh": "python3", "changed": "python3"}
+    names.refresh().join(60)  # from now on the service knows best
+    assert {name.text for name in names.get("model")} == {"old", "changed"}
+    names.close()
+
+
 def test_forgetting_a_service_forgets_its_names(names):
     names.forget("fastscore")
 

@@ -22,6 +22,8 @@ from pilothouse.magics._report import State
 from pilothouse.services.host import ServiceHost, tls_context
 from pilothouse.settings import FILE_NAME
 
+pytestmark = pytest.mark.usefixtures("calm_doctor")
+
 
 @pytest.fixture
 def doctor(run):
@@ -198,10 +200,13 @@ def answering(date):
                 connection, _ = server.accept()
             except OSError:
                 return
-            with connection:
-                connection.recv(4096)
-                head = f"HTTP/1.1 404 No\r\nDate: {date}\r\nContent-Length: 0\r\n"
-                connection.sendall(f"{head}Connection: close\r\n\r\n".encode())
+            head = f"HTTP/1.1 404 No\r\nDate: {date}\r\nContent-Length: 0\r\n"
+            try:
+                with connection:
+                    connection.recv(4096)
+                    connection.sendall(f"{head}Connection: close\r\n\r\n".encode())
+            except OSError:
+                continue  # who asked has gone
 
     thread = threading.Thread(target=answer)
     thread.start()
@@ -241,8 +246,10 @@ def test_missing_credentials_are_told_and_the_variable_is_the_fix(
     assert check.state is State.OK
 
 
-def test_with_everything_silent_the_report_comes_soon(doctor, quiet_place):
+def test_with_everything_silent_the_report_comes_soon(doctor, quiet_place, monkeypatch):
     """Four services that take a connection and say nothing: asked at the same time."""
+    for module in ("_doctor", "_doctor_peers"):
+        monkeypatch.setattr(f"pilothouse.magics.{module}._PATIENCE", 2.0)
     with socket.create_server(("127.0.0.1", 0), backlog=50) as silent:
         port = silent.getsockname()[1]
         text = "".join(

@@ -105,11 +105,10 @@ def test_unloading_leaves_nothing(bare_shell, used):
             list(bare_shell.Completer.custom_matchers),
             list(bare_shell.input_transformers_cleanup),
             list(bare_shell.configurables),
-            threading.active_count(),
         )
 
     bare_shell.run_line_magic("unload_ext", "pilothouse")  # so that it is imported
-    before = state()
+    before, threads = state(), set(threading.enumerate())
     bare_shell.run_line_magic("load_ext", "pilothouse")
     if used:
         for name in MAGICS:
@@ -120,6 +119,7 @@ def test_unloading_leaves_nothing(bare_shell, used):
     bare_shell.run_line_magic("unload_ext", "pilothouse")
 
     assert state() == before
+    assert not set(threading.enumerate()) - threads
     assert not hasattr(bare_shell, "_pilothouse_session")
 
 

@@ -9,7 +9,7 @@ from pilothouse.fastmap import FastmapException, Run
 from pilothouse.fastmap.wire.answers import BatchInfo, BatchState, RunInfo, RunState
 from pilothouse.jobs import JobBook
 from pilothouse.magics import _fastmap
-from pilothouse.magics._fastmap_jobs import sent_of
+from pilothouse.magics._fastmap_jobs import MapInterrupt, sent_of
 from pilothouse.magics._session import Session
 from waiting import until
 
@@ -23,7 +23,7 @@ def secret(fastmap_service, monkeypatch):
 
 
 @pytest.fixture
-def connected(run, secret, fastmap_service):
+def connected(run, secret, fastmap_service, patient):
     """A shell connected to the service, all maps going there."""
     run(f"%fastmap connect {fastmap_service.url} --policy CLOUD")
     run("def double(n, plus=0): return 2 * n + plus")
@@ -192,14 +192,29 @@ def test_a_detached_run_is_returned_at_once(run, connected):
     handle = run("%fastmap double {range(40)} --detach")
 
     assert isinstance(handle, Run)
-    assert handle.result(30) == [2 * n for n in range(40)]
-    rows = run("%fastmap runs")
-    assert rows[-1]["function"] == "double"
-    assert rows[-1]["state"] == "done"
-    assert rows[-1]["items"] == 40
+    assert handle.result(60) == [2 * n for n in range(40)]
+    rows = {row["run"]: row for row in run("%fastmap runs")}
+    row = rows[handle.run_id[:8]]
+    assert (row["function"], row["state"], row["items"]) == ("double", "done", 40)
 
 
 SLOW = "def slow(n):\n    import time\n    time.sleep(0.2)\n    return n\n"
+GATED = """def gated(n):
+    import pathlib
+    import time
+    while not pathlib.Path({gate!r}).exists():
+        time.sleep(0.01)
+    return 12 / n
+"""
+
+
+@pytest.fixture
+def gate(run, tmp_path):
+    """The file that lets the items of ``gated`` go on."""
+    gate = tmp_path / "gate"
+    run(GATED.format(gate=str(gate)))
+    yield gate
+    gate.touch()
 
 
 def test_a_run_under_way_is_in_the_book_and_can_be_cancelled(run, connected, complete):
@@ -217,30 +232,50 @@ def test_a_run_under_way_is_in_the_book_and_can_be_cancelled(run, connected, com
     said = repr(run(f"%fastmap cancel {handle.run_id[:8]}"))
 
     assert "cancelled: " in said
-    assert JobBook().records() == []
+    until(lambda: not JobBook().records())
     assert repr(run("%fastmap cancel")) == "no run is under way"
+
+
+def test_an_interrupt_while_a_run_is_written_down_cancels_it(
+    run, connected, gate, monkeypatch
+):
+    def interrupted(book, record):
+        raise KeyboardInterrupt
+
+    run("%config Pilothouse.interrupt_timeout = 60")
+    monkeypatch.setattr(JobBook, "remember", interrupted)
+
+    with pytest.raises(KeyboardInterrupt, match="cancelled: ") as caught:
+        run("%fastmap gated {range(1000)}")
+
+    assert isinstance(caught.value, MapInterrupt)
+    states = {row["run"]: row["state"] for row in run("%fastmap runs")}
+    assert states[caught.value.run.run_id[:8]] == "cancelled"
 
 
 def test_a_finished_run_is_crossed_out(run, connected):
     run("%fastmap double {range(10)}")
 
-    assert JobBook().records() == []
+    until(lambda: not JobBook().records())
 
 
-def test_a_run_left_to_the_service_is_taken_up_again(run, connected):
-    run(SLOW)
-    handle = run("%fastmap slow {range(12)} --detach")
+def test_a_run_left_to_the_service_is_taken_up_again(run, connected, gate):
+    handle = run("%fastmap gated {range(1, 13)} --detach")
     handle.detach()
     assert len(JobBook().records()) == 1
+    gate.touch()
 
-    assert run(f"%pilot attach {handle.run_id[:8]}") == list(range(12))
+    found = run(f"%pilot attach {handle.run_id[:8]}")
+    assert found == [12 / n for n in range(1, 13)]
     assert JobBook().records() == []
 
 
-def test_that_errors_are_kept_is_known_when_a_run_is_taken_up_again(run, connected):
-    run("import time\ndef invert(n):\n    time.sleep(0.3)\n    return 1 / n")
-    handle = run("%fastmap invert {[1, 0, 4]} --keep-errors --detach")
+def test_that_errors_are_kept_is_known_when_a_run_is_taken_up_again(
+    run, connected, gate
+):
+    handle = run("%fastmap gated {[1, 0, 4]} --keep-errors --detach")
     handle.detach()
+    gate.touch()
 
     found = run(f"%pilot attach {handle.run_id[:8]}")
 
@@ -268,7 +303,7 @@ def test_a_run_that_was_taken_up_and_cancelled_is_crossed_out(run, connected):
 
     assert "cancelled" in again.cancel()
 
-    assert JobBook().records() == []
+    until(lambda: not JobBook().records())
     assert repr(run("%pilot jobs")) == "(no jobs are out there)"
 
 
@@ -325,7 +360,8 @@ def test_completion_offers_functions_items_options_and_words(run, complete, conn
     assert "CLOUD" in complete("%fastmap policy ")
 
 
-def test_leaving_gives_what_runs_to_the_service(run, shell, connected):
+def test_leaving_gives_what_runs_to_the_service(run, shell, connected, monkeypatch):
+    monkeypatch.setattr(_fastmap, "_LEAVE_SECONDS", 60.0)
     run(SLOW)
     handle = run("%fastmap slow {range(8)} --detach")
     shell.run_line_magic("unload_ext", "pilothouse")

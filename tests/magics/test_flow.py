@@ -130,9 +130,10 @@ def test_a_service_that_is_not_there_is_told_at_the_start(run, shell):
 def test_a_service_that_has_gone_is_told_at_the_start(run, shell, monkeypatch):
     from pilothouse.services.host import ServiceHost
 
+    monkeypatch.setattr("pilothouse.magics._flow_places._SECONDS", 60.0)
     with ServiceHost(["fastmap"]) as host:
         monkeypatch.setenv("PILOTHOUSE_FASTMAP_SECRET", host.fastmap.secret)
-        run(f"%fastmap connect {host.fastmap.url} --policy CLOUD --timeout 1")
+        run(f"%fastmap connect {host.fastmap.url} --policy CLOUD")
 
     with pytest.raises(LineError, match=r"line 3: Fastmap: .*nothing listens there"):
         run("%%pilot flow\na = 1\nb = %fastmap len {[[a]]}\n")

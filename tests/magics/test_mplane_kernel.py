@@ -7,14 +7,16 @@ import time
 import pytest
 
 from magics import endless as endless_ones
-from magics.kernels import DEADLINE, VIEW
+from magics.kernels import DEADLINE, VIEW, patient
 from waiting import until
 
 pytestmark = pytest.mark.timeout(180)
 
 
 @pytest.fixture
-def endless():
+def endless(monkeypatch):
+    """The component; what is deaf to an interrupt is not ended by it either."""
+    monkeypatch.setattr("pilothouse.mplane.scheduler.job._ASKED_SECONDS", 600)
     with endless_ones.served() as service:
         yield service
 
@@ -61,7 +63,7 @@ def test_an_interrupt_stops_the_measurement_and_keeps_its_rows(kernels, endless)
     assert "what came back is in found" in error["evalue"]
     assert took < 20
     assert kernel.result("list(found.result_column('rtt.us'))") == "[7, 8]"
-    assert kernel.result("%pilot jobs") == "(no jobs are out there)"
+    until(lambda: kernel.result("%pilot jobs") == "(no jobs are out there)")
     static = [m for m in messages if m["msg_type"] == "update_display_data"]
     assert "interrupted" in static[-1]["content"]["data"]["text/plain"]
     assert VIEW not in static[-1]["content"]["data"]
@@ -69,6 +71,9 @@ def test_an_interrupt_stops_the_measurement_and_keeps_its_rows(kernels, endless)
 
 def test_an_interrupt_is_bounded_and_says_when_nothing_was_confirmed(kernels, endless):
     kernel = kernels()
+    kernel.result("from pilothouse.mplane import measurement")
+    kernel.result("measurement._CANCEL_SECONDS = 6")
+    kernel.result("%config Pilothouse.interrupt_timeout = 30")
     endless.is_deaf = True
     request, _ = begun(kernel, endless)
     start = time.monotonic()
@@ -84,6 +89,7 @@ def test_an_interrupt_is_bounded_and_says_when_nothing_was_confirmed(kernels, en
 
 def test_a_second_interrupt_leaves_it_to_the_component(kernels, endless):
     kernel = kernels()
+    patient(kernel, 600)
     endless.is_deaf = True
     request, _ = begun(kernel, endless)
     kernel.manager.interrupt_kernel()

@@ -13,6 +13,8 @@ from pilothouse.magics._report import State, redact
 from pilothouse.magics._session import Session
 from pilothouse.settings import FILE_NAME
 
+pytestmark = pytest.mark.usefixtures("calm_doctor")
+
 
 @pytest.fixture
 def no_services_left():

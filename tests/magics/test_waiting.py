@@ -31,22 +31,30 @@ def test_the_error_comes_back_as_it_is(shell):
         _waiting.show_while(Session.of(shell), "working", fail)
 
 
-def test_long_work_says_that_it_goes_on(shell, capsys, impatient):
-    go = threading.Event()
-    timer = threading.Timer(0.3, go.set)
-    timer.start()
+@pytest.fixture
+def shown(monkeypatch):
+    """Set once it was shown that the work goes on."""
+    shown = threading.Event()
+    show = _waiting._Line.show
 
-    _waiting.show_while(Session.of(shell), "working", lambda: go.wait(10))
+    def showing(line, seconds):
+        show(line, seconds)
+        shown.set()
+
+    monkeypatch.setattr(_waiting._Line, "show", showing)
+    return shown
+
+
+def test_long_work_says_that_it_goes_on(shell, capsys, impatient, shown):
+    _waiting.show_while(Session.of(shell), "working", lambda: shown.wait(60))
 
     assert "working … " in capsys.readouterr().out
 
 
-def test_it_can_be_kept_quiet(shell, run, capsys, impatient):
+def test_it_can_be_kept_quiet(shell, run, capsys, impatient, shown):
     run("%config Pilothouse.progress = 'off'")
-    go = threading.Event()
-    timer = threading.Timer(0.3, go.set)
-    timer.start()
 
-    _waiting.show_while(Session.of(shell), "working", lambda: go.wait(10))
+    _waiting.show_while(Session.of(shell), "working", lambda: shown.wait(60))
 
+    assert shown.is_set()
     assert capsys.readouterr().out == ""

@@ -98,7 +98,7 @@ class Connected:
         kwargs: Mapping[str, Any] | None,
         keep_errors: bool,
     ) -> Run:
-        """Send a map off and return its handle; it is written down while it lasts.
+        """Send a map off and return its handle, which is still to be written down.
 
         Raises:
             LineError: If it is to go to a service, and there is none, or the local
@@ -117,10 +117,6 @@ class Connected:
             return_exceptions=keep_errors,
         )
         self.took(run)
-        if policy != "LOCAL" and self.url:
-            from ._fastmap_jobs import write_down
-
-            write_down(run, self.url)
         return run
 
     def took(self, run: Run) -> None:

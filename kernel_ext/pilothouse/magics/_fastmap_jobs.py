@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
@@ -65,9 +66,21 @@ def write_down(run: Run, url: str) -> None:
 
 
 def follow_run(
-    session: Session, run: Run, *, out: str | None, quiet: bool = False
+    session: Session,
+    run: Run,
+    *,
+    out: str | None,
+    quiet: bool = False,
+    begin: Callable[[], object] = bool,
 ) -> object:
     """Wait for a run with its progress shown, and return its results.
+
+    Args:
+        session: Its options say what is shown.
+        run: The run.
+        out: The name of the results.
+        quiet: Whether to show nothing.
+        begin: Called first, when an interrupt is heard already.
 
     Raises:
         KeyboardInterrupt: If interrupted; it says what became of the run.
@@ -91,6 +104,7 @@ def follow_run(
             interrupt=lambda text: MapInterrupt(text, run),
             view=view,
             is_listed=lambda: JobBook().has(run.run_id),
+            begin=begin,
         )
     finally:
         _warn(session, run)

@@ -76,6 +76,7 @@ def follow(
     view: Callable[[], Any] | None = None,
     patience: float | None = None,
     is_listed: Callable[[], bool] = bool,
+    begin: Callable[[], object] = bool,
     tidy: Callable[[], object] = bool,
 ) -> Any:  # noqa: ANN401  whatever the work gives
     """Wait for a job, show its progress, and return its result.
@@ -96,6 +97,7 @@ def follow(
         patience: How long the work may last, in seconds, before it is shown; a
             moment by default.
         is_listed: Tells whether ``%pilot jobs`` shows it, when it was interrupted.
+        begin: Called first, when an interrupt is heard already: what notes the work.
         tidy: Called behind the result: what the work does after that.
 
     Raises:
@@ -103,6 +105,7 @@ def follow(
         PilothouseError: Whatever the work failed with, also when it was cancelled.
     """
     if (instead := INSTEAD.get()) is not None:
+        begin()
         result = instead.follow(job)
         tidy()
         return result
@@ -110,6 +113,7 @@ def follow(
     patience = _PATIENCE if patience is None else patience
     shown = _shown(session, job, label, unit, view, quiet=quiet)
     try:
+        begin()
         while not job.wait(_SLICE):
             _hear_clicks()
             if time.monotonic() - start > patience:

@@ -50,6 +50,7 @@ class Names:
         self._lock = threading.Lock()
         self._sources: dict[str, Source] = {}
         self._known: dict[str, dict[str, tuple[Name, ...]]] = {}
+        self._added: list[tuple[str, str, Name]] = []
         self._asked: dict[str, float] = {}
         self._thread: threading.Thread | None = None
         self.errors: dict[str, Exception] = {}
@@ -80,9 +81,8 @@ class Names:
     def add(self, service: str, kind: str, name: Name) -> None:
         """Note a name that was just made, without asking the service."""
         with self._lock:
-            known = self._known.setdefault(service, {})
-            others = tuple(n for n in known.get(kind, ()) if n.text != name.text)
-            known[kind] = (*others, name)
+            _put(self._known.setdefault(service, {}), kind, name)
+            self._added.append((service, kind, name))
 
     def refresh(self) -> threading.Thread | None:
         """Ask again in the background; returns the thread, to wait for it."""
@@ -114,6 +114,8 @@ class Names:
         with self._lock:
             sources = dict(self._sources)
         for service, source in sources.items():
+            with self._lock:
+                self._added.clear()  # only what comes from now on may be missing
             try:
                 fetched = {kind: tuple(names) for kind, names in source().items()}
             except Exception as exc:  # nobody waits for it: the old names stay
@@ -121,5 +123,14 @@ class Names:
                 continue
             with self._lock:
                 if self._sources.get(service) is source:
+                    for of, kind, name in self._added:
+                        if of == service:
+                            _put(fetched, kind, name)
                     self._known[service] = fetched
                     self.errors.pop(service, None)
+
+
+def _put(known: dict[str, tuple[Name, ...]], kind: str, name: Name) -> None:
+    """Put a name behind the others of its kind, in the place of one that was there."""
+    others = tuple(one for one in known.get(kind, ()) if one.text != name.text)
+    known[kind] = (*others, name)

@@ -97,6 +97,8 @@ class FastmapMagics(HouseMagics):
             return self._status()
         else:
             func, items = _of_line(args, is_cell=cell is not None)
+        from ._fastmap_jobs import follow_run, write_down
+
         connected = _fastmap.connected(self.session)
         outlives = "CLOUD" if args.detach and connected.url else None
         policy = args.policy or outlives or connected.policy
@@ -108,15 +110,21 @@ class FastmapMagics(HouseMagics):
             kwargs=dict(args.kwargs) or None,
             keep_errors=args.keep_errors,
         )
-        self.session.names.refresh()
-        self.session.shell.user_ns[_RUN] = run
+
+        def begin() -> None:
+            if policy != "LOCAL" and connected.url:
+                write_down(run, connected.url)
+            self.session.names.refresh()
+            self.session.shell.user_ns[_RUN] = run
+
         if args.detach:
+            begin()
             if policy == "CLOUD":
                 _wait_for_service(run, self.session.options.timeout)
             return run
-        from ._fastmap_jobs import follow_run
-
-        return follow_run(self.session, run, out=args.out, quiet=args.quiet)
+        return follow_run(
+            self.session, run, out=args.out, quiet=args.quiet, begin=begin
+        )
 
     @subcommand(
         "connect",
