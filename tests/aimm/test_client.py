@@ -74,10 +74,11 @@ def test_the_password_may_come_from_the_environment(aimm_server, monkeypatch):
 
 
 def test_nobody_there_is_a_connect_error():
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port = server.getsockname()[1]
-    with pytest.raises(ConnectError):
-        aimm.connect(f"ws://127.0.0.1:{port}", "u", "p")
+    with socket.socket() as taken:  # nobody else listens there meanwhile
+        taken.bind(("127.0.0.1", 0))
+        port = taken.getsockname()[1]
+        with pytest.raises(ConnectError):
+            aimm.connect(f"ws://127.0.0.1:{port}", "u", "p")
 
 
 def test_no_secret_shows(client, aimm_server):
@@ -323,8 +324,10 @@ def test_an_action_under_way_survives_a_broken_connection(aimm_server, tmp_path)
         made = client.create_instance("lab")
         handle = made.submit_fit("wait", str(tmp_path / "seen"))
         until(lambda: handle.id)
+        seen = []
+        client.on_change(lambda _state: seen.append(str(client.connection)))
         cut(client)
-        until(lambda: client.connection != "ready")
+        until(lambda: "lost" in seen)
         until(lambda: client.connection == "ready")
         (tmp_path / "seen").touch()
 
@@ -375,4 +378,4 @@ def test_an_action_of_a_stopped_server_fails_by_name(own_server, tmp_path):
         host.stop()
 
         with pytest.raises((aimm.ActionError, aimm.StillRunningError)):
-            handle.result(60)
+            handle.result(90)

@@ -43,7 +43,7 @@ class Line:
     def ask(self, request: MadeUp) -> int:
         """Send it; the status of the answer, 0 when the connection was closed."""
         if self._socket is None:
-            self._socket = socket.create_connection(self._address, timeout=30)
+            self._socket = socket.create_connection(self._address, timeout=120)
         try:
             self._socket.sendall(request.raw)
             if not request.is_http:
@@ -71,7 +71,7 @@ def served_by(services: SuiteProcess) -> list[Operation]:
     for instance in INSTANCES:
         url = f"{services.url}/api/1/service/{instance}/1/swagger"
         asked = urllib.request.Request(url, headers={"Authorization": services.token})
-        with urllib.request.urlopen(asked, timeout=10) as answer:
+        with urllib.request.urlopen(asked, timeout=60) as answer:
             found += operations(instance, json.load(answer))
     return found
 
@@ -128,4 +128,4 @@ def assert_in_step(services: SuiteProcess) -> None:
         Model("m", "python3", "def action(x):\n    yield x\n").deploy(engine)
         for slot in (0, 1):
             Stream("s", {"Transport": "REST", "Encoding": "json"}).attach(engine, slot)
-        assert engine.roundtrip(b"1") == b"1"
+        assert engine.roundtrip(b"1", timeout=60_000) == b"1"

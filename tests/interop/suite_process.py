@@ -18,7 +18,7 @@ from types import TracebackType
 from typing import Any, ClassVar, Self
 
 _START_S = 30
-_STOP_S = 20
+_STOP_S = 60
 
 
 class ServicesProcess:

@@ -273,7 +273,8 @@ def test_a_detached_action_is_a_handle_and_a_job(run, made, tmp_path):
     until(lambda: not JobBook().records())
 
 
-def test_a_detached_action_is_known_at_once(run, made, tmp_path):
+def test_a_detached_action_is_known_at_once(run, made, tmp_path, monkeypatch):
+    monkeypatch.setattr(_aimm, "_STATE_SECONDS", 60.0)
     gate = tmp_path / "gate"
     for _ in range(5):
         action = run(f"%aimm fit made 'wait' '{gate}' --detach")
@@ -282,25 +283,36 @@ def test_a_detached_action_is_known_at_once(run, made, tmp_path):
     action.wait(60)
 
 
-def test_cancel_ends_an_action_by_its_number(run, made, tmp_path):
+def test_cancel_ends_an_action_by_its_number(run, made, tmp_path, patient):
     run(f"gate = {str(tmp_path / 'never')!r}")
     action = run("action = %aimm fit made 'wait' gate --detach\naction")
     until(lambda: action.state == "executing")
 
-    assert "the server confirmed it" in run(f"%aimm cancel {action.id}")
+    said = run(f"%aimm cancel {action.id}")
+    assert said == "fit is cancelled, the server confirmed it"
     with pytest.raises(aimm.ActionError):
         action.result(60)
     assert run("%aimm predict made") == 0
 
 
 def test_an_interrupt_cancels_on_the_server_and_says_so(
-    run, made, client, tmp_path, interrupt
+    run, made, client, tmp_path, interrupt, patient, monkeypatch
 ):
     run(f"gate = {str(tmp_path / 'never')!r}")
+    waited_for, wait = threading.Event(), aimm.Action.wait
+
+    def noted(action, timeout=None):
+        waited_for.set()
+        return wait(action, timeout)
+
+    monkeypatch.setattr(aimm.Action, "wait", noted)
     interrupt(
-        lambda: any(
-            entry.progress == "executing" and entry.report
-            for entry in client.actions.values()
+        lambda: (
+            waited_for.is_set()
+            and any(
+                entry.progress == "executing" and entry.report
+                for entry in client.actions.values()
+            )
         )
     )
 
@@ -322,17 +334,19 @@ def interrupt():
     """Return what interrupts the main thread as soon as a condition holds."""
     import _thread
 
-    threads = []
+    threads, over = [], threading.Event()
 
     def later(condition):
         def wait():
-            until(condition)
-            _thread.interrupt_main()
+            until(lambda: over.is_set() or condition())
+            if not over.is_set():
+                _thread.interrupt_main()
 
         threads.append(threading.Thread(target=wait))
         threads[-1].start()
 
     yield later
+    over.set()
     for thread in threads:
         thread.join()
 
@@ -374,6 +388,11 @@ def local(run, shell, monkeypatch, tmp_path):
     run("%pilot down")
 
 
+def noticed(local):
+    """Wait until the client knows that its server was stopped."""
+    until(lambda: str(local.kept("aimm").connection) != "ready", what="the loss")
+
+
 def test_a_cell_becomes_a_plugin_of_the_local_server(run, local):
     table = repr(run(PLUGIN.format(name="doubling")))
 
@@ -400,6 +419,7 @@ def test_after_a_restart_of_the_local_server_a_line_goes_on(run, local):
     run(PLUGIN.format(name="fading") + need)
     run("d = %aimm create kept.Doubler")
     run("%pilot down")
+    noticed(local)
     Path("x").unlink()
     run("%pilot up --service aimm")
 
@@ -420,6 +440,7 @@ def test_a_server_of_ones_own_is_restarted_beside_the_one_of_all(run, local, tmp
     run("m = %aimm create plugins.NearestMean")
     run("%aimm fit m [[0], [1]] [7, 8]")
     run(f"%pilot down --data-dir '{own}'")
+    noticed(local)
 
     with pytest.raises(LineError, match="are stopped") as stopped:
         run("%aimm predict m [[0.9]]")

@@ -280,7 +280,8 @@ class InstanceTable(DeltaView):
                 handle = self._client.attach(action)
             said = handle.cancel()
         except Exception as exc:  # shown: nothing else could take it
-            self._say(number, "refused", f"not cancelled: {_words_of(exc)}")
+            said = f"the cancel was not confirmed: {_words_of(exc)}"
+            self._say(number, "refused", said)
             return
         self._say(number, "result", said)
 

@@ -246,7 +246,8 @@ class Progress(View):
                 self._cancel()
         except Exception as exc:  # shown: nothing else could take it
             with self._count_lock:
-                self._now.update(state="running", text=f"not cancelled: {exc}")
+                text = f"the cancel was not confirmed: {exc}"
+                self._now.update(state="running", text=text)
             self._numbers.put(None)
 
     # -- forms ---------------------------------------------------------------------

@@ -375,27 +375,27 @@ class Client:
             number=lambda: pending.action_id,
             entry=entry,
             watch=lambda look: self.on_change(lambda _state: look()),
-            cancel=lambda timeout: self._cancel(pending, timeout),
+            cancel=lambda timeout: self._cancel(name, pending, timeout),
             can_cancel=lambda: CANCEL in self.extensions,
         )
 
-    def _cancel(self, pending: Pending, timeout: float) -> str:
+    def _cancel(self, name: str, pending: Pending, timeout: float) -> str:
         if CANCEL not in self.extensions:
             return (
-                f"this server cannot cancel: {pending.name} goes on there; "
+                f"this server cannot cancel: {name} goes on there; "
                 "%aimm actions shows how far it is"
             )
         if pending.answer.done():
-            return f"{pending.name} was over before the cancel came"
+            return f"{name} was over before the cancel came"
         if pending.action_id is None:
             return (
                 "the cancel was not confirmed: the server has not told yet which of "
-                f"its actions {pending.name} is; %aimm actions shows how far it is"
+                f"its actions {name} is; %aimm actions shows how far it is"
             )
         said = self._session.call("cancel", {"action_id": pending.action_id}, timeout)
         if isinstance(said, Mapping) and said.get("cancelled") is True:
-            return f"{pending.name} is cancelled, the server confirmed it"
-        return f"{pending.name} was over before the cancel came"
+            return f"{name} is cancelled, the server confirmed it"
+        return f"{name} was over before the cancel came"
 
     def _put(
         self, name: str, data: dict[str, Any], model_type: str, instance: object

@@ -181,7 +181,6 @@ class Session:
                 raise
             self._endpoint = endpoint
             break
-        self._guess_wire()
         self._await_login()
 
     def request(
@@ -233,14 +232,13 @@ class Session:
             RemoteError: If the server refused.
         """
         timeout = self._timeout if timeout is None else timeout
-        try:
+        with suppress(TimeoutError):
             return pending.answer.result(timeout)
-        except TimeoutError:
-            if pending.answer.done():
-                raise
-            raise errors.AnswerTimeoutError(
-                f"no answer to {pending.name} within {timeout:g} s", protocol=PROTOCOL
-            ) from None
+        if pending.answer.done():  # it came at the last moment
+            return pending.answer.result(0)
+        raise errors.AnswerTimeoutError(
+            f"no answer to {pending.name} within {timeout:g} s", protocol=PROTOCOL
+        )
 
     def login(
         self, username: str | None = None, password: Secret | None = None
@@ -306,21 +304,6 @@ class Session:
 
     # What follows runs on the thread of whoever asks.
 
-    def _guess_wire(self) -> None:
-        """Wait for a frame that tells the wire; take the newest when none comes."""
-        with self._changed:
-            self._changed.wait_for(
-                lambda: self._wire is not None or self.state is SessionState.CLOSED,
-                _GUESS_AFTER,
-            )
-            if self._wire is not None or self.state is SessionState.CLOSED:
-                return
-        with self._machine_lock:
-            machine = self._machine
-            if machine is not None and machine.wire is None:
-                machine.wire = self._wire = juggler.Wire.SEGMENTED
-        self._send_login()
-
     def _await_login(self) -> None:
         with self._changed:
             over = (SessionState.READY, SessionState.CLOSED)
@@ -368,22 +351,29 @@ class Session:
             raise self._no_connection()
         number, frames = machine.made(name or pending.name, data)
         self._check_size(frames)
-        with self._machine_lock:
+        is_close = self._outbox.is_close()
+        with self._machine_lock:  # a number counts on its own connection only
             if machine is not self._machine:
                 raise self._no_connection()
             others = bool(self._pending)
             self._pending[number] = pending
-        if self._outbox.is_close() and others and len(frames) == 1:
-            again = _Asked(pending, data, name)
-            if self._outbox.put(Entry(number, frames[0], again)):
-                return
+            if is_close and others and len(frames) == 1:
+                again = _Asked(pending, data, name)
+                if self._outbox.put(Entry(number, frames[0], again)):
+                    return
         with self._message_lock:
             self._send_gathered(machine)
             try:
                 self._send_frames(machine, frames)
             except errors.PilothouseError:
-                self._pending.pop(number, None)
+                self._forget(number, pending)
                 raise
+
+    def _forget(self, number: int, pending: Pending) -> None:
+        """Take back what did not leave; the number may be another's by now."""
+        with self._machine_lock:
+            if self._pending.get(number) is pending:
+                self._pending.pop(number, None)
 
     def _send_frames(
         self, machine: juggler.ClientConnection, frames: Sequence[bytes]
@@ -407,7 +397,9 @@ class Session:
                 self._send_gathered(machine)
 
     def _send_gathered(self, machine: juggler.ClientConnection) -> None:
-        entries = self._outbox.take()
+        with self._machine_lock:
+            # What is there now was gathered for the connection there is now.
+            entries = self._outbox.take() if machine is self._machine else []
         if entries:
             self._send_frames(machine, [entry.frame for entry in entries])
 
@@ -460,14 +452,30 @@ class Session:
         machine = juggler.ClientConnection(now=time.monotonic(), wire=wire)
         with self._frame_lock, self._machine_lock:
             self._machine = machine
-        if wire is not None:
+        if wire is None:
+            self._guess_later(machine)
+        else:
             self._know_wire(wire)
+
+    def _guess_later(self, machine: juggler.ClientConnection) -> None:
+        """Take the newest wire when no frame tells; the first one may tell another."""
+
+        def guess() -> None:
+            with self._machine_lock:
+                if machine is not self._machine or machine.wire is not None:
+                    return
+                machine.wire = juggler.Wire.SEGMENTED
+            self._send_login()
+
+        timer = threading.Timer(min(_GUESS_AFTER, self._timeout / 2), guess)
+        timer.daemon = True
+        timer.name = "pilothouse-aimm-guess"
+        timer.start()
 
     def _know_wire(self, wire: juggler.Wire) -> None:
         with self._changed:
             self._wire = wire
             wanted = self._wants_login
-            self._changed.notify_all()
         if wanted:
             self._send_login()
         else:
@@ -506,9 +514,13 @@ class Session:
         machine = self._machine
         if machine is None:
             return
+        is_first = self._wire is None
+        guessed = None
         try:
-            with self._machine_lock if machine.wire is None else _NO_LOCK:
-                knew = machine.wire
+            with self._machine_lock if is_first else _NO_LOCK:
+                if is_first:
+                    guessed = machine.wire
+                    machine.wire = juggler.Wire.of_first_frame(bytes(frame))
                 events = machine.receive(frame, time.monotonic())
         except errors.ProtocolError as exc:
             self._give_up(exc)
@@ -516,15 +528,22 @@ class Session:
         for pong in machine.take_outgoing() if machine.outgoing else ():
             with suppress(errors.TransportError):
                 self._send_frames(machine, [pong])
-        if knew is None and machine.wire is not None:
-            self._know_wire(machine.wire)
+        if is_first and machine.wire is not None:
+            self._take_wire(machine.wire, guessed)
         for event in events:
             self._take_event(event)
+
+    def _take_wire(self, wire: juggler.Wire, guessed: juggler.Wire | None) -> None:
+        """Log in by what the first frame tells, if that was not done by a guess."""
+        if wire is guessed:
+            self._wire = wire
+        else:
+            self._know_wire(wire)
 
     def _give_up(self, exc: errors.ProtocolError) -> None:
         """End a connection whose peer broke the protocol."""
         _LOG.warning("%s: %s", self._endpoint.authority, exc.message)
-        if self.state is SessionState.CONNECTING:
+        if self.state is SessionState.CONNECTING or self._wire is None:
             self._fail(exc)
         if self._socket is not None:
             self._socket.renew()

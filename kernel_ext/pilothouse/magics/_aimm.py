@@ -235,7 +235,7 @@ def write_down(client: Client, action: Action, *, now: bool = False) -> None:
         for record in known:
             book.forget(record.key)
 
-    if now and action.begun():
+    if now and action.begun(_STATE_SECONDS):
         # Who looks for the job next asks the state, which comes a moment later.
         deadline = time.monotonic() + _STATE_SECONDS
         while action.entry is None and time.monotonic() < deadline:

@@ -17,7 +17,7 @@ class Raw:
     """A websocket that says exactly what a test wants, and reads whole messages."""
 
     def __init__(self, url, headers=()):
-        self.ws = websocket.create_connection(url, timeout=10, header=list(headers))
+        self.ws = websocket.create_connection(url, timeout=60, header=list(headers))
 
     def send(self, message):
         self.ws.send("0" + json.dumps(message))

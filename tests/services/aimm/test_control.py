@@ -7,6 +7,7 @@ import pytest
 import websocket
 
 from pilothouse.aimm.juggler import patched
+from pilothouse.services.aimm import connection
 from waiting import until
 
 
@@ -402,7 +403,8 @@ def test_half_a_message_then_the_end_does_nothing(raw, aimm_server):
     assert "half" not in json.dumps(diffs)
 
 
-def test_a_client_of_juggler_0_6_is_served_on_its_wire(raw, aimm_server):
+def test_a_client_of_juggler_0_6_is_served_on_its_wire(raw, monkeypatch):
+    monkeypatch.setattr(connection, "_GUESS_AFTER", 60.0)
     with raw() as peer:
         peer.ws.send(json.dumps({"type": "request", "id": 1, "name": "", "data": 5}))
         messages = [json.loads(peer.ws.recv()) for _ in range(2)]

@@ -1,5 +1,6 @@
 """What plugins do to their processes, and what of that a client notices."""
 
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 from numpy.testing import assert_array_equal
 
 from pilothouse import aimm
+from pilothouse.aimm import action
 from pilothouse.errors import NotFoundError
 from pilothouse.services.host import ServiceHost
 from waiting import until
@@ -27,6 +29,12 @@ def client(aimm_server):
 @pytest.fixture
 def lab(client):
     return client.create_instance("lab")
+
+
+@pytest.fixture
+def patient(monkeypatch):
+    """A cancel waits for its confirmation, however long that takes."""
+    monkeypatch.setattr(action, "_CANCEL_TIMEOUT", 60.0)
 
 
 @pytest.mark.parametrize(
@@ -67,10 +75,19 @@ def test_of_a_plugin_that_forks_and_comes_back_twice_one_counts(lab):
 
 def _copies():
     """Processes that a server's children have forked."""
-    mine = psutil.Process().children()
-    servers = [one for one in mine if "services.aimm.child" in " ".join(one.cmdline())]
-    copies = [copy for child in servers for copy in child.children()]
-    return [one for one in copies if one.status() != psutil.STATUS_ZOMBIE]
+    copies = []
+    for child in psutil.Process().children():
+        with suppress(psutil.NoSuchProcess):  # it may end meanwhile
+            if "services.aimm.child" in " ".join(child.cmdline()):
+                copies += child.children()
+    return [copy for copy in copies if _lives(copy)]
+
+
+def _lives(process):
+    try:
+        return process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 def test_what_is_not_there_is_told_with_what_is(lab):
@@ -175,7 +192,9 @@ def test_actions_on_several_instances_run_side_by_side(client, tmp_path):
     assert all(handle.result(60) for handle in handles)
 
 
-def test_a_running_action_is_cancelled_and_its_instance_is_as_before(lab, tmp_path):
+def test_a_running_action_is_cancelled_and_its_instance_is_as_before(
+    lab, tmp_path, patient
+):
     handle = lab.submit_fit("wait", str(tmp_path / "never"))
     until(lambda: handle.state == "executing")
 
@@ -187,7 +206,7 @@ def test_a_running_action_is_cancelled_and_its_instance_is_as_before(lab, tmp_pa
     assert lab.predict() == 0
 
 
-def test_an_action_that_waits_for_its_instance_is_cancelled_too(lab, tmp_path):
+def test_an_action_that_waits_for_its_instance_is_cancelled_too(lab, tmp_path, patient):
     first = lab.submit_fit("wait", str(tmp_path / "seen"))
     second = lab.submit_fit()
     until(lambda: first.state == "executing" and second.id is not None)
@@ -252,7 +271,7 @@ def strict_server(tmp_path):
         yield host
 
 
-def test_a_plugin_that_ignores_a_cancel_is_killed(strict_server):
+def test_a_plugin_that_ignores_a_cancel_is_killed(strict_server, patient):
     endpoint = strict_server.aimm
     with aimm.connect(endpoint.url, endpoint.username, endpoint.password) as client:
         lab = client.create_instance("lab")

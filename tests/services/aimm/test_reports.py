@@ -34,7 +34,7 @@ def test_the_last_word_is_told_also_while_the_plugin_goes_on():
     report("half")
     report("waiting for the data")
 
-    until(lambda: len(said) == 2)
+    until(lambda: said[-1]["report"] == "waiting for the data")
     assert said[-1] == {"job": 7, "report": "waiting for the data", "place": "X"}
 
 
