@@ -37,16 +37,19 @@ def column_of(statement):
 
 
 class Once(Service):
-    """Gives one row at once."""
+    """Gives one row at once: the number of the run."""
 
     def __init__(self, made=None):
         super().__init__(made or capability("once"))
         self.runs = 0
+        self._lock = threading.Lock()
 
     def run(self, specification, check_interrupt):
-        self.runs += 1
+        with self._lock:
+            self.runs += 1
+            number = self.runs
         result = model.Result(specification=specification)
-        result.set_result_value(column_of(specification), self.runs)
+        result.set_result_value(column_of(specification), number)
         return result
 
 
@@ -83,7 +86,7 @@ class Gated(Service):
     def run(self, specification, check_interrupt):
         self.runs += 1
         self.began.set()
-        assert self.gate.wait(30)
+        assert self.gate.wait(60)
         result = model.Result(specification=specification)
         result.set_result_value(column_of(specification), 1)
         return result

@@ -1,5 +1,6 @@
 """The ``pilothouse`` command, as a user runs it."""
 
+import gc
 import json
 import os
 import re
@@ -14,6 +15,7 @@ import pytest
 
 import pilothouse
 from conftest import raw_call
+from free_ports import free_port
 from pilothouse.cli import main
 
 COMMAND = [sys.executable, "-m", "pilothouse"]
@@ -29,7 +31,7 @@ def _all_down():
 
 def run(*words):
     return subprocess.run(
-        [*COMMAND, *words], capture_output=True, text=True, timeout=60, check=False
+        [*COMMAND, *words], capture_output=True, text=True, timeout=120, check=False
     )
 
 
@@ -39,7 +41,7 @@ def running(*words):
     process = subprocess.Popen(
         [*COMMAND, *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
-    late = threading.Timer(60, process.kill)
+    late = threading.Timer(240, process.kill)
     late.start()
     try:
         yield process
@@ -114,12 +116,10 @@ def test_detached_services_outlive_the_command():
 
 
 def test_a_port_can_be_chosen(tmp_path):
-    first = json.loads(run("up", "--detach", "--json").stdout)
-    port = int(first["fastscore"]["url"].rpartition(":")[2])
-    pilothouse.down()
+    port = free_port()
     words = ["--port", f"fastscore={port}", "--service", "fastscore"]
-    second = json.loads(run("up", "--detach", "--json", *words).stdout)
-    assert second["fastscore"]["url"].endswith(f":{port}")
+    told = json.loads(run("up", "--detach", "--json", *words).stdout)
+    assert told["fastscore"]["url"].endswith(f":{port}")
 
 
 def test_a_second_one_on_the_same_data_is_refused(tmp_path):
@@ -207,6 +207,7 @@ def test_an_error_is_one_line_and_exit_code_one(words, text, capsys):
     err = capsys.readouterr().err
     assert err.startswith("pilothouse: ")
     assert text in err
+    assert gc.isenabled()
 
 
 def test_the_version_is_printed(capsys):
@@ -249,7 +250,7 @@ def test_lab_starts_services_and_jupyterlab_and_ends_both(tmp_path):
         assert answer.status == 200
         children = psutil.Process(process.pid).children()
         process.send_signal(signal.SIGINT)
-        process.communicate(timeout=60)
+        process.communicate(timeout=120)
     assert process.returncode == 0
     assert not local.is_alive
     assert not [child for child in children if child.is_running()]
@@ -265,5 +266,5 @@ def test_lab_leaves_services_that_ran_before(tmp_path):
             said += line
         assert "found running" in said
         os.kill(process.pid, signal.SIGTERM)
-        process.communicate(timeout=60)
+        process.communicate(timeout=120)
     assert local.is_alive

@@ -10,6 +10,7 @@ import pytest
 from pilothouse.errors import AnswerTimeoutError
 from pilothouse.flow import Flow, FlowError, PlanError, StepState, current, follow
 from pilothouse.flow import names as names_of
+from pilothouse.flow.task import Task
 from waiting import until
 
 SECONDS = 60
@@ -210,8 +211,8 @@ def test_a_step_follows_a_handle_and_goes_on():
     assert flow.start().result(SECONDS) == {"far": "made far away, and here"}
 
 
-def waiting_for(*works):
-    flow = Flow("plan")
+def waiting_for(*works, patience=SECONDS):
+    flow = Flow("plan", patience=patience)
     for number, work in enumerate(works):
         flow.step(f"far{number}", lambda work=work: work, needs=())
     flow.step("after", lambda far0: far0)
@@ -226,7 +227,8 @@ def waiting_for(*works):
 
 
 def test_a_cancel_says_who_has_confirmed_and_keeps_what_came():
-    said = (flow := waiting_for(Work(), Work(confirms=False))).cancel()
+    works = Work(), Work(confirms=False)  # for the latter it waits to the last
+    said = (flow := waiting_for(*works, patience=5)).cancel()
 
     assert "far0: the peer has confirmed" in said
     assert "far1: the peer has not confirmed" in said
@@ -247,11 +249,45 @@ def test_a_cancel_does_not_wait_for_a_peer_that_is_silent():
             return "at last"
 
     work = Silent()
-    said = (flow := waiting_for(work)).cancel()
+    said = (flow := waiting_for(work, patience=1.8)).cancel()
 
     assert "far0: not confirmed in time: it may still run" in said
     assert flow.state == "cancelled"
     work.over.set()
+
+
+@pytest.fixture
+def who_is_left_ends_at_once(monkeypatch):
+    """The step's thread is quicker than the one that stops the plan."""
+    leave = Task.leave
+
+    def left(self):
+        leave(self)
+        assert self.join(SECONDS)
+
+    monkeypatch.setattr(Task, "leave", left)
+
+
+@pytest.mark.usefixtures("who_is_left_ends_at_once")
+def test_what_a_silent_peer_did_not_confirm_is_not_told_as_stopped():
+    gate = threading.Event()
+
+    class Silent(Work):
+        def cancel(self):
+            gate.wait(SECONDS)
+
+    said = waiting_for(Silent(), patience=0.1).cancel()
+    gate.set()
+
+    assert "far0: not confirmed in time: it may still run" in said
+
+
+@pytest.mark.usefixtures("who_is_left_ends_at_once")
+def test_a_detached_step_is_detached_also_if_its_thread_is_quick():
+    (flow := waiting_for(Work())).detach()
+
+    assert flow.progress.steps[0].state == StepState.DETACHED
+    assert flow.state == "detached"
 
 
 def test_a_detach_leaves_the_work_where_it_is():
@@ -271,7 +307,7 @@ def test_a_step_that_computes_is_stopped_at_its_next_line():
         while True:
             begun.set()
 
-    flow = Flow()
+    flow = Flow(patience=SECONDS)
     flow.step("spin", spin)
     flow.start()
     assert begun.wait(SECONDS)
@@ -288,6 +324,23 @@ def test_a_stopped_plan_resumes_as_if_nothing_had_been():
     work.over.set()
 
     assert flow.resume().result(SECONDS)["after"] == "made far away"
+
+
+def test_a_plan_resumes_while_those_who_watch_are_still_told_of_its_end():
+    gate, calls = threading.Event(), []
+
+    def once():
+        calls.append(1)
+        return 1 / (len(calls) - 1)
+
+    flow = Flow()
+    flow.step("once", once)
+    flow.on_change(lambda flow: flow.is_over and gate.wait(SECONDS))
+    with pytest.raises(FlowError):
+        flow.start().result(SECONDS)
+
+    assert flow.resume().result(SECONDS) == {"once": 1.0}
+    gate.set()
 
 
 def test_iterating_tells_each_change():

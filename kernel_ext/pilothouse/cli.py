@@ -251,12 +251,19 @@ def _up(args: argparse.Namespace) -> int:
     if args.detach:
         return _up_detached(args)
     gc.disable()  # until all is up: what is loaded now stays; the host turns it on
+    try:
+        return _run_host(_host_config(args), args.json, args.log_name)
+    finally:
+        gc.enable()  # also where nothing came up
+
+
+def _host_config(args: argparse.Namespace) -> HostConfig:
     from pilothouse.services.host import HostConfig, tls_context
     from pilothouse.services.spawn import default_data_dir
 
     services = tuple(args.service or _SERVICES)
     tls = tls_context(args.tls_cert, args.tls_key) if args.tls_cert else None
-    config = HostConfig(
+    return HostConfig(
         services=services,
         data_dir=(args.data_dir or default_data_dir()).absolute(),
         host=args.host,
@@ -267,7 +274,6 @@ def _up(args: argparse.Namespace) -> int:
             "fastmap": {"workers": args.workers or 0, "dask": args.dask or ""},
         },
     )
-    return _run_host(config, args.json, args.log_name)
 
 
 def _up_detached(args: argparse.Namespace) -> int:

@@ -41,6 +41,7 @@ LOADED = {"registry_preload": REGISTRY, "registry_uri": LOOPBACK_URI}
 
 SLOW_MODULE = '''
 """A service of the kind that is found in the wild: it takes its time."""
+import os
 import time
 
 import mplane.model
@@ -52,17 +53,21 @@ def services(**options):
     capability.add_parameter("test.input")
     capability.add_result_column("test.output")
     capability.add_result_column("duration.s")  # else it is the loopback test's token
-    return [Slow(capability, float(options.get("seconds", "1.5")))]
+    return [Slow(capability, float(options["seconds"]), options.get("until", ""))]
 
 
 class Slow(mplane.scheduler.Service):
-    def __init__(self, capability, seconds):
+    def __init__(self, capability, seconds, until):
         super(Slow, self).__init__(capability)
         self._seconds = seconds
+        self._until = until
 
     def run(self, specification, check_interrupt):
         start = time.time()
+        open("begun", "w").close()
         while time.time() < start + self._seconds and not check_interrupt():
+            if os.path.exists(self._until):
+                break
             time.sleep(0.05)
         result = mplane.model.Result(specification=specification)
         result.set_when(mplane.model.When("2016-02-18"))
@@ -137,6 +142,7 @@ MODULES: dict[str, dict[str, object]] = {
     "slow": {"module": "old_slow", "seconds": "1.5"},
     "slower": {"module": "old_slow", "seconds": "7"},
     "endless": {"module": "old_slow", "seconds": "60"},
+    "gated": {"module": "old_slow", "seconds": "600", "until": "go"},
 }
 
 
@@ -250,7 +256,7 @@ def test_a_shell_runs_a_loopback_test(world, shell, component):
     assert mpcli.do("when now") == "when = now\n"
     assert mpcli.do("set test.input hello") == "test.input = hello\n"
     assert "ok\n" in mpcli.do("runcap test-loopback")
-    assert "Result  test-loopback-0 (token " in mpcli.listed("test-loopback-0")
+    mpcli.listed("Result  test-loopback-0 (token ")
     shown = mpcli.do("showmeas test-loopback-0")
     assert "    label       : test-loopback-0\n" in shown
     assert f"{'test.output':>44}: hello\n" in shown
@@ -313,17 +319,18 @@ def test_a_measurement_longer_than_the_immediate_wait_is_redeemed(
     world, shell, component
 ):
     """Scenario 10: a receipt after 5 s, redeemed when the result is there."""
-    url, _ = world.listening(component, "slower")
+    is_ours = component == "ours"
+    url, _ = world.listening(component, "gated" if is_ours else "slower")
     mpcli = world.shell(shell)
-    where = "capabilities" if component == "ours" else "capability"
     mpcli.do(f"seturl {url}")
-    mpcli.do(f"getcap {url}{where}")
-    mpcli.do(f"when {LONG}")
+    mpcli.do(f"getcap {url}{'capabilities' if is_ours else 'capability'}")
+    mpcli.do(f"when {'now + 10m' if is_ours else LONG}")
     mpcli.do("set test.input hello")
 
     mpcli.do("runcap slow")
-    if component == "ours":  # the real one holds redemptions back too
+    if is_ours:  # the real one holds redemptions back too
         assert "Receipt slow-0 (token " in mpcli.do("listmeas")
+        (world.folder / "go").touch()
     mpcli.listed("Result  slow-0")
 
     assert "hello" in mpcli.do("showmeas slow-0")
@@ -344,6 +351,7 @@ def test_our_client_runs_and_interrupts_measurements(world, component):
 
         # the real one answers a receipt after 5 s, and is deaf till then
         slow = client.run("slow", when="now + 50s", params={"test.input": "b"})
+        until((world.folder / "begun").exists, 60, "the begin of the service")
         slow.cancel()
         assert slow.wait(30)
         assert list(slow.result().result_column("test.output")) == ["b"]
@@ -421,15 +429,25 @@ def listening_client(world, port):
     return world.configuration(f"listener-{port}", client=client)
 
 
+def registered(mpcli):
+    """Wait until both capabilities of a component are in one list."""
+
+    def both():
+        listed = mpcli.do("listcap")
+        names = ("slow", "test-loopback")
+        return all(f"Capability {name} (token " in listed for name in names)
+
+    until(both, 60, "a registration")
+
+
 @together()
 def test_the_real_component_comes_to_our_shell(world):
     """Scenario 18: registered, given a specification, the result is posted."""
     port = free_port()
     mpcli = world.shell("ours", listening_client(world, port)).listens(port)
     component_of(world, "real", port)
-    until(lambda: "Capability slow" in mpcli.do("listcap"), 60, "a registration")
+    registered(mpcli)
 
-    assert "Capability test-loopback (token " in mpcli.do("listcap")
     mpcli.do(f"when {LONG}")
     mpcli.do("set test.input hello")
     mpcli.do("runcap slow")
@@ -444,7 +462,7 @@ def test_our_component_comes_to_the_real_shell_and_loses_no_immediate_result(wor
     port = free_port()
     mpcli = world.shell("real", listening_client(world, port)).listens(port)
     component_of(world, "ours", port)
-    until(lambda: "test-loopback" in mpcli.do("listcap"), 60, "a registration")
+    registered(mpcli)
 
     mpcli.do("when now")
     labels = ["test-loopback-0", "test-loopback-1", "slow-2"]

@@ -183,7 +183,7 @@ class Flow:
             if self._state in ("planned", "running"):
                 raise RuntimeError(f"there is nothing to resume: it is {self._state}")
             tasks = list(self._tasks.values())
-        left = [one.step.name for one in tasks if not one.join(_LAST_SECONDS)]
+        left = [one.step.name for one in tasks if not one.returns(_LAST_SECONDS)]
         if left:
             names = ", ".join(left)
             raise FlowError(f"{names} has not ended yet", hint="resume() in a moment")
@@ -383,11 +383,11 @@ class Flow:
         for task in tasks:
             if state == "cancelled":
                 task.join(max(0.0, deadline - time.monotonic()))
-            task.leave()
         for task in tasks:
             text = said.get(task.step.name) or _silent(task, state)
             if task.end(StepState(state), text):
                 self._note(task)
+            task.leave()  # now: one that is left ends itself, and knows less
         self._advance()
         return self.outcome
 

@@ -96,6 +96,7 @@ class Task:
         self._is_left = False
         self._in_function = False
         self._answered = waits.Event()
+        self._returned = waits.Event()
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
 
@@ -121,6 +122,10 @@ class Task:
         if self._thread is not None and self._thread is not threading.current_thread():
             self._thread.join(timeout)
         return self._thread is None or not self._thread.is_alive()
+
+    def returns(self, timeout: float) -> bool:
+        """Wait for the end of its function, in seconds; tell whether it has ended."""
+        return self._thread is None or self._returned.wait(timeout)
 
     def end(self, state: StepState, text: str = "") -> bool:
         """Note how it ended, if it has not ended yet."""
@@ -185,6 +190,7 @@ class Task:
                     state, text = StepState.CANCELLED, self.text or "stopped"
         except _StoppedError:  # asked in the very moment of its end
             state, text = StepState.CANCELLED, "stopped"
+        self._returned.set()
         self._over(self, state, text)
 
     def _call(self, values: list[Any]) -> Any:  # noqa: ANN401

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import http.server
+import math
 import socket
 import struct
 import threading
+import time
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -54,15 +56,20 @@ def _specification(
 
 
 class Measured:
-    """The result of one run, read back from the wire, and what was reported."""
+    """The result of one run, read back from the wire, and what was reported.
 
-    def __init__(self, result: model.Result, asking: Asking) -> None:
+    Attributes:
+        micros: How long the run took, in microseconds, rounded up.
+    """
+
+    def __init__(self, result: model.Result, asking: Asking, seconds: float) -> None:
         read = model.parse_json(model.unparse_json(result))
         assert isinstance(read, model.Result)
         read.validate()
         self.result = read
         self.rows = list(read.schema_dict_iterator())
         self.reports = asking.reports
+        self.micros = math.ceil(seconds * 1e6)
 
     def column(self, name: str) -> list:
         return [row[name] for row in self.rows]
@@ -79,8 +86,10 @@ def measure(probes):
             late.start()
         service = probes[label]
         specification = _specification(service, when, dict(values or {}))
+        begin = time.monotonic()
         try:
-            return Measured(service.run(specification, asking), asking)
+            result = service.run(specification, asking)
+            return Measured(result, asking, time.monotonic() - begin)
         finally:
             if stop_in is not None:
                 late.cancel()

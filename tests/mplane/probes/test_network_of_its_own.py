@@ -30,7 +30,7 @@ for label, when, values in json.loads(sys.argv[1]):
 
     class Asking:
         def __call__(self):
-            return False
+            return bool(reports) and when != "now"  # one row of many is enough
 
         def wait(self, seconds):
             return bool(reports)

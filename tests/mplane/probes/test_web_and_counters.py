@@ -197,18 +197,17 @@ def test_no_tls_where_there_is_none(measure, page):
 
 
 def test_a_gap_is_a_row_when_others_were_measured(measure, page):
-    rows = measure("http-timing", "now + 2s / 1s", url_of(page, "/once")).rows
+    scope = "now ... future / 1s"
+    rows = measure("http-timing", scope, url_of(page, "/once"), stop_after=2).rows
 
     assert [row["http.status"] for row in rows] == [200, None]
     assert all(row["time"] for row in rows)
 
 
 def test_an_interface_counts_what_goes_through_it(measure):
-    rows = measure(
-        "interface-counters", "now + 2s / 1s", {"observer.interface": "lo"}
-    ).rows
+    scope, values = "now ... future / 1s", {"observer.interface": "lo"}
+    first, second = measure("interface-counters", scope, values, stop_after=2).rows
 
-    first, second = rows
     assert second["octets.sent"] >= first["octets.sent"] > 0
     assert first["bandwidth.sent.bps"] is None, "the first has nothing before it"
     assert second["bandwidth.sent.bps"] >= 0

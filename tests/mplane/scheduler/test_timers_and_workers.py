@@ -13,19 +13,25 @@ from waiting import until
 
 def test_timers_fire_in_their_order():
     timers, told, done = Timers(), [], threading.Event()
-    timers.after(0.06, done.set)
-    timers.after(0.04, lambda: told.append("second"))
-    timers.after(0.02, lambda: told.append("first"))
+    zero = clock.now()
+    with clock.frozen(zero):
+        timers.at(zero + timedelta(seconds=3), done.set)
+        timers.at(zero + timedelta(seconds=2), lambda: told.append("second"))
+        timers.at(zero + timedelta(seconds=1), lambda: told.append("first"))
 
-    assert done.wait(60)
+        with clock.frozen(zero + timedelta(seconds=3)):
+            assert done.wait(60)
     assert told == ["first", "second"]
 
 
 def test_a_timer_that_is_cancelled_does_not_fire():
     timers, told, done = Timers(), [], threading.Event()
+    gate = threading.Event()
+    timers.after(0, lambda: gate.wait(60))  # the others' thread has to wait
     timer = timers.after(0.02, lambda: told.append(1))
     timers.after(0.05, done.set)
     timer.cancel()
+    gate.set()
 
     assert done.wait(60)
     assert told == []
@@ -72,7 +78,7 @@ def test_workers_are_bounded_and_the_rest_waits():
             most[0] += 1
             most[1] = max(most)
         began.append(1)
-        gate.wait(5)
+        gate.wait(60)
         with lock:
             most[0] -= 1
 

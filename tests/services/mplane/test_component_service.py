@@ -2,7 +2,6 @@
 
 import json
 import re
-import socket
 import ssl
 import subprocess
 import sys
@@ -13,6 +12,7 @@ from urllib.request import urlopen
 import pytest
 
 import pilothouse
+from free_ports import free_port
 from pilothouse.cli import main
 from pilothouse.errors import RemoteError, ServiceError
 from pilothouse.mplane import model
@@ -25,8 +25,7 @@ from waiting import until
 @pytest.fixture
 def closed_port():
     """A TCP port of 127.0.0.1 that nobody listens on."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return server.getsockname()[1]
+    return free_port()
 
 
 @pytest.fixture
@@ -150,6 +149,7 @@ def test_its_end_interrupts_what_is_measured(client):
         measurement = client.run("ping-4", "now + 1h / 1s", values)
         scheduler = host.services["mplane"].component.scheduler
         (job,) = scheduler.jobs.values()
+        until(lambda: job.count_partial >= 1, 60, "a first row")
         assert not job.finished()
         begin = time.monotonic()
     finally:

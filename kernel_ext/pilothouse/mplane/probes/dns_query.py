@@ -101,9 +101,8 @@ def _await(
     stopping: Stopping,
     timeout: float,
 ) -> Answer:
-    while (left := begin + timeout - time.perf_counter()) > 0:
-        if not stopping.until_readable(connection, left):
-            break
+    left = begin + timeout - time.perf_counter()
+    for _ in stopping.arrivals(connection, left):
         try:
             data = connection.recv(_MAX_ANSWER_BYTES)
         except ConnectionRefusedError:

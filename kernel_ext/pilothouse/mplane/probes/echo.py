@@ -129,9 +129,8 @@ class EchoSocket:
                 f"cannot send an echo request: {exc.strerror}",
                 hint="see the routes of the probe's machine",
             ) from exc
-        while (left := sent + timeout - time.monotonic()) > 0:
-            if not stopping.until_readable(self._socket, left):
-                break
+        left = sent + timeout - time.monotonic()
+        for _ in stopping.arrivals(self._socket, left):
             stamp = self._take(mark)
             if stamp is not None:
                 longest = time.monotonic() - sent

@@ -94,9 +94,8 @@ def _answer(
     begin: float,
     stopping: Stopping,
 ) -> tuple[Hop, bool]:
-    while (left := begin + _WAIT_SECONDS - time.perf_counter()) > 0:
-        if not stopping.until_readable(connection, left):
-            break
+    left = begin + _WAIT_SECONDS - time.perf_counter()
+    for _ in stopping.arrivals(connection, left):
         delay = time.perf_counter() - begin
         found = _offender(connection, address.version)
         if found is None:  # somebody listens there, and has answered

@@ -21,6 +21,8 @@ __all__ = ["ping_once", "ping_path", "reply_delay"]
 _TIME = re.compile(r"\btime[=<] ?(\d+(?:\.\d+)?) ?ms\b")
 _NO_REPLY_CODES = frozenset({0, 1}) | ({2} if sys.platform == "darwin" else set())
 _SPARE_SECONDS = 1.0
+_START_SECONDS = 15.0
+"""A busy machine's, to start the tool, where the tool itself knows how long to wait."""
 
 
 def ping_path(version: int) -> str | None:
@@ -56,15 +58,17 @@ def ping_once(
     whole = max(1, math.ceil(timeout))
     wait = whole * 1000 if sys.platform == "darwin" else whole
     command = [path, "-n", "-c", "1"]
+    spare = _SPARE_SECONDS
     if sys.platform == "linux":
         command += [f"-{address.version}"]
     if sys.platform == "linux" or address.version == 4:
         command += ["-W", str(wait)]
+        spare = _START_SECONDS
     if source is not None:
         command += ["-I" if sys.platform == "linux" else "-S", str(source)]
     delay = None
     for line in lines_of(
-        [*command, str(address)], stopping, whole + _SPARE_SECONDS, _NO_REPLY_CODES
+        [*command, str(address)], stopping, whole + spare, _NO_REPLY_CODES
     ):
         if delay is None:
             delay = reply_delay(line)

@@ -14,12 +14,13 @@ import math
 import select
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 __all__ = ["Interrupted", "Stopping"]
 
 _SLICE_SECONDS = 0.05
+_MOST_LATE = 256
 
 
 class Interrupted(Exception):  # noqa: N818 - a normal way to end, no error
@@ -80,6 +81,23 @@ class Stopping:
             Interrupted: As soon as the measurement is asked to stop.
         """
         return self._until(handle, select.POLLIN, seconds)
+
+    def arrivals(self, handle: socket.socket | int, seconds: float) -> Iterator[None]:
+        """Yield whenever something can be read, until the time is over.
+
+        What lies there by then is still read: it came in time, and only this process
+        may have been late.
+
+        Raises:
+            Interrupted: As soon as the measurement is asked to stop.
+        """
+        end, late = time.monotonic() + seconds, 0
+        while late < _MOST_LATE:
+            left = max(0.0, end - time.monotonic())
+            if not self.until_readable(handle, left):
+                return
+            late += not left
+            yield
 
     def until_writable(self, handle: socket.socket | int, seconds: float) -> bool:
         """Wait until something can be written; ``False`` when the time is over.

@@ -28,6 +28,8 @@ MAX_KEPT_RESULTS = 10_000
 """Results kept of one repeated measurement where nobody set a lower bound."""
 
 _END_SECONDS = 1.0
+_LAST_LOOKS = 5
+"""How often a last turn that has not begun yet is waited for, `_END_SECONDS` each."""
 _LATE_SECONDS = 5.0
 """A turn that is later than this (the machine slept, the clock was set) is left out."""
 
@@ -161,25 +163,37 @@ class MultiJob(Work):
             due = now + timedelta(seconds=end + _END_SECONDS)
             self._timers.append(timers.at(due, self._end))
 
-    def _end(self) -> None:
-        """Begin nothing more; a turn with a duration of its own still has that."""
+    def _end(
+        self, seen: frozenset[Job] = frozenset(), looks: int = _LAST_LOOKS
+    ) -> None:
+        """Begin nothing more; a turn with a duration of its own still has that.
+
+        On a busy machine turns are late. They come first, and one without a duration is
+        stopped only if it was at work already when this looked before.
+
+        Args:
+            seen: The turns that were at work then.
+            looks: How often it still waits for one that was not.
+        """
         with self._lock:
-            if not self._is_exhausted:  # a turn is late, on a busy machine: it is first
-                again = self._runtime.timers.after(_END_SECONDS, self._end)
-                self._timers.append(again)
+            is_new = any(job not in seen for job in self._endless())
+            if not self._is_exhausted or (is_new and looks):
+                left = looks - self._is_exhausted
+                seen = frozenset(job for job in self._running if job.began)
+                call = partial(self._end, seen, left)
+                self._timers.append(self._runtime.timers.after(_END_SECONDS, call))
                 return
         self._stop("the temporal scope ended without any result", only_endless=True)
+
+    def _endless(self) -> list[Job]:
+        return [job for job in self._running if not _length(job.specification)]
 
     def _stop(self, why: str, *, only_endless: bool = False) -> None:
         with self._lock:
             self._is_exhausted = True
             self._failure = self._failure or why
             timers, self._timers = self._timers, []
-            jobs = [
-                job
-                for job in self._running
-                if not (only_endless and _length(job.specification))
-            ]
+            jobs = self._endless() if only_endless else list(self._running)
         for timer in timers:
             timer.cancel()
         for job in jobs:
