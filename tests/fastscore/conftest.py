@@ -45,7 +45,7 @@ def running(engine):
     def run(source=CUBE, *, stream=CHUNKED, schemas=None, **slots):
         model = Model("m", "python3", source, schemas=schemas or {})
         both = {0: Stream("in", stream), 1: Stream("out", stream)}
-        model.deploy(engine, streams=both | slots.get("streams", {}), wait=20)
+        model.deploy(engine, streams=both | slots.get("streams", {}), wait=60)
         return engine
 
     return run

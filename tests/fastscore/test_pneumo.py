@@ -15,15 +15,16 @@ from pilothouse.fastscore.pneumo import (
     ModelErrorMsg,
 )
 from pilothouse.fastscore.suite import Connect
+from waiting import until
 
 from .breaking_proxy import BreakingProxy
 from .conftest import ECHO, REST
 
 
 def test_an_engine_tells_what_happens_to_it_in_order(connect, engine):
-    with connect.pneumo.socket(src="engine-1", timeout=20) as pneumo:
+    with connect.pneumo.socket(src="engine-1", timeout=60) as pneumo:
         Model("m", "python3", ECHO).deploy(
-            engine, streams={0: "rest:", 1: "rest:"}, wait=20
+            engine, streams={0: "rest:", 1: "rest:"}, wait=60
         )
         told = []
         for message in pneumo:
@@ -45,12 +46,12 @@ def test_an_engine_tells_what_happens_to_it_in_order(connect, engine):
 def test_filters_leave_out_the_others(connect, engine):
     with (
         connect.pneumo.socket(
-            src="engine-1", type="engine-state", timeout=20
+            src="engine-1", type="engine-state", timeout=60
         ) as states,
         connect.pneumo.socket(src="engine-2", timeout=0.3) as others,
     ):
         Model("m", "python3", ECHO).deploy(
-            engine, streams={0: "rest:", 1: "rest:"}, wait=20
+            engine, streams={0: "rest:", 1: "rest:"}, wait=60
         )
         assert states.recv().state == "running"
         with pytest.raises(TimeoutError) as caught:
@@ -62,7 +63,7 @@ def test_filters_leave_out_the_others(connect, engine):
 def test_a_failing_model_gives_one_error_with_record_and_lines(connect, running):
     engine = running("def action(x):\n    yield 1 / x\n", stream=REST)
     with connect.pneumo.socket(
-        src="engine-1", type="model-error", timeout=20
+        src="engine-1", type="model-error", timeout=60
     ) as pneumo:
         engine.input("0", 0)
         message = pneumo.recv()
@@ -84,7 +85,7 @@ def test_what_a_model_prints_is_told(connect, running):
     engine = running(
         "def action(x):\n    print('hello', x)\n    yield x\n", stream=REST
     )
-    with connect.pneumo.socket(type="model-console", timeout=20) as pneumo:
+    with connect.pneumo.socket(type="model-console", timeout=60) as pneumo:
         engine.input("1", 0)
         assert isinstance(message := pneumo.recv(), ModelConsoleMsg)
     assert "hello 1" in message.text
@@ -114,7 +115,10 @@ def test_a_callback_gets_the_messages_and_states(connect, engine):
         loaded.set()
 
     socket = connect.pneumo.socket(
-        src="engine-1", on_message=on_message, on_state=states.append
+        src="engine-1",
+        type="engine-config",
+        on_message=on_message,
+        on_state=states.append,
     )
     Model("m", "python3", ECHO).deploy(engine)
     assert loaded.wait(60)
@@ -150,7 +154,7 @@ def test_a_forgotten_socket_is_closed(connect):
     socket = connect.pneumo.socket()
     inner = socket._socket
     del socket
-    assert inner.state == "closed"
+    until(lambda: inner.state == "closed")
 
 
 def test_a_socket_finds_its_way_back(tmp_path):
@@ -192,7 +196,7 @@ def test_what_was_told_while_the_connection_was_lost_is_made_up_for(
                 again.set()
 
         socket = through.pneumo.socket(
-            src="engine-1", type="engine-config", timeout=20, on_state=on_state
+            src="engine-1", type="engine-config", timeout=60, on_state=on_state
         )
         for _ in range(heard):
             Model("m", "python3", ECHO).deploy(engine)

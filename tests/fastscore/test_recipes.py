@@ -180,7 +180,7 @@ def test_a_pause_is_remembered_and_holds_the_records(engine):
     engine.pause()
     for slot in (0, 1):
         Stream(f"s{slot}", REST).attach(engine, slot)
-    python(ECHO).deploy(engine, wait=20)
+    python(ECHO).deploy(engine, wait=60)
     assert engine.state == "PAUSED"
     engine.input("1", 0)
     assert engine.output(1) is None
@@ -195,7 +195,7 @@ def test_the_number_of_jets_can_be_changed(engine, connect):
         "    yield fastscore.cells('n').update(lambda n: (n or 0) + x)\n"
     )
     engine.scale(3)
-    python(source).deploy(engine, streams={0: "rest:", 1: "rest:"}, wait=20)
+    python(source).deploy(engine, streams={0: "rest:", 1: "rest:"}, wait=60)
     jets = engine.active_model.jets
     assert len(jets) == 3
     assert all(jet.sandbox.isdigit() for jet in jets)
@@ -215,15 +215,15 @@ def test_attachments_reach_the_model_inline_and_by_reference(engine, mm):
     source = "def action(x):\n    yield open('words.txt').read()\n"
     model = python(source)
     model.attach({"words.txt": "hello"})
-    model.deploy(engine, streams={0: "rest:", 1: "rest:"}, wait=20)
-    assert engine.roundtrip("1") == b'"hello"'
+    model.deploy(engine, streams={0: "rest:", 1: "rest:"}, wait=60)
+    assert engine.roundtrip("1", timeout=60_000) == b'"hello"'
     engine.reset()
     model.update(mm)
     model.attach({"big.txt": base64.b85encode(bytes(range(256)) * 9000)}, "big.zip")
     large = model.attachments["big.zip"]
     large._datasize = 2**21
-    mm.models["m"].deploy(engine, streams={0: "rest:", 1: "rest:"}, wait=20)
-    assert engine.roundtrip("1") == b'"hello"'
+    mm.models["m"].deploy(engine, streams={0: "rest:", 1: "rest:"}, wait=60)
+    assert engine.roundtrip("1", timeout=60_000) == b'"hello"'
     assert sorted(engine.active_model.attachments) == ["big.zip", "words.txt.zip"]
 
 
@@ -245,7 +245,7 @@ def test_a_large_attachment_goes_by_reference(engine, mm, tmp_path):
         for slot in (0, 1):
             Stream.expand("rest:").attach(engine, slot)
         engine.wait_for("RUNNING")
-        assert engine.roundtrip("1") == b"3000000"
+        assert engine.roundtrip("1", timeout=60_000) == b"3000000"
 
 
 def test_a_snapshot_brings_back_the_state(engine, mm):
@@ -267,8 +267,8 @@ def test_a_snapshot_brings_back_the_state(engine, mm):
     assert snapshot.id in model.snapshots._repr_html_()
     engine.reset()
     snapshot.restore(engine)
-    model.deploy(engine, streams={0: "rest:", 1: "rest:"}, wait=20)
-    assert engine.roundtrip("4") == b"10"
+    model.deploy(engine, streams={0: "rest:", 1: "rest:"}, wait=60)
+    assert engine.roundtrip("4", timeout=60_000) == b"10"
     with pytest.raises(FastScoreError) as caught:
         snapshot.restore(engine)
     assert caught.value.caused_by.status == 403
@@ -308,7 +308,7 @@ def test_roundtrips_get_their_own_answers(running):
         "    if x < 0:\n        time.sleep(30)\n    yield x ** 3\n"
     )
     engine = running(source, stream=REST, schemas={"s": "int"})
-    assert engine.roundtrip(b"2") == b"8"
+    assert engine.roundtrip(b"2", timeout=60_000) == b"8"
     with ThreadPoolExecutor(16) as pool:
         answers = list(pool.map(lambda n: engine.roundtrip(str(n)), range(50)))
     assert answers == [str(n**3).encode() for n in range(50)]
@@ -342,7 +342,7 @@ def test_streams_are_sampled_and_measured_beside_the_pipeline(running, tmp_path)
     assert rate["mbps"] > 0
     with pytest.raises(FastScoreError):
         Stream("r", REST).sample(engine)
-    assert engine.roundtrip("2") == b"8"
+    assert engine.roundtrip("2", timeout=60_000) == b"8"
 
 
 def test_a_stream_is_checked_without_being_attached(engine):

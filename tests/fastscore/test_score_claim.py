@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from types import SimpleNamespace
 
 import pytest
 
@@ -17,7 +18,7 @@ SLOW = "import time\ndef action(x):\n    time.sleep(0.001)\n    yield x\n"
 def deployed(connect, stream, source=SLOW):
     engine = connect.get("engine-1")
     streams = {slot: Stream.expand(stream) for slot in (0, 1)}
-    Model("m", "python3", source).deploy(engine, streams=streams, wait=20)
+    Model("m", "python3", source).deploy(engine, streams=streams, wait=60)
     return engine
 
 
@@ -32,10 +33,18 @@ def test_a_job_of_another_connection_does_not_take_our_outputs(
 ):
     engine = running(SLOW)
     monkeypatch.setattr(score_claim, "_PATIENCE_SECONDS", 0.2)
-    job = engine.submit(list(range(1000)))
+    seen = threading.Event()
+
+    def records():
+        yield from range(999)
+        seen.wait(60)
+        yield 999
+
+    job = engine.submit(records())
     with Connect(suite.url, oauth_secret=suite.token) as other:
         with pytest.raises(FastScoreError, match="another job takes the outputs"):
             other.get("engine-1").score([1])
+        seen.set()
         assert job.result(60) == list(range(1000))
         assert other.get("engine-1").score([1]) == [1]
 
@@ -46,6 +55,22 @@ def test_a_job_waits_for_one_of_another_connection_that_is_just_ending(running, 
     with Connect(suite.url, oauth_secret=suite.token) as other:
         assert other.get("engine-1").score([1, 2]) == [1, 2]
     assert job.result(60) == list(range(300))
+
+
+def test_an_answer_that_was_long_on_its_way_is_not_the_last_word(engine, monkeypatch):
+    clock = [0.0]
+    answers = iter([409, 204])
+
+    def asked(self, method, more=""):
+        clock[0] += 100
+        return next(answers)
+
+    monkeypatch.setattr(score_claim.Claim, "_send", asked)
+    time = SimpleNamespace(monotonic=lambda: clock[0], sleep=lambda _seconds: None)
+    monkeypatch.setattr(score_claim, "time", time)
+    claim = score_claim.Claim(engine, 1, "a")
+    claim.take()
+    assert claim.is_held
 
 
 def test_marks_of_another_job_amid_ours_end_it(running):

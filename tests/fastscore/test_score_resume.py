@@ -11,9 +11,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pilothouse.fastscore import FastScoreError
+from pilothouse.fastscore import FastScoreError, score_job
 from pilothouse.fastscore.results import RejectedWarning
-from pilothouse.fastscore.score_journal import Journal
+from pilothouse.fastscore.score_claim import Claim
+from pilothouse.fastscore.score_journal import _HEAD, Journal
 from pilothouse.fastscore.suite import Connect
 from waiting import until
 
@@ -30,23 +31,36 @@ def action(x):
 """
 SUBMITS = """import json
 import sys
+import threading
 import time
 from pathlib import Path
 
+from pilothouse.fastscore.score_journal import Journal
 from pilothouse.fastscore.suite import Connect
 
 url, journal, rows = sys.argv[1:]
 engine = Connect(url, oauth_secret=sys.stdin.readline().strip()).get("engine-1")
+came = threading.Event()
 
 
 def some():
-    yield from range(40)
+    yield from range(16)
+    came.wait()
+    yield from range(16, 40)
     sys.stdin.readline()
+
+
+def is_noted():
+    noted = Journal.read(Path(journal), answers=False)
+    return noted.is_all_sent or (rows == "generator" and noted.sent == 40)
 
 
 data = some() if rows == "generator" else json.loads(rows)
 job = engine.submit(data, journal=Path(journal))
 while job.received < 16:
+    time.sleep(0.01)
+came.set()
+while not is_noted():
     time.sleep(0.01)
 print("begun", flush=True)
 job.result()
@@ -148,6 +162,18 @@ def test_an_entry_that_was_not_written_whole_does_not_count(running, journal):
         assert len(Journal.read(journal).answers) == before + 1
 
 
+def test_the_last_mark_that_came_back_was_sent(running, journal):
+    """Also if it came before the answer to it."""
+    running(ECHO).submit([1, 2], journal=journal).result(60)
+    data = journal.read_bytes()
+    end = _HEAD.pack(b"e", 0, 0, 0)
+    journal.write_bytes(data.replace(end, b""))
+    noted = Journal.read(journal)
+
+    assert noted.is_done
+    assert noted.is_all_sent
+
+
 def test_an_answer_that_got_lost_is_given_again(gated, gate):
     gate.touch()
     ask = gated.route("1/job/output/1?job=a&at=")
@@ -155,7 +181,7 @@ def test_an_answer_that_got_lost_is_given_again(gated, gate):
     first = until(lambda: gated.gateway.call("", "GET", f"{ask}0").body)
     answers = [first, gated.gateway.call("", "GET", f"{ask}0").body]
     gated.input(b"3\n", 0)
-    gated.gateway.call("", "GET", f"{ask}{len(answers[0])}")
+    until(lambda: gated.gateway.call("", "GET", f"{ask}{len(answers[0])}").body)
     other = gated.gateway.call("", "GET", gated.route("1/job/output/1?job=b&at=0"))
 
     assert answers[0] == answers[1] == b"10\n20\n"
@@ -224,11 +250,21 @@ def test_who_asks_last_has_it_and_the_other_one_says_so(
 
 
 def test_a_cancel_makes_the_engine_forget_what_it_has_not_begun(
-    gated, killed, journal, gate
+    gated, killed, journal, gate, monkeypatch
 ):
+    drop = Claim.drop
+
+    def dropped(self, slot, seconds):
+        told = drop(self, slot, seconds)
+        if told:
+            gate.touch()
+        return told
+
+    monkeypatch.setattr(Claim, "drop", dropped)
+    monkeypatch.setattr(score_job, "CANCEL_SECONDS", 60)
     killed(list(range(5000)))
     job = gated.resume(journal)
-    gate.touch()
+    until(lambda: job.received >= 16)
     said = job.cancel()
 
     assert "were dropped unscored; engine-1 has confirmed" in said

@@ -127,7 +127,7 @@ def test_the_same_flow_works_as_a_plain_script(suite, tmp_path):
         [sys.executable, "-W", "ignore", str(script), suite.url, suite.token],
         capture_output=True,
         text=True,
-        timeout=110,
+        timeout=280,
         check=False,
     )
     assert done.returncode == 0, done.stderr

@@ -18,6 +18,7 @@ from interop.suite_process import SuiteProcess
 from pilothouse.errors import AnswerTimeoutError, FastScoreError, TransportError
 from pilothouse.fastscore import Attachment, Model, Stream
 from pilothouse.fastscore.suite import Connect, Engine
+from waiting import until
 
 pytestmark = pytest.mark.faults
 
@@ -94,9 +95,7 @@ def test_an_upload_that_ends_in_the_middle_is_not_kept(
         option = struct.pack("ii", 1, 0)
         line.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, option)
     line.close()
-    end = time.monotonic() + 10
-    while kept_files(services) != before:
-        assert time.monotonic() < end, kept_files(services) - before
+    until(lambda: kept_files(services) == before, what="the end of what was begun")
     assert list(model.attachments.names()) == []
     assert connect.check_health().release
     assert "Traceback" not in services.said(), services.said()
@@ -188,14 +187,15 @@ def test_a_record_whose_answer_is_lost_is_not_sent_again(
 def test_a_late_answer_is_given_up_after_the_timeout(
     services: SuiteProcess, proxy: Proxy
 ):
-    engine = connected(services, proxy, timeout=0.4).get("engine-1")
+    engine = connected(services, proxy).get("engine-1")
     running_echo(connected(services).get("engine-1"))
-    proxy.arm(Fault("delay", "down", seconds=5, times=1000))
+    engine.gateway.peer.timeout = 0.4
+    proxy.arm(Fault("delay", "down", seconds=60, times=1000))
     began = time.monotonic()
     with pytest.raises(FastScoreError) as error:
         engine.input("1", 0)
     assert isinstance(error.value, AnswerTimeoutError)
-    assert time.monotonic() - began < 4.5
+    assert time.monotonic() - began < 30
 
 
 def test_services_that_are_gone_are_an_error_at_once(
@@ -219,15 +219,13 @@ def test_pneumo_comes_back_after_its_connection_broke(
 ):
     engine = connected(services).get("engine-1")
     with connected(services, proxy).pneumo.socket(
-        src="engine-1", type="engine-config", timeout=20
+        src="engine-1", type="engine-config", timeout=60
     ) as pneumo:
         Model("first", "python3", ECHO).deploy(engine)
         assert pneumo.recv().op == "load"
-        proxy.cut()
         before = proxy.connections
-        end = time.monotonic() + 20
-        while proxy.connections == before:
-            assert time.monotonic() < end
+        proxy.cut()
+        until(lambda: proxy.connections > before)
         engine.unload_model()
         seen = []
         while seen[-1:] != ["unload"]:

@@ -13,6 +13,7 @@ import pytest
 from interop.suite_process import SuiteProcess
 from pilothouse.fastscore import Model, Stream
 from pilothouse.fastscore.suite import Connect, Engine
+from waiting import until
 
 pytestmark = pytest.mark.faults
 
@@ -70,7 +71,7 @@ def test_every_acknowledged_record_is_scored_once_though_its_jet_was_killed(
     before = {jet.pid for jet in engine.active_model.jets}
     some_came = threading.Event()
     with (
-        connect.pneumo.socket(src="engine-1", timeout=20) as pneumo,
+        connect.pneumo.socket(src="engine-1", timeout=60) as pneumo,
         ThreadPoolExecutor(1) as pool,
     ):
         reading = pool.submit(outputs, engine, BATCHES * SIZE, some_came)
@@ -92,6 +93,7 @@ def test_every_acknowledged_record_is_scored_once_though_its_jet_was_killed(
             said = str(pneumo.recv())
     assert came == list(range(BATCHES * SIZE))
     assert engine.state == "RUNNING"
+    until(lambda: len(engine.active_model.jets) == jets)
     after = {jet.pid for jet in engine.active_model.jets}
     assert len(after) == jets
     assert killed not in after
@@ -101,7 +103,7 @@ def test_every_acknowledged_record_is_scored_once_though_its_jet_was_killed(
 
 def test_a_model_that_falls_takes_its_jet_down_and_the_cause_is_told(connect: Connect):
     engine = running(connect, FALLING)
-    with connect.pneumo.socket(src="engine-1", timeout=20) as pneumo:
+    with connect.pneumo.socket(src="engine-1", timeout=60) as pneumo:
         engine.input("".join(f"{n}\n" for n in range(1000)), 0)
         message = pneumo.recv()
         while message.type != "model-error":
@@ -113,6 +115,6 @@ def test_a_model_that_falls_takes_its_jet_down_and_the_cause_is_told(connect: Co
     Model("m", "python3", BUSY).deploy(other)
     for slot in (0, 1):
         Stream("s", CHUNKED).attach(other, slot)
-    assert other.roundtrip(b"1").strip() == b"1"
+    assert other.roundtrip(b"1", timeout=60_000).strip() == b"1"
     engine = running(connect, BUSY)
     assert list(engine.score([1, 2])) == [1, 2]

@@ -45,6 +45,17 @@ for slot in (0, 1):
     Stream("s", {CHUNKED}).attach(engine, slot)
 print(list(engine.score([-7])))
 """
+THREADS = """\
+import threading, time
+
+def names():
+    return sorted(thread.name for thread in threading.enumerate())
+
+end = time.monotonic() + 60
+while any(name.startswith("score") for name in names()) and time.monotonic() < end:
+    time.sleep(0.01)
+print(names())
+"""
 
 
 class Notebook:
@@ -160,8 +171,7 @@ def test_an_interrupt_ends_a_score_soon(
     assert time.monotonic() - interrupted < 20
     until(lambda: engine.state in ("RUNNING", "PAUSED", "INIT"))
     assert "[-7]" in notebook.do(ONE_RECORD_COMES_BACK)
-    threads = "import threading; print(sorted(t.name for t in threading.enumerate()))"
-    assert "score" not in notebook.do(threads)
+    assert "score" not in notebook.do(THREADS)
 
 
 def test_a_restart_leaves_the_job_to_be_found_again(

@@ -23,10 +23,9 @@ pytestmark = pytest.mark.interop
 
 ECHO = "# fastscore.schema.0: cli-int\ndef action(x):\n    yield x\n"
 CUBE = "def action(x):\n    yield x ** 3\n"
-SLOW = "from time import sleep\n\ndef action(x):\n    sleep(0.7)\n    yield x\n"
 COUNTING = "# fastscore.snapshots: eof\n" + CUBE
 _COLOURS = re.compile(r"\x1b\[\d+m")
-LONGEST_S = 30
+LONGEST_S = 60
 
 
 class Cli:
@@ -96,8 +95,10 @@ class Cli:
         return said
 
     @contextmanager
-    def watching(self, *words: str) -> Iterator[Callable[[str], str]]:
-        """A command that goes on until Ctrl-C; reads its lines until a pattern fits."""
+    def reading(
+        self, *words: str
+    ) -> Iterator[tuple[subprocess.Popen[str], Callable[[str], str]]]:
+        """A command under way, and what reads its lines until a pattern fits."""
         process = self.start(*words)
         late = threading.Timer(LONGEST_S, process.kill)
         late.start()
@@ -111,14 +112,20 @@ class Cli:
             raise AssertionError(f"no line fits {pattern!r}:\n{''.join(read)}")
 
         try:
-            yield line_with
-            process.send_signal(signal.SIGINT)
+            yield process, line_with
             rest, _ = process.communicate(timeout=LONGEST_S)
             assert process.returncode == 0, "".join(read) + rest
         finally:
             late.cancel()
             process.kill()
             process.communicate()
+
+    @contextmanager
+    def watching(self, *words: str) -> Iterator[Callable[[str], str]]:
+        """A command that goes on until Ctrl-C; reads its lines until a pattern fits."""
+        with self.reading(*words) as (process, line_with):
+            yield line_with
+            process.send_signal(signal.SIGINT)
 
 
 @pytest.fixture(scope="module")
@@ -275,12 +282,23 @@ def test_a_job_runs_from_literals(cli: Cli):
 
 
 def test_a_job_is_waited_for(cli: Cli):
-    """The CLI listens only after the start, so the job must last a while."""
-    cli("model", "add", "slow", cli.file("slow.py3", SLOW))
+    """The CLI listens only after the start, so the job must last until it does."""
     out = cli.home / "cubes.json"
-    said = cli("run", "slow", "inline:1,2,3", f"file:{out}", "-wait", "-v")
-    assert "Engine state is FINISHED" in said
-    assert out.read_text().split() == ["1", "2", "3"]
+
+    def pause_and_go_on() -> None:
+        cli("engine", "pause")
+        cli("engine", "unpause")
+
+    with cli.reading("run", "cube", "rest:", f"file:{out}", "-wait", "-v") as (
+        _,
+        line_with,
+    ):
+        cli.until("RUNNING", "engine", "inspect")
+        with happening(pause_and_go_on):
+            line_with("Engine state is")
+        cli("model", "input", typed='1\n2\n3\n{"$fastscore":"end"}\n\n')
+        line_with("Engine state is FINISHED")
+    assert out.read_text().split() == ["1", "8", "27"]
 
 
 def test_records_go_in_and_come_out(cli: Cli):
@@ -291,9 +309,20 @@ def test_records_go_in_and_come_out(cli: Cli):
     assert cli("model", "output", "1").strip() == "5"
     assert cli("model", "output", "-nowait").strip() == ""
     assert "input slot" in cli.refuses("model", "output", "0")
-    said = cli("model", "interact", typed='6\n"a"\n7\n')
-    assert re.search(r"\b6$", said, re.M), said
-    assert 'REJECTED-By-Schema:0: "a"' in said
+    # It looks for news after each line, and for no longer than half a second.
+    with cli.reading("model", "interact") as (process, _):
+        process.stdin.write('6\n"a"\n7\n')
+        said = ""
+        while not (
+            re.search(r"\b6$", _COLOURS.sub("", said), re.M)
+            and 'REJECTED-By-Schema:0: "a"' in said
+        ):
+            more = process.stdout.read(1)
+            assert more, said
+            said += more
+            if said.endswith("> "):
+                process.stdin.write("\n")
+                process.stdin.flush()
 
 
 def test_the_engine_is_steered(cli: Cli):

@@ -77,6 +77,7 @@ def submit(
 
     Raises:
         FastScoreError: If the engine is not running, or a slot has no REST stream.
+        ScoreInterrupt: At an interrupt while it begins; it is cancelled then.
         OSError: If the journal cannot be written.
     """
     if chunk_bytes < 1:
@@ -113,7 +114,12 @@ def submit(
         watch=watcher,
         progress=progress,
     )
-    engine.last_job = job.start()
+    try:
+        job.start()
+    except KeyboardInterrupt:  # whoever asked has no handle to end it
+        engine.last_job = job
+        raise ScoreInterrupt(job.cancel(), job) from None
+    engine.last_job = job
     return job
 
 
@@ -167,14 +173,21 @@ def score(
     }
     if detach:
         return submit(engine, data, progress=progress, **options)
-    job = submit(engine, data, **options)
+    job: ScoreJob | None = None
+    before = engine.last_job
     try:
+        job = submit(engine, data, **options)
         _wait(job, timeout, progress)
         return job.result(0)
     except KeyboardInterrupt:
+        if job is None and engine.last_job is not before:  # it had begun just now
+            job = engine.last_job
+        if job is None:
+            raise
         raise ScoreInterrupt(job.cancel(), job) from None
     finally:
-        job.join(2.0)
+        if job is not None:
+            job.join(2.0)
 
 
 def _wait(

@@ -9,8 +9,9 @@ import threading
 import time
 from collections import deque
 from collections.abc import Iterator, Sized
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import CancelledError, Future
 from contextlib import suppress
+from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 
 from .errors import FastScoreError, FastScoreRefusedError, HttpRefusal, refused
@@ -29,6 +30,11 @@ __all__ = ["CallFlow"]
 
 _AT_A_TIME = 8
 _WINDOW = 256
+_CALL_SECONDS = 3600.0
+"""A call waits as long as a model is slow, also to begin; the engine ends jets that
+hang, and tells why."""
+_MORE_SECONDS = 30.0
+"""So much later the answer of an engine is given up that says the time is up."""
 
 
 class CallFlow:
@@ -44,6 +50,11 @@ class CallFlow:
         self._all_back = self._has_all_sent = False
         self._peer = job.engine.gateway.peer.clone()
         self._separator = b"\n"
+        self._lock = threading.Lock()
+        self._waiting: deque[tuple[int, Any, Future[HttpAnswer]]] = deque()
+        self._asked: SimpleQueue[tuple[Future[HttpAnswer], bytes] | None] = (
+            SimpleQueue()
+        )
         self._thread = threading.Thread(target=self._run, daemon=True, name="score")
 
     def start(self) -> None:
@@ -52,8 +63,8 @@ class CallFlow:
 
     def drain(self, seconds: float) -> bool:
         """Send no more; True if all outputs of what was sent have come in time."""
-        self._stop.set()
-        self._thread.join(seconds)
+        self._halt()
+        self.join(seconds)
         return self._all_back
 
     def leave(self, seconds: float) -> None:
@@ -67,36 +78,77 @@ class CallFlow:
 
     def cut(self) -> None:
         """End at once."""
-        self._stop.set()
+        self._halt()
         self._peer.abort()
 
     def join(self, seconds: float) -> None:
         """Wait for the thread."""
-        self._thread.join(seconds)
+        if self._thread.ident is not None:
+            self._thread.join(seconds)
 
     def _run(self) -> None:
         job = self._job
-        waiting: deque[tuple[int, Any, Future[HttpAnswer]]] = deque()
-        pool = ThreadPoolExecutor(_AT_A_TIME, thread_name_prefix="score")
+        for _ in range(_AT_A_TIME):
+            threading.Thread(target=self._work, daemon=True, name="score call").start()
         try:
-            for index, record, body in self._bodies():
-                if self._stop.is_set():
-                    break
-                waiting.append((index, record, pool.submit(self._call, body)))
-                if len(waiting) >= _WINDOW:
-                    self._take(*waiting.popleft())
-            self._has_all_sent = not self._stop.is_set()
-            while waiting:
-                self._take(*waiting.popleft())
+            self._move()
             self._all_back = True
             if not self._stop.is_set():
                 job.done()
         except Exception as exc:
+            self._halt()
             job.fail(self._explained(exc))
         finally:
+            self.cut()
+            for _ in range(_AT_A_TIME):
+                self._asked.put(None)
+
+    def _move(self) -> None:
+        for index, record, body in self._bodies():
+            if not self._ask(index, record, body):
+                break
+            if len(self._waiting) >= _WINDOW:
+                self._take_next()
+        self._has_all_sent = not self._stop.is_set()
+        while self._waiting:
+            self._take_next()
+
+    def _ask(self, index: int, record: Any, body: bytes) -> bool:  # noqa: ANN401
+        """Let a record be sent; False if no more are."""
+        call: Future[HttpAnswer] = Future()
+        with self._lock:
+            if self._stop.is_set():
+                return False
+            self._waiting.append((index, record, call))
+            self._asked.put((call, body))
+        return True
+
+    def _work(self) -> None:
+        while (asked := self._asked.get()) is not None:
+            call, body = asked
+            if call.set_running_or_notify_cancel():
+                try:
+                    call.set_result(self._call(body))
+                except Exception as exc:
+                    call.set_exception(exc)
+
+    def _halt(self) -> None:
+        """Begin no more calls; those that wait are taken back from the last one on."""
+        with self._lock:
             self._stop.set()
-            pool.shutdown(wait=False, cancel_futures=True)
-            self._peer.close()
+            for _, _, call in reversed(self._waiting):
+                if not call.cancel():
+                    break
+
+    def _take_next(self) -> None:
+        with self._lock:
+            index, record, call = self._waiting.popleft()
+        try:
+            answer = call.result()
+        except CancelledError:
+            self._has_all_sent = False
+        else:
+            self._take(index, record, answer)
 
     def _bodies(self) -> Iterator[tuple[int, Any, bytes]]:
         offset = 0
@@ -124,14 +176,14 @@ class CallFlow:
         route = f"2/active/model/roundtrip/{job.plan.inlet.slot}/{job.plan.outlet.slot}"
         return self._peer.call(
             "POST",
-            job.engine.route(route),
+            job.engine.route(f"{route}?timeout={_CALL_SECONDS * 1000:.0f}"),
             headers={"Content-Type": mime.BYTES_MIME},
             body=body,
+            timeout=_CALL_SECONDS + _MORE_SECONDS,
         )
 
-    def _take(self, index: int, record: Any, call: Future[HttpAnswer]) -> None:  # noqa: ANN401
+    def _take(self, index: int, record: Any, answer: HttpAnswer) -> None:  # noqa: ANN401
         job = self._job
-        answer = call.result()
         if answer.ok:
             job.accepted(1)
             if answer.status != 204:

@@ -52,11 +52,14 @@ class Claim:
             FastScoreUsageError: If another job has it.
         """
         more = f"&after={after}" if after else ""
-        deadline = time.monotonic() + _PATIENCE_SECONDS
+        asked = time.monotonic()
+        deadline = asked + _PATIENCE_SECONDS
         while (status := self._send("PUT", more)) == _HELD:
-            if after or time.monotonic() >= deadline:
+            # Not the time of the answer: it may have been long on its way.
+            if after or asked >= deadline:
                 break
             time.sleep(0.05)
+            asked = time.monotonic()
         self._settle(status)
 
     def keep(self) -> None:

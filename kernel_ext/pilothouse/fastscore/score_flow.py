@@ -64,6 +64,8 @@ class ChunkFlow:
         self._stop = threading.Event()
         self._is_left = False
         self._all_back = self._has_all_sent = False
+        self._is_end_sent = False
+        self._is_drop_told = True
         self._send_failure: BaseException | None = None
         self.model_failure: FastScoreError | None = None
         self._pigs = job.marks
@@ -101,7 +103,8 @@ class ChunkFlow:
             sender.join(seconds / 2)
         if sender.is_alive():
             return False
-        reader.join(max(0.0, deadline - time.monotonic()))
+        if reader.ident is not None:
+            reader.join(max(0.0, deadline - time.monotonic()))
         return self._all_back
 
     def leave(self, seconds: float) -> None:
@@ -116,7 +119,12 @@ class ChunkFlow:
     @property
     def is_whole(self) -> bool:
         """Whether all records were sent, and scored, whatever was asked meanwhile."""
-        return self._has_all_sent and self._all_back and not self._job.dropped
+        return (
+            self._has_all_sent
+            and self._all_back
+            and self._is_drop_told
+            and not self._job.dropped
+        )
 
     def cut(self) -> None:
         """End at once."""
@@ -134,9 +142,15 @@ class ChunkFlow:
         """Let the engine forget what it has not begun."""
         told = self._claim.drop(self._job.plan.inlet.slot, seconds)
         if told is None:
-            self._has_all_sent = False  # it may have forgotten some
+            self._is_drop_told = False  # it may have forgotten some
             return
         self._job.dropped = max(self._job.dropped, told)
+
+    def _learn_what_was_dropped(self) -> None:
+        """Ask once more, when nothing of this job is left, if an answer got lost."""
+        if self._all_back and not self._is_drop_told:
+            self._is_drop_told = True
+            self._drop(_DROP_SECONDS)
 
     # -- sending ----------------------------------------------------------------------
 
@@ -148,6 +162,7 @@ class ChunkFlow:
             if self._stop.is_set():
                 self._drop(_DROP_SECONDS)
             self._send_end()
+            self._is_end_sent = True
         except Exception as exc:
             self._send_failure = exc
         finally:
@@ -251,6 +266,7 @@ class ChunkFlow:
             while not (self._all_back or self._is_left) and job.state == "running":
                 self._read_once()
             self._settle()
+            self._learn_what_was_dropped()
             self._claim.give_back()
             if self.model_failure is not None:
                 job.fail(self.model_failure)
@@ -329,7 +345,7 @@ class ChunkFlow:
 
     def _nothing_came(self) -> None:
         """Look whether outputs can still come, all records having been sent."""
-        if self._send_failure is not None:
+        if self._send_failure is not None and not self._is_end_sent:
             raise self._explained(self._send_failure)
         now = time.monotonic()
         if not self._quiet_since:

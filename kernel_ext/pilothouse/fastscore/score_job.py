@@ -26,6 +26,8 @@ __all__ = ["Flow", "ScoreInterrupt", "ScoreJob"]
 CANCEL_SECONDS = 1.8
 _TELL_SECONDS = 0.1
 _MAX_PARTS = 64
+_DRAWN = 20
+"""Numbers to choose two marks from; in some encodings one of 50 cannot be used."""
 
 
 class ScoreInterrupt(KeyboardInterrupt):
@@ -115,7 +117,7 @@ class ScoreJob:
         marks: tuple[int, int] | None = None,
     ) -> None:
         self.id = job_id or uuid.uuid4().hex
-        self.marks = marks or _two_marks()
+        self.marks = marks or _two_marks(plan)
         self.engine = engine
         self.plan = plan
         self.data: Scorable = data
@@ -226,6 +228,8 @@ class ScoreJob:
     def detach(self) -> str:
         """Leave it to the engine: send no more, and read no more than is on its way.
 
+        What is on its way for long still comes, behind what this tells.
+
         Returns:
             What became of it: where the outputs that are still to come can be read.
             A score that had all its outputs by then is done.
@@ -235,7 +239,6 @@ class ScoreJob:
             if self._flow.is_whole:
                 self.done()
             self._end("detached", self._detached)
-            self._flow.cut()
         return self.outcome
 
     # -- looking on -------------------------------------------------------------------
@@ -312,6 +315,8 @@ class ScoreJob:
     def accepted(self, count: int) -> None:
         """Note that the engine has taken records."""
         with self._changed:
+            if self.state == "cancelled":  # what was sent has been told
+                return
             self.sent += count
         self._tell()
 
@@ -412,6 +417,7 @@ class ScoreJob:
         self._on_progress(self.progress)
 
 
-def _two_marks() -> tuple[int, int]:
-    first, last = SystemRandom().sample(range(1, 1 << 30), 2)
+def _two_marks(plan: Plan) -> tuple[int, int]:
+    drawn = SystemRandom().sample(range(1, 1 << 30), _DRAWN)
+    first, last, *_ = [*filter(plan.keeps_whole, drawn), *drawn]
     return first, last

@@ -13,7 +13,8 @@ another process go on where it stopped (`pilothouse.fastscore.score_resume`).
            | "o"  data are an answer of the engine, with count outputs; place is how
                   many bytes came before. One that is there twice counts once: two
                   processes may have asked for it when one took over
-           | "d"  all of it came back
+           | "d"  all of it came back, also if there is no "e": the answer to the last
+                  mark may come behind the mark itself
 
 An entry is written in one piece, so a kill leaves at most one that is not whole; it
 is taken off. The file is its owner's only. Reads and writes that file, no more.
@@ -193,7 +194,8 @@ class Journal:
             elif kind == b"e":
                 noted.is_all_sent, noted.in_doubt = True, 0
             elif kind == b"d":
-                noted.is_done = True
+                noted.is_done = noted.is_all_sent = True
+                noted.in_doubt = 0
             elif kind == b"o" and place == noted.size:
                 noted.received, noted.size = noted.received + count, noted.size + size
                 noted.answers += [data] if answers else []

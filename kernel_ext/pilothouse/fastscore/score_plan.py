@@ -155,6 +155,15 @@ class Plan:
         """Whether each record is a call of its own: simple mode on both sides."""
         return not (self.inlet.is_chunked or self.outlet.is_chunked)
 
+    def keeps_whole(self, number: int) -> bool:
+        """Tell whether no byte of a mark of that number looks like the end of it."""
+        mark = ControlRecord(control=Control.PIG, id=number)
+        return not any(
+            end._separator in controls.produce(end.kind.value, mark)
+            for end in (self.inlet, self.outlet)
+            if end.is_chunked and end._separator
+        )
+
 
 def plan(
     engine: Engine,

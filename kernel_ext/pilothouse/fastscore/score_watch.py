@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["Watch"]
 
 REPORT_SECONDS = 0.1
+_SETTLE_SECONDS = 5.0
 MAX_KEPT = 10_000
 
 
@@ -52,6 +53,8 @@ class Watch:
         self._lock = threading.Lock()
         self._taps: dict[int, tuple[int, str]] = {}
         self._socket: PneumoSock | None = None
+        self._marker = 0
+        self._is_settled = threading.Event()
         self.rejected: list[Rejected] = []
         self.counts: dict[int, int] = {plan.inlet.slot: 0, plan.outlet.slot: 0}
 
@@ -77,9 +80,21 @@ class Watch:
                     self._taps[sensor.install(self._engine)] = (slot, cause)
 
     def settle(self) -> None:
-        """Wait for the reports on what happened until now."""
-        if self._taps:
+        """Wait for the reports on what happened until now.
+
+        A sensor that begins now reports behind the others, however late they all are.
+        """
+        if not self._taps:
+            return
+        marker = Sensor.prep("sys.memory", "permanent", "sum", REPORT_SECONDS)
+        try:
+            self._marker = marker.install(self._engine)
+        except FastScoreError:  # there is no such tap
             time.sleep(REPORT_SECONDS * 1.5)
+            return
+        self._is_settled.wait(_SETTLE_SECONDS)
+        with suppress(FastScoreError):
+            self._engine.uninstall_sensor(self._marker)
 
     def close(self) -> None:
         """End, and remove the sensors; a suite that is gone is not asked for each."""
@@ -93,7 +108,11 @@ class Watch:
     def _take(self, message: PneumoMsg) -> None:
         if isinstance(message, ModelErrorMsg):
             self._on_error(model_error(self._engine.name, message))
-        elif isinstance(message, SensorReportMsg) and message.sid in self._taps:
+        elif not isinstance(message, SensorReportMsg):
+            return
+        elif message.sid == self._marker:
+            self._is_settled.set()
+        elif message.sid in self._taps:
             slot, cause = self._taps[message.sid]
             texts = message.data if isinstance(message.data, list) else [message.data]
             with self._lock:
