@@ -1,5 +1,7 @@
 """The Cancel button works while its own cell waits, in both front ends."""
 
+import re
+
 import pytest
 
 from waiting import until
@@ -28,6 +30,8 @@ def test_a_click_cancels_a_score_whose_cell_waits(notebook, session_cell, front_
     cancel.wait_for()
     prompt = opened.page.locator(".jp-InputPrompt").nth(2)
     assert prompt.inner_text() == "[*]:"
+    run = opened.find(".ph-run")
+    until(lambda: re.search(r"\b[1-9][\d,.k]* of 100", run.inner_text()))
 
     cancel.click()
 

@@ -9,12 +9,12 @@ import re
 import signal
 import subprocess
 import sys
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import psutil
 import pytest
 
-from browser.lab import KNOWN_NOISE, environment
+from browser.lab import KNOWN_NOISE, PATIENCE_MS, environment
 from waiting import until
 
 SHOW = "%load_ext pilothouse\npage = %pilot dashboard --every 0.5\npage"
@@ -51,7 +51,8 @@ def killed(lab):
     """End the services as a machine without memory does."""
     process = psutil.Process(pid_of(lab))
     for one in [*process.children(recursive=True), process]:
-        os.kill(one.pid, signal.SIGKILL)
+        with suppress(ProcessLookupError):  # ended with those before
+            os.kill(one.pid, signal.SIGKILL)
 
 
 class Page:
@@ -238,13 +239,14 @@ def test_voila_shows_the_page_alone_and_fetches_nothing_from_outside(
         page = chromium.new_page(
             viewport={"width": 1280, "height": 900}, color_scheme="dark"
         )
+        page.set_default_timeout(PATIENCE_MS)
         asked, errors = [], []
         page.on("request", lambda request: asked.append(request.url))
         page.on("pageerror", lambda error: errors.append(str(error)))
         page.on("console", lambda m: m.type == "error" and errors.append(m.text))
         page.goto(url)
         shown = Page(page)
-        shown.root.wait_for(timeout=90_000)
+        shown.root.wait_for()
         shown.is_up(4)
 
         assert page.title() == "pilothouse"
@@ -260,6 +262,7 @@ def test_voila_shows_the_page_alone_and_fetches_nothing_from_outside(
         page.close()
 
         stranger = chromium.new_page()
+        stranger.set_default_timeout(PATIENCE_MS)
         stranger.goto(url.partition("?")[0])
         assert stranger.locator(".ph-dashboard").count() == 0
         assert "token" in stranger.content()

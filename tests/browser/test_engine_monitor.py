@@ -41,13 +41,6 @@ def act(opened, name):
     opened.find(f'.ph-engine [data-act="{name}"]').click()
 
 
-def kernel_is_busy(opened):
-    return opened.page.evaluate(
-        """() => window.jupyterapp.shell.currentWidget.context.sessionContext
-                 .session.kernel.status === 'busy'"""
-    )
-
-
 def test_it_shows_state_model_rates_and_rejections(notebook, session_cell, remote):
     opened = notebook(session_cell, SHOW, FEED).run_all()
     until(lambda: state_of(opened) == "RUNNING")
@@ -64,23 +57,32 @@ def test_it_shows_state_model_rates_and_rejections(notebook, session_cell, remot
     opened.shoot("engine-running", ".ph-engine")
 
 
-@pytest.mark.parametrize(
-    "busy",
-    ["import time\ntime.sleep(6)", "n = 0\nwhile n < 60_000_000:\n    n += 1"],
-    ids=["sleep", "loop"],
-)
+SLEEP = """import pathlib, time
+print("it is busy")
+while not pathlib.Path("enough").exists():
+    time.sleep(1)"""
+LOOP = """import pathlib
+print("it is busy")
+n = 0
+while n % 100_000 or not pathlib.Path("enough").exists():
+    n += 1"""
+
+
+@pytest.mark.parametrize("busy", [SLEEP, LOOP], ids=["sleep", "loop"])
 def test_it_moves_while_a_cell_is_busy(notebook, session_cell, remote, busy):
-    wait = "import pathlib\nwhile not pathlib.Path('busy').exists():\n    pass"
-    opened = notebook(session_cell, SHOW, FEED, wait, busy).run_all()
+    opened = notebook(session_cell, SHOW, FEED, busy)
+    (opened.lab.root / "enough").unlink(missing_ok=True)  # of the test before
+    opened.run_all()
     until(lambda: state_of(opened) == "RUNNING")
     plot = opened.find(".ph-engine .ph-plot")
-    opened.signal("busy")
+    opened.find("pre:has-text('it is busy')").wait_for()
 
     first = int(plot.get_attribute("data-seq") or 0)
     until(lambda: int(plot.get_attribute("data-seq") or 0) >= first + 4)
-    assert kernel_is_busy(opened)
-    (opened.lab.root / "busy").unlink()
-    until(lambda: not kernel_is_busy(opened))
+    prompt = opened.page.locator(".jp-InputPrompt").nth(3)
+    assert prompt.inner_text() == "[*]:"
+    opened.signal("enough")
+    until(lambda: prompt.inner_text() == "[4]:", 60, "the end of the cell")
 
 
 def test_the_buttons_steer_the_engine(notebook, session_cell, remote):
@@ -119,7 +121,7 @@ def test_a_reset_asks_first_and_works_by_keyboard(notebook, session_cell, remote
 
     until(lambda: remote.state == "INIT")
     until(lambda: state_of(opened) == "INIT")
-    assert "no model loaded" in opened.find(".ph-engine").inner_text()
+    until(lambda: "no model loaded" in opened.find(".ph-engine").inner_text())
     assert opened.page.locator(".jp-Cell").count() == 2
 
 

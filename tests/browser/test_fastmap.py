@@ -8,7 +8,10 @@ CONNECT = """\
 import os
 os.environ["PILOTHOUSE_FASTMAP_SECRET"] = {secret!r}
 %load_ext pilothouse
-%fastmap connect {url} --policy CLOUD"""
+%fastmap connect {url} --policy CLOUD
+%config Pilothouse.interrupt_timeout = 60
+from importlib import import_module
+import_module("pilothouse.fastmap.run")._END_SECONDS = 30"""
 SLOW = """\
 def slow(n):
     import time

@@ -84,7 +84,7 @@ def test_it_moves_and_cancels_while_a_cell_is_busy(notebook, connect, tmp_path):
     lab = row(opened, "lab")
     lab.wait_for()
     until(lambda: lab.get_attribute("data-progress") == "executing")
-    assert "1 of 2" in lab.inner_text()
+    until(lambda: "1 of 2" in lab.inner_text())
     bar = lab.get_by_role("progressbar")
     until(lambda: bar.get_attribute("aria-valuenow") == "50")
     prompt = opened.page.locator(".jp-InputPrompt").nth(2)

@@ -128,7 +128,9 @@ def test_a_form_is_filled_and_sent_by_keyboard_and_its_measurement_watched(brows
     until(lambda: int(view.get_attribute("data-rows")) >= 3)
     plots = view.locator(".ph-plot")
     assert plots.count() == 2
-    until(lambda: int(plots.first.get_attribute("data-points").split()[0]) >= 3)
+    until(
+        lambda: int((plots.first.get_attribute("data-points") or "0").split()[0]) >= 3
+    )
     assert "left" in view.locator(".ph-time-left").inner_text()
     assert "µs" in plots.first.inner_text()
     view.scroll_into_view_if_needed()

@@ -56,6 +56,9 @@ LIVE = {
     "_offers": ("%aimm predict 1 rows=@iris_in", "rows=@iris_inputs"),
 }
 """Kind of live name, or what offers it: a line, and one that has to be among them."""
+REFRESHED = """from pilothouse.magics._session import Session
+Session.of(get_ipython()).names.refresh().join()
+"""
 NETWORK = """import sys, threading
 asked = []
 def told(event, args):
@@ -136,6 +139,7 @@ def test_each_live_name_is_offered(busy, kind):
 
 
 def test_tab_asks_no_network_and_waits_for_no_peer(busy, services):
+    busy.result(REFRESHED)
     busy.result(NETWORK)
     with services.frozen():
         for line, wanted in LIVE.values():

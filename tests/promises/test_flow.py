@@ -5,12 +5,23 @@ from __future__ import annotations
 import pytest
 
 from magics.kernels import DEADLINE
-from promises.works import COUNTS, KINDS, WORKS, fresh, goes_on, interrupted, steps
+from promises.works import (
+    KINDS,
+    WORKS,
+    counts,
+    fresh,
+    goes_on,
+    interrupted,
+    patient,
+    steps,
+    ticks_of,
+    told,
+)
 from waiting import until
 
 pytestmark = [pytest.mark.faults, pytest.mark.slow, pytest.mark.timeout(240)]
 
-LONG = 900
+LONG = 9_000
 TICKS = 45
 """Those of two seconds, and a few for who is late."""
 NONE = "(no jobs are out there)"
@@ -33,7 +44,14 @@ def begun_all(kernel, home):
     for kind, folder in seen.items():
         if kind != "mplane":
             until(lambda at=folder: steps(at) >= 2, DEADLINE, f"two steps of {kind}")
+    told(kernel, has_measured, "a row of the measurement")
     return request
+
+
+def has_measured(state):
+    """Whether the row of the measurement counts what has come."""
+    rows = {row["name"]: row for row in state.get("rows", ())}
+    return "so far" in rows.get("by_mplane", {}).get("far", "")
 
 
 def told_of(error):
@@ -43,17 +61,16 @@ def told_of(error):
 
 
 def test_peers_that_answer_confirm_each_for_its_own_step(kernel, home):
-    kernel.result("%config Pilothouse.interrupt_timeout = 30")
-    request = begun_all(kernel, home)
-    error, _ = interrupted(kernel, request)
-    kernel.result("%config Pilothouse.interrupt_timeout = 2")
+    with patient(kernel):
+        request = begun_all(kernel, home)
+        error = interrupted(kernel, request)
 
     assert error["ename"] == "FlowInterrupt"
     assert "cancelled: 0 of 5 steps done" in error["evalue"]
-    told = told_of(error)
-    assert sorted(told) == sorted(KINDS)
+    said = told_of(error)
+    assert sorted(said) == sorted(KINDS)
     for kind in KINDS:
-        assert WORKS[kind].confirmed in told[kind]
+        assert WORKS[kind].confirmed in said[kind]
     assert kernel.result("sorted(_partial)") == str([f"by_{k}" for k in sorted(KINDS)])
     assert kernel.result("%pilot jobs") == NONE
     goes_on(kernel)
@@ -62,17 +79,17 @@ def test_peers_that_answer_confirm_each_for_its_own_step(kernel, home):
 def test_of_peers_that_are_frozen_none_is_said_to_have_confirmed(
     kernel, home, services
 ):
-    kernel.result(COUNTS)
+    counts(kernel)
     request = begun_all(kernel, home)
     with services.frozen():
-        error, _ = interrupted(kernel, request)
-    ticks = int(kernel.result("counting.set()\nticks"))
+        error = interrupted(kernel, request)
+    ticks = ticks_of(kernel)
 
     assert error["ename"] == "FlowInterrupt"
-    told = told_of(error)
-    assert sorted(told) == sorted(KINDS)
+    said = told_of(error)
+    assert sorted(said) == sorted(KINDS)
     for kind in KINDS:
-        assert "confirmed" in told[kind]
-        assert WORKS[kind].confirmed not in told[kind]
+        assert "confirmed" in said[kind]
+        assert WORKS[kind].confirmed not in said[kind]
     assert 0 < ticks <= TICKS
     goes_on(kernel)

@@ -12,7 +12,7 @@ from waiting import until
 
 pytestmark = [pytest.mark.faults, pytest.mark.slow, pytest.mark.timeout(240)]
 
-LONG = dict.fromkeys(KINDS, 900)
+LONG = dict.fromkeys(KINDS, 9_000)
 SHORT = {"fastscore": 400, "fastmap": 300, "aimm": 100, "mplane": 8}
 """Steps that take some seconds: they end while the next kernel looks on."""
 NONE = "(no jobs are out there)"
@@ -91,8 +91,8 @@ def test_all_four_are_stopped_at_their_peers(kernels, home, services, peers):
         assert "unreachable" in rows[kind] or "no answer yet" in rows[kind]
 
     listed = second.result("%pilot jobs")
-    assert "of 900 records sent" in listed
-    assert "of 900 items" in listed
+    assert "of 9,000 records sent" in listed
+    assert "of 9,000 items" in listed
     assert "measuring" in listed
     for kind in KINDS:
         name, _ = job_of(second, kind)

@@ -10,7 +10,6 @@ import pytest
 from faults.proxy import Fault, Proxy
 from magics.kernels import DEADLINE
 from promises.works import (
-    TELLS_OF_CANCEL,
     WORKS,
     begun,
     goes_on,
@@ -28,6 +27,21 @@ CONNECT = """import os
 os.environ["PILOTHOUSE_FASTSCORE_TOKEN"] = {token!r}
 %fastscore connect {url}
 %engine use engine-1
+"""
+CANCEL_LASTS = """from pilothouse.fastscore.score_flow import ChunkFlow
+drop, is_left = ChunkFlow._drop, threading.Event()
+def lasting(flow, seconds):
+    drop(flow, seconds)
+    if (thread := threading.current_thread()).name == "pilothouse-cancel":
+        cancels.append(thread)
+        pathlib.Path(asked).touch()
+        is_left.wait(60)
+cancels, ChunkFlow._drop = [], lasting
+"""
+CANCEL_ENDS = """ChunkFlow._drop = drop
+is_left.set()
+for cancel in cancels:
+    cancel.join(60)
 """
 
 
@@ -50,18 +64,20 @@ def two(kernels, services, way):
 
 def left(kernel, home, way):
     """Interrupt a score twice while nothing gets to its engine; what that has said."""
-    kernel.result("%config Pilothouse.interrupt_timeout = 30")
-    asked = home / "asked"
+    kernel.result("%config Pilothouse.interrupt_timeout = 60")
+    asked, hold = home / "asked", home / "hold"
     asked.unlink(missing_ok=True)
-    kernel.result(f"asked = {str(asked)!r}\n{TELLS_OF_CANCEL}")
+    kernel.result(f"asked = {str(asked)!r}\n{CANCEL_LASTS}")
+    hold.touch()  # the model waits at its third record
     request = begun(kernel, home, "fastscore", STEPS)
     way.arm(Fault("delay", "up", seconds=3600.0, times=1_000_000))
     kernel.manager.interrupt_kernel()
     until(asked.exists, DEADLINE, "the cancel")
-    error, _ = interrupted(kernel, request)
-    kernel.result("threading.setprofile(None)")
+    error = interrupted(kernel, request)
+    kernel.result(CANCEL_ENDS)
+    way.disarm()  # first: what connects behind the cut is not held up
     way.cut()
-    way.disarm()
+    hold.unlink()
     return error
 
 

@@ -6,6 +6,7 @@ from pilothouse import mplane
 from pilothouse_widgets import CapabilityBrowser
 from pilothouse_widgets.capability_fields import LABEL, SCOPE
 from waiting import until
+from widgets.seeing import seen
 
 
 class Echo(mplane.scheduler.Service):
@@ -79,7 +80,7 @@ def test_a_run_gets_a_view_below(browser):
 
     until(lambda: browser.runs)
     (view,) = browser.runs
-    until(lambda: view.over)
+    seen(view, lambda: view.over)
     assert (view.label, view.latest[0]["value"]) == ("mine", 7)
     assert browser.form.outcome == "mine was sent"
 

@@ -33,7 +33,7 @@ def appends(widget, comms):
 
 def test_points_reach_the_browser_in_binary(chart, comms):
     chart.append({"a": [1, 2], "b": [3, 4]}, x=[10, 11])
-    assert the_feed().flush()
+    assert the_feed().flush(60)
 
     ((description, data),) = appends(chart, comms)
 
@@ -75,7 +75,7 @@ def test_a_base_load_append_takes_less_than_two_kilobytes(comms):
     for i in range(20):
         x = np.arange(i * 25, i * 25 + 25) / 500
         chart.append(rng.normal(size=(4, 25)), x=x)
-        assert the_feed().flush()
+        assert the_feed().flush(60)
 
     sizes = [
         len(data) + len(str(description)) for description, data in appends(chart, comms)
@@ -142,22 +142,20 @@ def test_a_browser_that_falls_behind_gets_merged_appends(chart, comms):
         return chart.merging
 
     until(behind, timeout=60)
-    before = len(appends(chart, comms))
     began = time.monotonic()
-    sent = 0
-    while time.monotonic() - began < 0.7:
+    before = len(appends(chart, comms))
+    for _ in range(30):
         chart.append([1, 1])
-        sent += 1
-        threading.Event().wait(0.01)
-    assert sent > 20
-    assert len(appends(chart, comms)) - before <= 2
+        threading.Event().wait(0.025)
+    sent = len(appends(chart, comms)) - before
+    assert sent - 2 <= time.monotonic() - began
 
     channel(chart, comms).hear({"ask": "painted", "seq": chart._points.seq})
     chart.append([1, 1])
     until(lambda: not chart.merging)
     total = sum(len(points_of(*one)[0][2]) for one in appends(chart, comms))
     chart.append([1, 1])
-    assert the_feed().flush()
+    assert the_feed().flush(60)
     assert total <= len(chart.column("a")[0])
 
 

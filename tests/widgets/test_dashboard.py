@@ -149,7 +149,7 @@ def test_instances_and_their_actions_are_shown_and_told(dashboard, host):
         until(lambda: str(line.id) not in dashboard.board.rows("instances"))
 
 
-def test_runs_of_this_process_and_of_others_are_shown(dashboard, house, host):
+def test_runs_of_this_process_and_of_others_are_shown(dashboard, house, host, tmp_path):
     until(lambda: are_up(dashboard, "fastmap"))
     options = {"cloud_url": host.fastmap.url, "secret": host.fastmap.secret}
     config = fastmap.init(exec_policy="CLOUD", verbosity="SILENT", **options)
@@ -160,9 +160,20 @@ def test_runs_of_this_process_and_of_others_are_shown(dashboard, house, host):
         time.sleep(0.05)
         return n
 
+    enough = str(tmp_path / "enough")
+
+    def endless(n):
+        import pathlib
+        import time
+
+        time.sleep(0.05)
+        while n >= 500 and not pathlib.Path(enough).exists():
+            time.sleep(0.05)
+        return n
+
     mine = config.submit(slow, range(60), label="mine")
     house.sent_runs.append(mine)
-    other = config.submit(slow, range(600), label="other")
+    other = config.submit(endless, range(600), label="other")
     try:
         rows = dashboard.board.rows
         until(lambda: {mine.run_id, other.run_id} <= set(rows("runs")))
@@ -177,6 +188,7 @@ def test_runs_of_this_process_and_of_others_are_shown(dashboard, house, host):
         assert not dashboard.refused
         until(lambda: dashboard._full.done > 0, 60, "its progress in the full view")
     finally:
+        (tmp_path / "enough").touch()
         other.cancel()
 
 

@@ -1,14 +1,18 @@
 import threading
 import time
 
+from free_ports import free_port
 from pilothouse.fastscore import Model
 from pilothouse.fastscore.suite import Connect
 from pilothouse.services.host import ServiceHost
 from pilothouse_widgets import EngineMonitor
 from pilothouse_widgets.engine_report import EngineError, EngineReport, SlotReport
+from pilothouse_widgets.engine_watch import EngineWatch
 from pilothouse_widgets.feed import the_feed
+from pilothouse_widgets.tally import RECORDS, tap_of
 from waiting import until
 from widgets.frames import points_of
+from widgets.seeing import few, seen
 
 REPORT = EngineReport(
     state="RUNNING",
@@ -77,10 +81,18 @@ def test_an_error_is_shown_and_in_the_snapshot():
     assert monitor.status.endswith("last error: ValueError: <b>")
 
 
+def test_an_engine_that_had_failed_before_shows_why(deployed):
+    deployed.input(b"-1\n", 0)
+    until(lambda: deployed.state == "ERROR")
+    monitor = EngineMonitor(deployed)
+
+    until(lambda: "ValueError: math domain error" in monitor.status)
+
+
 def test_rates_are_drawn(comms):
     monitor = EngineMonitor(name="engine-9")
     monitor.show(REPORT)
-    assert the_feed().flush()
+    assert the_feed().flush(60)
 
     content, buffers = channel(monitor, comms).custom[-1]
     points = points_of(content["append"], buffers[0])
@@ -106,7 +118,7 @@ def test_few_messages_for_many_reports(comms):
         monitor.put(REPORT)
         threading.Event().wait(0.005)
 
-    assert len(channel(monitor, comms).updates) <= 6
+    assert few(channel(monitor, comms))
 
 
 def test_a_click_without_an_engine_does_nothing(comms):
@@ -122,7 +134,7 @@ def test_a_click_without_an_engine_does_nothing(comms):
 def test_it_begins_with_what_the_engine_is_now(deployed):
     monitor = EngineMonitor(deployed)
 
-    until(lambda: monitor.state == "RUNNING")
+    seen(monitor, lambda: monitor.state == "RUNNING")
     assert (monitor.model, monitor.link, len(monitor.jets)) == ("root", "live", 1)
     assert [slot["transport"] for slot in monitor.slots] == ["REST chunked"] * 2
     assert [slot["stream"] for slot in monitor.slots] == ["literal"] * 2
@@ -138,6 +150,31 @@ def test_it_counts_records_and_rejections(deployed):
     until(lambda: monitor.totals.get("out") == 3, what="three outputs")
     assert monitor.slots[0]["by_schema"] == 1
     until(lambda: monitor.rates["in"] == 0, what="a rate of nothing")
+
+
+def test_a_report_that_overtakes_the_id_of_its_sensor_is_counted(deployed, monkeypatch):
+    """The answer that holds the id comes late."""
+    tap = tap_of(0, RECORDS)
+    reported = threading.Event()
+    measured, install = EngineWatch._measured, deployed.install_sensor
+
+    def hear(watch, message):
+        measured(watch, message)
+        if message.point == tap:
+            reported.set()
+
+    def late(sensor):
+        sid = install(sensor)
+        if sensor.tap == tap:
+            deployed.input(b"1\n4\n9\n", 0)
+            assert reported.wait(60)
+        return sid
+
+    monkeypatch.setattr(EngineWatch, "_measured", hear)
+    monkeypatch.setattr(deployed, "install_sensor", late)
+    monitor = EngineMonitor(deployed, interval=0.2)
+
+    until(lambda: monitor.totals.get("in") == 3, what="all three records")
 
 
 def test_it_shows_what_the_model_raised(deployed):
@@ -180,14 +217,18 @@ def test_a_refusal_is_shown_in_the_view(deployed, comms):
     until(lambda: not monitor.doing)
 
 
+def watchers():
+    return {t for t in threading.enumerate() if t.name.startswith("pilothouse-w")}
+
+
 def test_closing_removes_its_sensors_and_threads(engine):
-    before = set(engine.active_sensors.keys())
+    before, watching = set(engine.active_sensors.keys()), watchers()
     monitor = EngineMonitor(engine, interval=0.2)
     until(lambda: len(engine.active_sensors) > len(before))
     monitor.close()
 
-    assert set(engine.active_sensors.keys()) == before
-    assert not [t for t in threading.enumerate() if t.name.startswith("pilothouse-w")]
+    until(lambda: set(engine.active_sensors.keys()) == before, what="no sensor of it")
+    until(lambda: watchers() <= watching, what="the end of its thread")
 
 
 def test_a_suite_that_cannot_be_reached_is_a_state_and_is_retried():
@@ -195,7 +236,7 @@ def test_a_suite_that_cannot_be_reached_is_a_state_and_is_retried():
         from pilothouse.fastscore.suite import Engine
 
         monitor = EngineMonitor(Engine("engine-1", nowhere), interval=0.2)
-        until(lambda: monitor.link == "lost")
+        seen(monitor, lambda: monitor.link == "lost")
         assert monitor.link_text
         assert monitor.link_text in repr(monitor)
         monitor.close()
@@ -212,20 +253,16 @@ def test_a_lost_suite_is_shown(fresh_suite):
 
 def test_a_suite_that_comes_back_is_found_again(tmp_path):
     """Its sensors are installed anew, and the numbers go on."""
-    with ServiceHost(["fastscore"], data_dir=tmp_path / "data") as host:
+    port = free_port()
+    places = {"data_dir": tmp_path / "data", "ports": {"fastscore": port}}
+    with ServiceHost(["fastscore"], **places) as host:
         url, token = host.fastscore.url, host.fastscore.token
         connect = Connect(url, oauth_secret=token, timeout=5.0)
         monitor = EngineMonitor(connect.get("engine-1"), interval=0.2)
         until(lambda: monitor.state == "INIT")
     until(lambda: monitor.link == "lost")
-    port = int(url.rpartition(":")[2])
 
-    with ServiceHost(
-        ["fastscore"],
-        data_dir=tmp_path / "data",
-        ports={"fastscore": port},
-        token=token,
-    ):
+    with ServiceHost(["fastscore"], **places, token=token):
         until(lambda: monitor.link == "live", 60, "the connection")
         monitor.updated = 0.0
         until(lambda: monitor.updated > 0)

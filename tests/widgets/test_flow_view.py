@@ -9,6 +9,7 @@ import pytest
 from pilothouse.flow import Flow
 from pilothouse_widgets import FlowView
 from waiting import until
+from widgets.seeing import seen
 
 SECONDS = 60
 
@@ -78,6 +79,7 @@ def shows(view, name, state):
 def test_a_row_for_each_step_with_how_far_its_remote_work_is(view, work):
     shows(view, "wrong", "failed")
     until(lambda: rows(view)["far"]["fraction"] == 0.25, SECONDS, "how far it is")
+    seen(view, lambda: view.text == "1 failed", SECONDS, "the failure in words")
     found = rows(view)
 
     assert list(found) == ["rows", "far", "wrong", "sum"]
@@ -88,10 +90,10 @@ def test_a_row_for_each_step_with_how_far_its_remote_work_is(view, work):
     assert found["sum"]["needs"] == ["rows", "far"]
     assert (view.done, view.total, view.unit) == (1, 4, "steps")
     assert view.status == "plan: running; far running; wrong failed"
-    assert view.text == "1 failed"
 
 
 def test_a_click_cancels_and_the_snapshot_says_who_confirmed(view, flow):
+    shows(view, "wrong", "failed")
     shows(view, "far", "running")
 
     view.asked("cancel", {})

@@ -6,7 +6,7 @@ import pytest
 
 from pilothouse_widgets import Field, Form
 from pilothouse_widgets.feed import the_feed
-from waiting import until
+from widgets.seeing import seen
 
 
 def fields():
@@ -68,7 +68,7 @@ def test_an_empty_field_that_may_be_empty_is_none():
 def test_a_fixed_field_is_shown_and_kept(comms):
     form = Form([Field(name="source", value="10.0.0.1", is_fixed=True)])
     comms[-1].hear({"ask": "edit", "values": {"source": "10.0.0.2"}})
-    assert the_feed().flush()
+    assert the_feed().flush(60)
 
     assert form.read() == {"source": "10.0.0.1"}
 
@@ -86,7 +86,7 @@ def test_what_is_typed_is_checked_by_the_kernel(comms):
     form = Form(fields())
     comms[-1].hear({"ask": "edit", "values": {"port": "100", "nosuch": "1"}})
 
-    until(lambda: form.values["port"] == "100")
+    seen(form, lambda: form.values["port"] == "100")
     assert "more than 99" in form.errors["port"]
     assert "nosuch" not in form.values
 
@@ -96,7 +96,7 @@ def test_the_button_sends_what_is_right(comms):
     form = Form(fields(), submit="Go", on_submit=lambda v: taken.append(v) or "sent")
     comms[-1].hear({"ask": "submit", "values": right()})
 
-    until(lambda: form.outcome == "sent")
+    seen(form, lambda: form.outcome == "sent")
     assert taken[0]["port"] == 7
     assert form.doing == ""
 
@@ -106,7 +106,7 @@ def test_the_button_sends_nothing_that_is_wrong(comms):
     form = Form(fields(), submit="Go", on_submit=taken.append)
     comms[-1].hear({"ask": "submit", "values": right(port="100")})
 
-    until(lambda: form.refused)
+    seen(form, lambda: form.refused)
     assert form.refused == "port 100 is more than 99"
     assert taken == []
 
@@ -119,7 +119,7 @@ def test_what_the_action_raises_is_shown(comms):
     form.fill(right())
     form.press()
 
-    until(lambda: form.refused == "ConnectionError: nobody there")
+    seen(form, lambda: form.refused == "ConnectionError: nobody there")
     assert form.doing == ""
 
 

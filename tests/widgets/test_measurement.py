@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 import numpy as np
 import pytest
 
+from free_ports import free_port
 from pilothouse import mplane
 from pilothouse_widgets import MeasurementView
 from pilothouse_widgets.feed import the_feed
@@ -20,6 +21,7 @@ from pilothouse_widgets.measurement_report import (
     RunReport,
 )
 from waiting import until
+from widgets.seeing import seen
 
 COLUMNS = (
     ColumnReport(name="rtt.us", unit="µs"),
@@ -194,14 +196,14 @@ def begun(client, when="now + 1h / 1s"):
 
 def test_rows_show_while_they_come_and_the_end_is_told(client, steps):
     view = MeasurementView(begun(client))
-    until(lambda: view.state == "running")
+    seen(view, lambda: view.state == "running")
     assert view.parameters == [["source.port", "7"]]
     assert view.ends - view.starts == 3600
 
     for rows in range(1, 6):
         steps.go.release()
         until(lambda rows=rows: view.row_count >= rows)
-    until(lambda: view.over)
+    seen(view, lambda: view.over)
 
     assert (view.state, view.latest[0]["value"]) == ("finished", 104)
     assert view.outcome == "finished: 5 rows"
@@ -215,7 +217,7 @@ def test_a_click_on_stop_interrupts_and_keeps_the_rows(client, steps, comms):
 
     comms[-1].hear({"ask": "stop"})
 
-    until(lambda: view.over and not view.doing)
+    seen(view, lambda: view.over and not view.doing)
     assert view.state == "interrupted"
     assert "the component confirmed, 1 row" in view.outcome
     assert view.row_count == 1
@@ -261,7 +263,7 @@ def serving():
 
 def test_a_component_that_is_killed_is_shown_as_lost_and_its_rows_stay(serving):
     mplane.model.initialize_registry()
-    process, url = serving(2)
+    process, url = serving(2, port=free_port())
     with closing(mplane.client.HttpInitiatorClient(None, url)) as client:
         client.retrieve_capabilities(f"{url}capability")
         view = MeasurementView(begun(client))
@@ -269,11 +271,11 @@ def test_a_component_that_is_killed_is_shown_as_lost_and_its_rows_stay(serving):
 
         process.kill()
 
-        until(lambda: view.state == "lost")
+        seen(view, lambda: view.state == "lost")
         assert (view.over, view.row_count) == (False, 2)
         assert view.link_text
         serving(0, port=urlsplit(url).port)  # it comes back, and has forgotten
-        until(lambda: view.over)
+        seen(view, lambda: view.over)
         assert (view.state, view.row_count) == ("lost", 2)
         assert "does not know this measurement any more" in view.outcome
 
@@ -298,7 +300,7 @@ def test_a_view_of_a_finished_measurement_shows_all_of_it(client, steps):
     view = MeasurementView(measurement)
 
     assert (view.over, view.row_count) == (True, 5)
-    assert the_feed().flush()
+    assert the_feed().flush(60)
 
 
 def test_settling_leaves_the_last_numbers_in_the_snapshot(client, steps):

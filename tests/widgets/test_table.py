@@ -22,13 +22,13 @@ def table():
 
 
 def deltas(widget, comms):
-    assert the_feed().flush()
+    assert the_feed().flush(60)
     found = next(c for c in comms if c.comm_id == widget.model_id)
     return [content["delta"] for content, _ in found.custom if "delta" in content]
 
 
 def test_the_whole_is_there_for_later_views(table):
-    assert the_feed().flush()
+    assert the_feed().flush(60)
     assert table.get_state("_whole")["_whole"] == {
         "seq": 1,
         "rows": [[0, "a", 10, 0.5], [1, "b", 2048, 1.5]],

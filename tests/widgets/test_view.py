@@ -30,7 +30,9 @@ def view(request, root_model):
         "console": PneumoConsole,
         "inspector": lambda: ModelInspector(root_model),
     }
-    return make[request.param]()
+    made = make[request.param]()
+    until(lambda: not getattr(made, "loading", False))  # the inspector looks first
+    return made
 
 
 def test_every_view_has_text_html_and_a_live_form(view):
@@ -49,7 +51,7 @@ def test_a_view_is_few_widget_models(view, comms):
 
 
 def test_what_a_view_sends_is_json(view, comms):
-    assert the_feed().flush()
+    assert the_feed().flush(60)
     for one in comms:
         json.dumps(
             [m for m in one.messages if m["method"] == "custom"], allow_nan=False
@@ -77,7 +79,7 @@ def test_close_all_closes_every_view_and_the_thread():
 
 def test_a_failure_to_show_is_a_state_of_the_view(monkeypatch):
     table = LiveTable(["a"])
-    assert the_feed().flush()
+    assert the_feed().flush(60)
     monkeypatch.setattr(
         table, "take_delta", lambda: (_ for _ in ()).throw(ValueError("no delta"))
     )

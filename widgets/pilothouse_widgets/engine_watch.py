@@ -32,6 +32,7 @@ if TYPE_CHECKING:
         PneumoSock,
         SensorReportMsg,
     )
+    from pilothouse.fastscore.sensor import Sensor
 
 __all__ = ["EngineWatch"]
 
@@ -64,9 +65,12 @@ class EngineWatch:
         self._asked: list[threading.Event] = []
         self._socket: PneumoSock | None = None
         self._sensors: dict[str, int] = {}
+        self._asked_for = ""
+        self._early: list[SensorReportMsg] = []
         self._tally = Tally(interval)
         self._memory = 0
         self._state = ""
+        self._has_looked_back = False
         self._error: EngineError | None = None
         self._link = ("connecting", "")
         self._model: Any = None
@@ -141,7 +145,28 @@ class EngineWatch:
         with self._lock:
             self._model, self._streams, self._state = model, streams, state
             self._link = ("live", "")
+        if state != "ERROR":
+            self._has_looked_back = False
+        elif self._error is None and not self._has_looked_back:
+            self._look_back()
+            self._has_looked_back = True
         self._install(self._slots())
+
+    def _look_back(self) -> None:
+        """Find the error of an engine that failed before its messages were heard."""
+        from pilothouse.fastscore.pneumo import Pneumo
+
+        past: list[Any] = list(
+            Pneumo(self._engine.gateway).history(src=self._engine.name)
+        )
+        for message in reversed(past):
+            if message.type == "engine-state" and _is_well(message):
+                return
+            if message.type == "model-error":
+                self._failed(message)
+                return
+            if message.type == "log":
+                self._logged(message)
 
     def _pause(self, seconds: float) -> None:
         self._wake.wait(seconds)
@@ -192,9 +217,22 @@ class EngineWatch:
             if tap in self._sensors:
                 continue
             with suppress(RemoteError):  # a slot that no model uses has no taps yet
-                self._sensors[tap] = self._engine.install_sensor(
-                    Sensor(f"monitor {tap}", descriptor)
-                )
+                self._begin(tap, Sensor(f"monitor {tap}", descriptor))
+
+    def _begin(self, tap: str, sensor: Sensor) -> None:
+        """Install a sensor; its first report may overtake the answer with its id."""
+        with self._lock:
+            self._asked_for, self._early = tap, []
+        try:
+            sid = self._engine.install_sensor(sensor)
+            with self._lock:
+                self._sensors[tap] = sid
+                for message in self._early:
+                    if message.sid == sid:
+                        self._count(message)
+        finally:
+            with self._lock:
+                self._asked_for, self._early = "", []
 
     # -- Pneumo, on the socket's thread --------------------------------------------
 
@@ -217,19 +255,23 @@ class EngineWatch:
 
     def _measured(self, message: SensorReportMsg) -> None:
         with self._lock:
-            if self._sensors.get(message.point) != message.sid:
-                return
-            if message.point == _MEMORY:
-                self._memory = int(message.data)
-            else:
-                self._tally.add(
-                    message.point, message.data, message.delta_time, time.monotonic()
-                )
+            if self._sensors.get(message.point) == message.sid:
+                self._count(message)
+            elif message.point == self._asked_for:
+                self._early.append(message)
+
+    def _count(self, message: SensorReportMsg) -> None:
+        if message.point == _MEMORY:
+            self._memory = int(message.data)
+        else:
+            self._tally.add(
+                message.point, message.data, message.delta_time, time.monotonic()
+            )
 
     def _changed(self, message: EngineStateMsg) -> None:
         with self._lock:
             self._state = str(message.state).upper()
-            if self._state in ("INIT", "RUNNING"):
+            if _is_well(message):
                 self._error = None
         self.look()
 
@@ -303,6 +345,10 @@ class EngineWatch:
             for slot in self._slots()
             for what in (REJECTED_BY_SCHEMA, REJECTED_BY_ENCODING)
         )
+
+
+def _is_well(message: EngineStateMsg) -> bool:
+    return str(message.state).upper() in ("INIT", "RUNNING")
 
 
 def _name(name: str) -> str:

@@ -28,6 +28,8 @@ TABLE_HZ: Final = 4.0
 #: Updates a second for a chart.
 CHART_HZ: Final = 20.0
 
+_CLOSE_SECONDS: Final = 2.0
+
 T = TypeVar("T")
 _NOTHING: Final = object()
 
@@ -226,8 +228,16 @@ class Feed:
             self._hasten(sub)
             if threading.current_thread() is not self._thread:
                 self._changed.wait_for(
-                    lambda: self._busy is not sub and not sub._queued, 2.0
+                    lambda: self._busy is not sub and not sub._queued, _CLOSE_SECONDS
                 )
+            if not sub._queued:
+                return
+            self._due = [entry for entry in self._due if entry[2] is not sub]
+            heapq.heapify(self._due)
+            value = self._taken(sub)
+        sub._publish(value)  # the publisher is held up: whoever closes does it
+        with self._changed:
+            self._changed.notify_all()
 
     def _run(self) -> None:
         me = threading.current_thread()
@@ -236,15 +246,20 @@ class Feed:
                 sub = self._wait_for_one(me)
                 if sub is None:
                     return
-                value, sub._waiting = sub._waiting, _NOTHING
-                sub._queued = False
+                value = self._taken(sub)
                 self._busy = sub
-                sub._calls += 1
             again = sub._publish(value)
             with self._changed:
                 self._busy = None
                 self._settle(sub, value, again)
                 self._changed.notify_all()
+
+    def _taken(self, sub: Subscription[T]) -> T:
+        value: T = sub._waiting
+        sub._waiting = _NOTHING
+        sub._queued = False
+        sub._calls += 1
+        return value
 
     def _wait_for_one(self, me: threading.Thread) -> Subscription[Any] | None:
         while True:

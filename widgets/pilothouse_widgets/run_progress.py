@@ -8,6 +8,7 @@ what went wrong.
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Mapping
 from html import escape
 from typing import Any, Protocol
@@ -22,7 +23,9 @@ from .run_report import failure_of, printed_of, read
 __all__ = ["Job", "RunProgress"]
 
 _SMALL = "font-size:11px;white-space:nowrap"
-_LAST_WORD_SECONDS = 0.3
+_SLICE_SECONDS = 0.3
+_LAST_WORD_SECONDS = 5.0
+_STOPPED = ("cancelled", "failed")
 _LONGEST = 200
 _HERE = "#12908e"
 _TONES = {
@@ -138,7 +141,7 @@ class RunProgress(Progress):
     def _end_as_it_is(self) -> None:
         if self.closed or self._closing:
             return
-        self._job.wait(_LAST_WORD_SECONDS)  # it may still hear its peer's last word
+        self._wait_for_the_last_word()
         state = self._look()
         failure = failure_of(getattr(self._job, "failure", None))
         if failure:
@@ -148,6 +151,20 @@ class RunProgress(Progress):
             self._now.update(step="", eta=None, failure=failure, printed=printed)
         title = failure.get("title", "")
         self._end(state, _line(_beyond(state, title, self._job.outcome)))
+
+    def _wait_for_the_last_word(self) -> None:
+        """Let a job that was stopped hear whether its peer has confirmed that.
+
+        It returns at once when it has heard that; `settle` and `close` wait no longer.
+        """
+        patience = _LAST_WORD_SECONDS if self._look() in _STOPPED else 0.0
+        deadline = time.monotonic() + patience
+        while True:
+            began = time.monotonic()
+            self._job.wait(_SLICE_SECONDS)
+            now = time.monotonic()
+            if now - began < _SLICE_SECONDS or now > deadline or self._is_left.is_set():
+                return
 
     # -- forms ---------------------------------------------------------------------
 
