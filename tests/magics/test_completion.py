@@ -312,7 +312,7 @@ def test_half_written_lines_do_no_harm(complete, line, capsys):
     assert "Traceback" not in capsys.readouterr().err
 
 
-def test_completion_is_quick(shell, names, complete):
+def test_completion_takes_less_than_five_milliseconds(shell, names, complete):
     from pilothouse.magics._completion import complete as our_part
 
     session = Session.of(shell)
@@ -327,7 +327,7 @@ def test_completion_is_quick(shell, names, complete):
         our_part(session, "engine", line)
         took.append(time.thread_time() - start)
 
-    assert sorted(took)[int(len(took) * 0.95)] < 0.02
+    assert sorted(took)[int(len(took) * 0.95)] < 0.005
 
 
 @pytest.mark.parametrize("name", sorted(MAGICS))
@@ -344,7 +344,7 @@ def test_it_does_so_for_every_subcommand_of_every_magic(shell, names, name):
         our_part(session, name, line)
         took.append(time.thread_time() - start)
 
-    assert sorted(took)[int(len(took) * 0.95)] < 0.02
+    assert sorted(took)[int(len(took) * 0.95)] < 0.005
 
 
 def test_names_never_wait_for_a_slow_service():

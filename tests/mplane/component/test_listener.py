@@ -191,7 +191,7 @@ def test_a_specification_is_answered_with_its_result(call, path):
     assert result.get_token() == made.get_token()
 
 
-def test_an_immediate_result_leaves_at_once(call):
+def test_an_immediate_result_leaves_in_less_than_five_milliseconds(call):
     times = []
     for _ in range(50):
         made = specification(capability("once"))
@@ -200,8 +200,8 @@ def test_an_immediate_result_leaves_at_once(call):
         times.append(time.perf_counter() - began)
         assert reply.status == 200
 
-    # Of a machine that others share, the moments that are ours; 5 ms of one's own.
-    assert sorted(times)[len(times) // 10] < 0.05
+    # Of a machine that others share, the moments that are ours.
+    assert sorted(times)[len(times) // 10] < 0.005
 
 
 def test_a_slow_service_gives_a_receipt_and_later_its_result_once(gated):
