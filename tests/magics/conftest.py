@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import threading
 
 import pytest
 from IPython.core.completer import provisionalcompleter
@@ -11,6 +12,7 @@ from IPython.core.interactiveshell import InteractiveShell
 from traitlets.config import Config
 
 from magics.kernels import PATIENCE
+from pilothouse.jobs import JobBook
 
 
 @pytest.fixture
@@ -86,6 +88,21 @@ def patient(monkeypatch):
     """What is cancelled is confirmed, however busy the machine is."""
     for module, name in PATIENCE.items():
         monkeypatch.setattr(f"{module}.{name}", 60.0)
+
+
+@pytest.fixture
+def late_threads(monkeypatch):
+    """Threads that cross a job out of the book come to it behind the next line."""
+    forget, looked = JobBook.forget, threading.Event()
+
+    def late(book, job_id):
+        if threading.current_thread() is not threading.main_thread():
+            looked.wait(1)
+        forget(book, job_id)
+
+    monkeypatch.setattr(JobBook, "forget", late)
+    yield
+    looked.set()
 
 
 @pytest.fixture

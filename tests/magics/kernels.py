@@ -138,10 +138,11 @@ PATIENCE = {
     "pilothouse.aimm.action": "_CANCEL_TIMEOUT",
     "pilothouse.fastmap.run": "_END_SECONDS",
     "pilothouse.fastscore.score_job": "CANCEL_SECONDS",
+    "pilothouse.magics._aimm": "_STATE_SECONDS",
     "pilothouse.magics._following": "_DETACH_SECONDS",
     "pilothouse.mplane.measurement": "_CANCEL_SECONDS",
 }
-"""What bounds the wait of a cancel or a detach for its answer, by module."""
+"""What bounds the wait of a cancel or a detach for its peer's word, by module."""
 
 
 def patient(kernel, seconds=60):

@@ -260,7 +260,7 @@ def test_what_goes_wrong_there_is_an_error_of_one_line(run, shown, made, line, s
 # -- detached, cancelled, interrupted ------------------------------------------------
 
 
-def test_a_detached_action_is_a_handle_and_a_job(run, made, tmp_path):
+def test_a_detached_action_is_a_handle_and_a_job(run, made, tmp_path, patient):
     gate = tmp_path / "gate"
     run(f"gate = {str(gate)!r}")
     action = run("action = %aimm fit made 'wait' gate --detach\naction")
@@ -273,14 +273,43 @@ def test_a_detached_action_is_a_handle_and_a_job(run, made, tmp_path):
     until(lambda: not JobBook().records())
 
 
-def test_a_detached_action_is_known_at_once(run, made, tmp_path, monkeypatch):
-    monkeypatch.setattr(_aimm, "_STATE_SECONDS", 60.0)
+def test_a_detached_action_is_known_at_once(run, made, tmp_path, patient):
     gate = tmp_path / "gate"
     for _ in range(5):
         action = run(f"%aimm fit made 'wait' '{gate}' --detach")
         assert action.entry is not None
     gate.touch()
     action.wait(60)
+
+
+def test_a_detached_action_is_known_at_once_also_where_the_disk_is_slow(
+    run, made, tmp_path, patient, monkeypatch
+):
+    write, looked = JobBook.remember, threading.Event()
+
+    def slowly(book, record):
+        if threading.current_thread() is not threading.main_thread():
+            looked.wait(1)
+        write(book, record)
+
+    monkeypatch.setattr(JobBook, "remember", slowly)
+    gate = tmp_path / "gate"
+    action = run(f"%aimm fit made 'wait' '{gate}' --detach")
+
+    assert [record.details["action"] for record in JobBook().records()] == [action.id]
+    looked.set()
+    gate.touch()
+    action.wait(60)
+    until(lambda: not JobBook().records())
+
+
+@pytest.mark.parametrize("how", ["", "'raise'"])
+def test_an_action_that_is_over_is_crossed_out_with_its_result(
+    run, shown, made, late_threads, how
+):
+    shown(f"%aimm fit made {how}")
+
+    assert not JobBook().records()
 
 
 def test_cancel_ends_an_action_by_its_number(run, made, tmp_path, patient):

@@ -7,6 +7,7 @@ import pytest
 from pilothouse.errors import FastScoreError, LineError, NotFoundError, RemoteError
 from pilothouse.fastscore import ModelError, ScoreJob
 from pilothouse.fastscore.suite import Engine
+from pilothouse.jobs import JobBook
 
 DOUBLE = """%%model double
 # fastscore.schema.0: number
@@ -157,6 +158,16 @@ def test_score_takes_rows_and_returns_scores(run, running, shell):
     assert len(found) == 1000
     assert run("%engine score rows;") is None
     assert len(run("%engine score {rows[:5]}")) == 5
+
+
+def test_a_score_that_is_over_is_crossed_out_with_its_result(
+    run, shown, running, late_threads
+):
+    run("%engine score [1, 2]")
+    assert not JobBook().records()
+
+    shown("%engine score [1, None]")
+    assert not JobBook().records()
 
 
 def test_score_can_be_detached(run, running):

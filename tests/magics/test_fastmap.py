@@ -253,10 +253,10 @@ def test_an_interrupt_while_a_run_is_written_down_cancels_it(
     assert states[caught.value.run.run_id[:8]] == "cancelled"
 
 
-def test_a_finished_run_is_crossed_out(run, connected):
+def test_a_finished_run_is_crossed_out_with_its_result(run, connected, late_threads):
     run("%fastmap double {range(10)}")
 
-    until(lambda: not JobBook().records())
+    assert not JobBook().records()
 
 
 def test_a_run_left_to_the_service_is_taken_up_again(run, connected, gate):

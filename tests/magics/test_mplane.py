@@ -429,6 +429,17 @@ def test_a_measurement_under_way_is_in_the_book_until_it_is_over(run, bench):
     until(lambda: not JobBook().records("mplane"))
 
 
+def test_a_measurement_that_is_over_is_crossed_out_with_its_result(
+    run, bench, steps, late_threads
+):
+    done = threading.Timer(0.5, steps.go.release, [4])
+    done.start()
+    run(f"%mplane runcap {LINE}")
+
+    assert not JobBook().records("mplane")
+    done.join()
+
+
 def forget_everything(run, shell):
     """Leave the session as a kernel does that ends."""
     Session.of(shell).release("mplane")

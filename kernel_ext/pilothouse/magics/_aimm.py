@@ -47,8 +47,9 @@ SERVICE = "aimm"
 _STATE_SECONDS = 2.0
 _LOOK_SECONDS = 0.01
 _connecting = threading.RLock()  # views look for a restarted server on their own
+_writing = threading.Lock()
 _written: weakref.WeakKeyDictionary[Action, str] = weakref.WeakKeyDictionary()
-"""The actions that are in the book of jobs, and their ids there."""
+"""The actions that are in the book of jobs, and their keys there."""
 
 
 class ActionInterrupt(KeyboardInterrupt):
@@ -205,11 +206,26 @@ def write_down(client: Client, action: Action, *, now: bool = False) -> None:
     """
     if not client.run:
         return
-    book = JobBook()
-    known: list[JobRecord] = []
 
-    def note() -> None:
-        if action.id is None or known or action.is_over:
+    def forget(_action: object) -> None:
+        remove()
+        _cross_out(action)
+
+    remove = client.on_change(lambda _state: _note(client, action))
+    if now and action.begun(_STATE_SECONDS):
+        # Who looks for the job next asks the state, which comes a moment later.
+        deadline = time.monotonic() + _STATE_SECONDS
+        while action.entry is None and time.monotonic() < deadline:
+            if action.wait(_LOOK_SECONDS):
+                break
+    _note(client, action)
+    action.on_end(forget)
+
+
+def _note(client: Client, action: Action) -> None:
+    """Write an action down that has a number, goes on, and is not written down yet."""
+    with _writing:  # who finds it noted finds it in the book
+        if action.id is None or action.is_over or action in _written:
             return
         of = "" if action.model is None else f" of instance {action.model}"
         record = JobRecord(
@@ -223,26 +239,15 @@ def write_down(client: Client, action: Action, *, now: bool = False) -> None:
                 "user": client.username,
             },
         )
-        known.append(record)
-        _written[action] = record.id
+        _written[action] = record.key
         with suppress(OSError):  # a full disk is no reason not to run
-            book.remember(record)
+            JobBook().remember(record)
 
-    remove = client.on_change(lambda _state: note())
 
-    def forget(_action: object) -> None:
-        remove()
-        for record in known:
-            book.forget(record.key)
-
-    if now and action.begun(_STATE_SECONDS):
-        # Who looks for the job next asks the state, which comes a moment later.
-        deadline = time.monotonic() + _STATE_SECONDS
-        while action.entry is None and time.monotonic() < deadline:
-            if action.wait(_LOOK_SECONDS):
-                break
-    note()
-    action.on_end(forget)
+def _cross_out(action: Action) -> None:
+    with _writing:
+        if action.is_over and (key := _written.get(action)):
+            JobBook().forget(key)
 
 
 def follow_action(session: Session, action: Action, out: str | None) -> object:
@@ -261,11 +266,14 @@ def follow_action(session: Session, action: Action, out: str | None) -> object:
         out=out,
         interrupt=lambda text: ActionInterrupt(text, action),
         is_listed=lambda: not action.is_over and _is_written(action),
+        cross_out=lambda: _cross_out(action),
     )
 
 
 def _is_written(action: Action) -> bool:
-    return JobBook().has(_written.get(action, ""))
+    with _writing:
+        key = _written.get(action, "")
+    return any(record.key == key for record in JobBook().records(SERVICE))
 
 
 def _is_known(session: Session) -> bool:

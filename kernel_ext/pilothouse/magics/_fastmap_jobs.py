@@ -104,6 +104,7 @@ def follow_run(
             interrupt=lambda text: MapInterrupt(text, run),
             view=view,
             is_listed=lambda: JobBook().has(run.run_id),
+            cross_out=lambda: _cross_out(run),
             begin=begin,
         )
     finally:
@@ -176,24 +177,23 @@ def _open(session: Session, record: JobRecord) -> Run:
         total=record.details.get("total"),
         return_exceptions=record.details.get("keep_errors") is True,
     )
-    _cross_out_later(run, record)
+    _cross_out_later(run)
     found: _fastmap.Connected | None = session.kept(_fastmap.SERVICE)
     if found is not None:
         found.took(run)
     return run
 
 
-def _cross_out_later(run: Run, record: JobRecord) -> None:
+def _cross_out_later(run: Run) -> None:
     """Cross a run out when its service has nothing more of it."""
+    run.on_change(_cross_out)
+    _cross_out(run)
 
-    def changed(_run: object = None) -> None:
-        may_be_there = isinstance(run.failure, TransportError)
-        may_be_there = may_be_there or run.may_go_on
-        if str(run.state) in _OVER and not may_be_there:
-            JobBook().forget(record.key)
 
-    run.on_change(changed)
-    changed()
+def _cross_out(run: Run) -> None:
+    may_be_there = isinstance(run.failure, TransportError) or run.may_go_on
+    if str(run.state) in _OVER and not may_be_there:
+        JobBook().forget(f"{_fastmap.SERVICE}-{run.run_id}")
 
 
 def _follow(session: Session, handle: Any, out: str | None) -> object:  # noqa: ANN401

@@ -76,6 +76,7 @@ def follow(
     view: Callable[[], Any] | None = None,
     patience: float | None = None,
     is_listed: Callable[[], bool] = bool,
+    cross_out: Callable[[], object] = bool,
     begin: Callable[[], object] = bool,
     tidy: Callable[[], object] = bool,
 ) -> Any:  # noqa: ANN401  whatever the work gives
@@ -97,6 +98,8 @@ def follow(
         patience: How long the work may last, in seconds, before it is shown; a
             moment by default.
         is_listed: Tells whether ``%pilot jobs`` shows it, when it was interrupted.
+        cross_out: Takes it off that list, if it is over; the threads that bring the end
+            do so too, a moment later.
         begin: Called first, when an interrupt is heard already: what notes the work.
         tidy: Called behind the result: what the work does after that.
 
@@ -106,8 +109,11 @@ def follow(
     """
     if (instead := INSTEAD.get()) is not None:
         begin()
-        result = instead.follow(job)
-        tidy()
+        try:
+            result = instead.follow(job)
+            tidy()
+        finally:
+            cross_out()
         return result
     start = time.monotonic()
     patience = _PATIENCE if patience is None else patience
@@ -123,13 +129,16 @@ def follow(
             session.shell.user_ns[out] = result
         shown.end()
         tidy()
+        cross_out()
     except KeyboardInterrupt:
         error = interrupt(_interrupted(session, job, out, is_listed))
+        cross_out()
         make_brief(error)
         shown.end()
         raise error from None
     except PilothouseError as exc:
         shown.end()
+        cross_out()
         cancelled = str(getattr(job, "state", "")) == "cancelled"
         kept = keep_partial(session, job, (out if cancelled else None) or PARTIAL)
         came_back = _has_something(session.shell.user_ns[kept])

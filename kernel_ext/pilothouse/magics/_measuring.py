@@ -144,11 +144,12 @@ def follow_measurement(
         interrupt=lambda text: MeasurementInterrupt(text, measurement),
         view=view,
         is_listed=lambda: not measurement.is_over and JobBook().has(measurement.token),
+        cross_out=lambda: cross_out(measurement) if measurement.is_over else None,
     )
 
 
 def cross_out(measurement: Measurement) -> None:
-    """Take a measurement out of the book that was never sent."""
+    """Take a measurement out of the book that is over, or was never sent."""
     JobBook().forget(f"{_component.SERVICE}-{measurement.token}")
 
 

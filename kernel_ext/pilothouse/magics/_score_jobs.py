@@ -91,6 +91,7 @@ def follow_score(session: Session, job: ScoreJob, out: str | None) -> object:
             out=out,
             interrupt=lambda text: ScoreInterrupt(text, job),
             is_listed=lambda: job.can_be_taken_up and any(map(JobBook().has, ids)),
+            cross_out=lambda: _cross_out(*ids),
             tidy=lambda: job.join(_TIDY_SECONDS),
         )
 
@@ -99,13 +100,17 @@ def _crossing_out(record: JobRecord) -> Callable[[Progress], object]:
     """Return what crosses a score out when there is nothing more of it anywhere."""
 
     def told(progress: Progress) -> None:
-        if progress.state == "running":
-            return
-        job = _ours.get(record.id)
-        if job is None or not job.can_be_taken_up:
-            JobBook().forget(record.key)
+        if progress.state != "running":
+            _cross_out(record.id)
 
     return told
+
+
+def _cross_out(*job_ids: str) -> None:
+    for each in job_ids:
+        job = _ours.get(each)
+        if job is None or not job.can_be_taken_up:
+            JobBook().forget(f"{_suite.SERVICE}-{each}")
 
 
 def _engine_of(session: Session, record: JobRecord) -> Engine:
