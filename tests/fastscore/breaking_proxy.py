@@ -52,7 +52,7 @@ class BreakingProxy:
 
     def cut(self):
         """Break what is open now."""
-        for one in self._open:
+        for one in list(self._open):
             with suppress(OSError):
                 one.shutdown(socket.SHUT_RDWR)
 

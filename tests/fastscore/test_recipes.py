@@ -310,10 +310,12 @@ def test_roundtrips_get_their_own_answers(running):
     engine = running(source, stream=REST, schemas={"s": "int"})
     assert engine.roundtrip(b"2", timeout=60_000) == b"8"
     with ThreadPoolExecutor(16) as pool:
-        answers = list(pool.map(lambda n: engine.roundtrip(str(n)), range(50)))
+        answers = list(
+            pool.map(lambda n: engine.roundtrip(str(n), timeout=60_000), range(50))
+        )
     assert answers == [str(n**3).encode() for n in range(50)]
     with pytest.raises(FastScoreError) as caught:
-        engine.roundtrip('"a"')
+        engine.roundtrip('"a"', timeout=60_000)
     assert "schema" in caught.value.caused_by.body
     with pytest.raises(TimeoutError):
         engine.roundtrip("-1", timeout=200)

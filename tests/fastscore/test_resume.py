@@ -24,7 +24,7 @@ def through(mm, suite):
 
     def make(*limits):
         proxy = BreakingProxy(int(suite.url.rpartition(":")[2]), limits)
-        retries = Retries(attempts=4, base=0.01, ceiling=0.05, total=10)
+        retries = Retries(attempts=4, base=0.01, ceiling=0.05, total=60)
         connect = Connect(proxy.url, oauth_secret=suite.token, retries=retries)
         made.append((proxy, connect))
         return proxy, connect

@@ -14,16 +14,21 @@ import pytest
 
 from pilothouse import errors
 from pilothouse.fastscore import FastScoreError, ModelError, Stream, score_job
+from pilothouse.fastscore.pneumo import Pneumo
 from pilothouse.fastscore.results import RejectedWarning
 from pilothouse.fastscore.score import ScoreInterrupt, submit
 from pilothouse.fastscore.score_calls import CallFlow
 from pilothouse.fastscore.score_claim import Claim
 from pilothouse.fastscore.score_flow import ChunkFlow
+from pilothouse.fastscore.score_plan import plan
+from pilothouse.fastscore.score_watch import Watch
 from pilothouse.fastscore.suite import Connect
 from pilothouse.services.fastscore import sensing
 from pilothouse.services.fastscore.engine import api_v2
+from pilothouse.services.fastscore.engine.inlet import RestInlet
 from pilothouse.services.fastscore.engine.outlet import RestOutlet
 from pilothouse.transport.http import HttpPeer
+from pilothouse.transport.websocket import Socket
 from waiting import until
 
 from .breaking_proxy import BreakingProxy
@@ -185,14 +190,70 @@ def test_rejected_outputs_are_told_however_late_the_reports_are(running, monkeyp
     with pytest.warns(RejectedWarning, match="1 of 3 records rejected"):
         engine.score([1, "a", 3])
     assert [one.record for one in engine.last_job.rejected] == ['"a"']
-    until(lambda: engine.active_sensors.ids() == before)
+    until(lambda: not set(engine.active_sensors.ids()) - set(before))
+
+
+def test_reports_that_do_not_come_in_time_are_told(running, monkeypatch):
+    waited = []
+    settle = Watch.settle
+
+    def in_vain(self):
+        self._is_settled = SimpleNamespace(wait=waited.append, set=lambda: None)
+        settle(self)
+
+    monkeypatch.setattr(Watch, "settle", in_vain)
+    engine = running("def action(x):\n    if x != 2: yield x\n")
+    with pytest.warns(RejectedWarning, match="more may have been rejected"):
+        assert engine.score([1, 2, 3]) == [1, 3]
+    assert waited == [engine.gateway.peer.timeout]
+
+
+def test_a_score_is_watched_though_another_is_just_beginning_to_be(
+    running, monkeypatch
+):
+    engine = running(ECHO)
+    first, second = (Watch(engine, plan(engine, 0, 1, None)) for _ in range(2))
+    socket = Pneumo.socket
+
+    def meanwhile(self, **options):
+        monkeypatch.setattr(Pneumo, "socket", socket)
+        second.open(lambda _error: None)
+        return socket(self, **options)
+
+    monkeypatch.setattr(Pneumo, "socket", meanwhile)
+    first.open(lambda _error: None)
+    assert [len(watch._taps) for watch in (first, second)] == [4, 4]
+    first.close()
+    second.close()
+
+
+@pytest.mark.parametrize(
+    ("failure", "has_pneumo"),
+    [
+        (errors.AnswerTimeoutError, True),
+        (errors.ConnectError, True),
+        (errors.NotFoundError, False),
+        (errors.ProtocolError, False),
+    ],
+)
+def test_a_websocket_is_given_up_when_it_is_refused_only(
+    running, monkeypatch, failure, has_pneumo
+):
+    engine = running(ECHO)
+
+    def fails(self):
+        raise failure("no websocket")
+
+    monkeypatch.setattr(Socket, "open", fails)
+    assert engine.score([1]) == [1]
+    assert engine.gateway.has_pneumo is has_pneumo
 
 
 def test_the_sensors_of_a_score_are_taken_off(running):
     engine = running(ECHO)
     before = engine.active_sensors.ids()
     engine.score([1, 2, 3])
-    until(lambda: engine.active_sensors.ids() == before)
+    until(lambda: not set(engine.active_sensors.ids()) - set(before))
 
 
 def test_outputs_of_somebody_else_are_left_out(running):
@@ -315,6 +376,28 @@ def test_progress_is_told_on_the_callers_thread(running, gate):
     assert last.rate > 0
     assert "60 of 60 sent" in str(last)
     assert any(p.eta for _, p in seen[:-1] if p.received)
+
+
+def test_what_is_told_last_is_the_end():
+    is_told, is_over, told = threading.Event(), threading.Event(), []
+
+    def see(progress):
+        if progress.state == "running":
+            is_told.set()
+            is_over.wait(0.5)  # time for the end to overtake
+        told.append(progress.state)
+
+    slots = {"inlet": SimpleNamespace(slot=0), "outlet": SimpleNamespace(slot=1)}
+    plan = SimpleNamespace(keeps_whole=lambda mark: True, **slots)
+    engine = SimpleNamespace(name="engine-1")
+    job = score_job.ScoreJob(engine, [1], plan, lambda job: None, progress=see)
+    sender = threading.Thread(target=job.accepted, args=[1])
+    sender.start()
+    assert is_told.wait(60)
+    job.done()
+    is_over.set()
+    sender.join()
+    assert told == ["running", "done"]
 
 
 def test_a_job_is_waited_for_iterated_and_awaited(running):
@@ -491,6 +574,7 @@ def test_a_cancel_says_whether_the_engine_has_confirmed(running, tmp_path, monke
     assert "has confirmed that nothing is left" in outcome
     assert job.received + job.dropped == job.sent >= 4_000
     job.accepted(1)  # an answer that comes late
+    job.drop(job.dropped + 1)
     assert job.received + job.dropped == job.sent
     assert job.partial() == list(range(job.received))
     with pytest.raises(FastScoreError, match="cancelled"):
@@ -529,6 +613,46 @@ def test_what_was_dropped_is_known_though_the_answers_got_lost(
     until(lambda: job.sent == 1_000)
     assert "were dropped unscored; engine-1 has confirmed" in job.cancel()
     assert job.received + job.dropped == 1_000
+
+
+def test_what_was_dropped_is_known_though_the_answer_is_overtaken_and_lost(
+    running, gate, monkeypatch
+):
+    drop = Claim.drop
+
+    def late(self, slot, seconds):
+        told = drop(self, slot, seconds)
+        if threading.current_thread().name == "score in":
+            return told
+        gate.touch()
+        job.join(60)  # all that is left comes back meanwhile
+        return None
+
+    monkeypatch.setattr(Claim, "drop", late)
+    monkeypatch.setattr(score_job, "CANCEL_SECONDS", 60)
+    engine = running(held(gate), stream=EAGER)
+    job = engine.submit(range(1_000))
+    until(lambda: job._flow._is_end_sent)
+    assert "were dropped unscored; engine-1 has confirmed" in job.cancel()
+    assert job.received + job.dropped == 1_000
+
+
+def test_a_cancel_is_not_confirmed_where_nobody_tells_what_was_dropped(
+    running, gate, monkeypatch
+):
+    drop = Claim.drop
+
+    def lost(self, slot, seconds):
+        drop(self, slot, seconds)
+        gate.touch()
+
+    monkeypatch.setattr(Claim, "drop", lost)
+    monkeypatch.setattr(score_job, "CANCEL_SECONDS", 60)
+    engine = running(held(gate), stream=EAGER)
+    job = engine.submit(range(1_000))
+    until(lambda: job.sent == 1_000)
+    assert "has not confirmed the end" in job.cancel()
+    assert not job.is_confirmed
 
 
 def test_a_detached_job_leaves_its_outputs_to_others(running, gate):
@@ -602,12 +726,16 @@ def test_a_job_that_is_done_while_it_is_detached_is_done(running, gate, monkeypa
     assert job.result() == [1, 2]
 
 
-def test_what_is_on_its_way_when_single_records_are_detached_still_comes(running):
-    engine = running(SLOW, stream=REST)
+def test_what_is_on_its_way_when_single_records_are_detached_still_comes(
+    running, gate, monkeypatch
+):
+    monkeypatch.setattr(score_job, "CANCEL_SECONDS", 0)
+    engine = running(held(gate, 20), stream=REST)
     job = engine.submit(range(1_000))
     until(lambda: job.received)
     text = job.detach()
     assert "nothing waits at engine-1" in text
+    gate.touch()
     job.join(60)
     assert 0 < job.received == job.sent < 1_000
     assert job.partial() == [*range(job.received)]
@@ -699,6 +827,56 @@ def test_a_reset_in_the_middle_ends_the_job(running):
         job.result(60)
     assert job.state == "failed"
     assert job.partial()
+
+
+def test_a_job_that_failed_sends_nothing_once_the_slot_is_free(running, monkeypatch):
+    bodies, more = [], threading.Event()
+    post, read, close = RestInlet.post, ChunkFlow._read_once, Watch.close
+
+    async def noted(self, body):
+        bodies.append(body)
+        return await post(self, body)
+
+    def fails(self):
+        if self._job.received:
+            raise FastScoreError("cannot be read")
+        read(self)
+
+    def long(self):
+        more.set()
+        job._flow._threads[0].join(60)
+        close(self)
+
+    monkeypatch.setattr(RestInlet, "post", noted)
+    monkeypatch.setattr(ChunkFlow, "_read_once", fails)
+    monkeypatch.setattr(Watch, "close", long)
+
+    def records():
+        yield from range(10)
+        more.wait(60)
+        yield 10
+
+    engine = running(ECHO)
+    job = engine.submit(records())
+    with pytest.raises(FastScoreError, match="cannot be read"):
+        job.result(60)
+    job.join(60)
+    first, last = (str(mark).encode() for mark in job.marks)
+    assert first in b"".join(bodies)
+    assert last not in b"".join(bodies)
+
+
+def test_a_model_that_fails_just_when_all_is_back_leaves_no_job_running(
+    running, monkeypatch
+):
+    def failed(flow):
+        if flow._all_back and flow.model_failure is None:
+            flow._model_failed(ModelError("late"))
+
+    looked_at = property(failed, lambda _flow, _failure: None)
+    monkeypatch.setattr(ChunkFlow, "_send_failure", looked_at, raising=False)
+    engine = running(ECHO)
+    assert engine.submit([1, 2]).result(60) == [1, 2]
 
 
 def test_large_records_go_in_bounded_bodies(running, monkeypatch):

@@ -49,7 +49,10 @@ def test_a_job_of_another_connection_does_not_take_our_outputs(
         assert other.get("engine-1").score([1]) == [1]
 
 
-def test_a_job_waits_for_one_of_another_connection_that_is_just_ending(running, suite):
+def test_a_job_waits_for_one_of_another_connection_that_is_just_ending(
+    running, suite, monkeypatch
+):
+    monkeypatch.setattr(score_claim, "_PATIENCE_SECONDS", 60)
     engine = running(SLOW)
     job = engine.submit(list(range(300)))
     with Connect(suite.url, oauth_secret=suite.token) as other:
@@ -79,7 +82,7 @@ def test_marks_of_another_job_amid_ours_end_it(running):
 
     def records():
         yield from range(10)
-        is_marked.wait(20)
+        is_marked.wait(60)
         yield 10
 
     job = engine.submit(records())
@@ -104,13 +107,15 @@ def test_a_job_whose_end_was_taken_by_somebody_else_does_not_wait_for_ever(
     for taker in takers:
         taker.start()
     failure = None
-    while failure is None:  # it is a matter of luck who gets the end
-        job = engine.submit(list(range(50)))
-        assert job.wait(60)
-        failure = job.failure
-    over.set()
-    for taker in takers:
-        taker.join()
+    try:
+        while failure is None:  # it is a matter of luck who gets the end
+            job = engine.submit(list(range(50)))
+            assert job.wait(60)
+            failure = job.failure
+    finally:
+        over.set()
+        for taker in takers:
+            taker.join()
     assert "another job takes" in str(failure)
 
 

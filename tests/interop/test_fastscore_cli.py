@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
+import tempfile
 import threading
 import time
 import zipfile
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -24,6 +27,8 @@ pytestmark = pytest.mark.interop
 ECHO = "# fastscore.schema.0: cli-int\ndef action(x):\n    yield x\n"
 CUBE = "def action(x):\n    yield x ** 3\n"
 COUNTING = "# fastscore.snapshots: eof\n" + CUBE
+_SAVING = frozenset({"connect", "login", "use"})
+"""Every command writes the savefile when it is done; these have news for it."""
 _COLOURS = re.compile(r"\x1b\[\d+m")
 LONGEST_S = 60
 
@@ -40,7 +45,6 @@ class Cli:
         self._program = str(FASTSCORE.program("fastscore"))
         self._environment = {
             **os.environ,
-            "HOME": str(home),
             "PYTHONUNBUFFERED": "1",
             "PYTHONIOENCODING": "utf-8",
         }
@@ -50,12 +54,20 @@ class Cli:
         return subprocess.Popen(
             [self._program, *words],
             cwd=self.home,
-            env=self._environment,
+            env={**self._environment, "HOME": str(self._home_for(words[0]))},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
         )
+
+    def _home_for(self, word: str) -> Path:
+        """Where a command finds the savefile, which is empty while one writes it."""
+        if word in _SAVING:
+            return self.home
+        home = Path(tempfile.mkdtemp(prefix="home-", dir=self.home))
+        shutil.copy(self.home / ".fastscore", home)
+        return home
 
     def ends(self, *words: str, typed: str = "") -> tuple[int, str]:
         """Do a command; its exit status, and what it said without the colours."""
@@ -399,13 +411,13 @@ def happening(event: Callable[[], object]) -> Iterator[None]:
         while not over.wait(0.1):
             event()
 
-    thread = threading.Thread(target=repeat)
-    thread.start()
-    try:
-        yield
-    finally:
-        over.set()
-        thread.join()
+    with ThreadPoolExecutor(1) as pool:
+        repeated = pool.submit(repeat)
+        try:
+            yield
+        finally:
+            over.set()
+            repeated.result()
 
 
 def test_statistics_are_shown_live(cli: Cli):

@@ -94,8 +94,7 @@ class Gateway:
 
     Attributes:
         peer: The connections, and the headers that go with every request.
-        has_pneumo: False once no websocket could be opened, so that a score does not
-            wait for one each time.
+        has_pneumo: False once a websocket was refused: a score asks for none then.
 
     Raises:
         FastScoreUsageError: If the prefix is no URL.

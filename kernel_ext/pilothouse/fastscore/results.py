@@ -16,7 +16,15 @@ from typing import Any
 from .wire.avro import Schema
 from .wire.avro_types import Primitive, Record, Union
 
-__all__ = ["Rejected", "RejectedWarning", "is_frame", "tell", "tell_unsent", "typed"]
+__all__ = [
+    "Rejected",
+    "RejectedWarning",
+    "is_frame",
+    "tell",
+    "tell_late",
+    "tell_unsent",
+    "typed",
+]
 
 VALUE = "value"
 
@@ -94,6 +102,16 @@ def tell_unsent(sent: int, total: int | None) -> None:
     warnings.warn(
         f"{sent:,}{of} records were sent before the process that had them ended; these "
         "are their outputs",
+        RejectedWarning,
+        stacklevel=4,
+    )
+
+
+def tell_late() -> None:
+    """Warn that reports on what was rejected are missing."""
+    warnings.warn(
+        "outputs are missing, and the engine's reports on what it rejected did not "
+        "come in time: more may have been rejected than is known",
         RejectedWarning,
         stacklevel=4,
     )

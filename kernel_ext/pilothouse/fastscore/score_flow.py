@@ -65,6 +65,7 @@ class ChunkFlow:
         self._is_left = False
         self._all_back = self._has_all_sent = False
         self._is_end_sent = False
+        self._lock = threading.Lock()
         self._is_drop_told = True
         self._send_failure: BaseException | None = None
         self.model_failure: FastScoreError | None = None
@@ -105,7 +106,7 @@ class ChunkFlow:
             return False
         if reader.ident is not None:
             reader.join(max(0.0, deadline - time.monotonic()))
-        return self._all_back
+        return self._is_known
 
     def leave(self, seconds: float) -> None:
         """Send no more, and take what is on its way here; wait for that no longer."""
@@ -119,12 +120,7 @@ class ChunkFlow:
     @property
     def is_whole(self) -> bool:
         """Whether all records were sent, and scored, whatever was asked meanwhile."""
-        return (
-            self._has_all_sent
-            and self._all_back
-            and self._is_drop_told
-            and not self._job.dropped
-        )
+        return self._has_all_sent and self._is_known and not self._job.dropped
 
     def cut(self) -> None:
         """End at once."""
@@ -140,17 +136,28 @@ class ChunkFlow:
 
     def _drop(self, seconds: float) -> None:
         """Let the engine forget what it has not begun."""
-        told = self._claim.drop(self._job.plan.inlet.slot, seconds)
-        if told is None:
-            self._is_drop_told = False  # it may have forgotten some
-            return
-        self._job.dropped = max(self._job.dropped, told)
+        with self._lock:
+            if self._all_back:
+                return
+            self._is_drop_told = False  # its answer may get lost, or be overtaken
+        self._ask_to_drop(seconds)
 
     def _learn_what_was_dropped(self) -> None:
-        """Ask once more, when nothing of this job is left, if an answer got lost."""
+        """Ask once more, when nothing of this job is left: then all of it is told."""
         if self._all_back and not self._is_drop_told:
-            self._is_drop_told = True
-            self._drop(_DROP_SECONDS)
+            patience = self._job.engine.gateway.peer.timeout
+            self._is_drop_told = self._ask_to_drop(patience)
+
+    def _ask_to_drop(self, seconds: float) -> bool:
+        told = self._claim.drop(self._job.plan.inlet.slot, seconds)
+        if told is not None:
+            self._job.drop(told)
+        return told is not None
+
+    @property
+    def _is_known(self) -> bool:
+        """Whether nothing is left, and what was dropped of it has been told."""
+        return self._all_back and self._is_drop_told
 
     # -- sending ----------------------------------------------------------------------
 
@@ -265,31 +272,45 @@ class ChunkFlow:
             self._prepare()
             while not (self._all_back or self._is_left) and job.state == "running":
                 self._read_once()
-            self._settle()
-            self._learn_what_was_dropped()
+            if job.state == "running":
+                self._learn_what_was_dropped()
+                self._settle()
+            if not self._all_back:  # what is still sent would come among another job's
+                self._send_peer.abort()
             self._claim.give_back()
-            if self.model_failure is not None:
-                job.fail(self.model_failure)
-            elif self._is_left:
-                return
-            elif self._send_failure is not None:
-                job.fail(self._send_failure)
-            elif not self._stop.is_set():
-                if self._journal is not None:
-                    self._journal.done()
-                    self._journal.close()
-                job.done()
+            self._conclude()
         except Exception as exc:
-            job.fail(exc)
+            self._fail(exc)
         finally:
             self._stop.set()
+            self._send_peer.abort()
             self._claim.give_back()
             if job.watch is not None:
                 job.watch.close()
             self._read_peer.close()
-            self._send_peer.abort()
             if self._journal is not None:
                 self._journal.close()
+
+    def _conclude(self) -> None:
+        """Tell how it ended; nothing, if it was cancelled or left."""
+        is_stopped = self._stop.is_set()  # first: a model's failure stops, too
+        if self.model_failure is not None:
+            self._fail(self.model_failure)
+        elif self._is_left:
+            return
+        elif self._send_failure is not None:
+            self._fail(self._send_failure)
+        elif not is_stopped:
+            if self._journal is not None:
+                self._journal.done()
+                self._journal.close()
+            self._job.done()
+
+    def _fail(self, failure: BaseException) -> None:
+        """Send no more, and tell why."""
+        self._stop.set()
+        self._send_peer.abort()
+        self._job.fail(failure)
 
     def _prepare(self) -> None:
         """Do what has to be done before the first answer is asked for."""
@@ -368,7 +389,8 @@ class ChunkFlow:
             if item.control is Control.PIG:
                 self._pig_seen(item)
             if self._pigs_seen == 2:
-                self._all_back = True
+                with self._lock:
+                    self._all_back = True
                 return
         self._deliver(items[start:])
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 import uuid
 from collections.abc import Callable, Generator, Iterator
@@ -13,7 +14,7 @@ from pilothouse.errors import PilothouseError, TransportError
 
 from .errors import FastScoreRefusedError, FastScoreTimeoutError, of_branch
 from .records import Scorable, count_of
-from .results import Rejected, is_frame, tell, tell_unsent, typed
+from .results import Rejected, is_frame, tell, tell_late, tell_unsent, typed
 from .score_plan import Plan
 from .score_progress import Progress
 from .score_watch import MAX_KEPT, Watch
@@ -136,6 +137,7 @@ class ScoreJob:
         self._keep = keep
         self._on_progress = progress
         self._told_at = 0.0
+        self._telling = threading.RLock()  # what is told last is the newest
         self._warned = False
         self._changed = waits.Condition()
         self._awaiting: set[Callable[[], None]] = set()
@@ -207,6 +209,8 @@ class ScoreJob:
         given = self.total if self.total is not None else self.sent
         if self.unsent != 0:
             tell_unsent(self.sent, self.total)
+        if self.watch is not None and self.watch.is_late:
+            tell_late()
         return tell(result, self.rejected, self.progress.rejected, given)
 
     def cancel(self) -> str:
@@ -346,6 +350,12 @@ class ScoreJob:
                     Rejected(slot=slot, index=index, reason=reason, record=record)
                 )
 
+    def drop(self, count: int) -> None:
+        """Note how many records the engine has dropped until now."""
+        with self._changed:
+            if self.state != "cancelled":  # what was dropped has been told
+                self.dropped = max(self.dropped, count)
+
     def done(self) -> None:
         """Note that the last output has come."""
         self._end("done", f"done: {self.sent:,} sent, {self.received:,} received")
@@ -414,7 +424,8 @@ class ScoreJob:
         ):
             return
         self._told_at = now
-        self._on_progress(self.progress)
+        with self._telling:
+            self._on_progress(self.progress)
 
 
 def _two_marks(plan: Plan) -> tuple[int, int]:

@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 __all__ = ["Watch"]
 
 REPORT_SECONDS = 0.1
-_SETTLE_SECONDS = 5.0
 MAX_KEPT = 10_000
 
 
@@ -44,6 +43,7 @@ class Watch:
     Attributes:
         rejected: The first 10,000 that were reported.
         counts: Slot -> how many were reported.
+        is_late: Whether reports did not come in time.
     """
 
     def __init__(self, engine: Engine, plan: Plan) -> None:
@@ -55,6 +55,7 @@ class Watch:
         self._socket: PneumoSock | None = None
         self._marker = 0
         self._is_settled = threading.Event()
+        self.is_late = False
         self.rejected: list[Rejected] = []
         self.counts: dict[int, int] = {plan.inlet.slot: 0, plan.outlet.slot: 0}
 
@@ -69,10 +70,13 @@ class Watch:
         if not gateway.has_pneumo:
             return
         with suppress(FastScoreError):
-            gateway.has_pneumo = False
-            self._socket = Pneumo(gateway).socket(
-                src=self._engine.name, on_message=self._take
-            )
+            try:
+                self._socket = Pneumo(gateway).socket(
+                    src=self._engine.name, on_message=self._take
+                )
+            except (FastScoreRefusedError, FastScoreProtocolError):
+                gateway.has_pneumo = False
+                raise
             for slot in self.counts:
                 for cause in ("schema", "encoding"):
                     tap = f"manifold.{slot}.records.rejected.by.{cause}"
@@ -80,7 +84,7 @@ class Watch:
                     self._taps[sensor.install(self._engine)] = (slot, cause)
 
     def settle(self) -> None:
-        """Wait for the reports on what happened until now.
+        """Wait for the reports on what happened until now, as long as for an answer.
 
         A sensor that begins now reports behind the others, however late they all are.
         """
@@ -89,10 +93,14 @@ class Watch:
         marker = Sensor.prep("sys.memory", "permanent", "sum", REPORT_SECONDS)
         try:
             self._marker = marker.install(self._engine)
-        except FastScoreError:  # there is no such tap
+        except FastScoreRefusedError:  # there is no such tap
             time.sleep(REPORT_SECONDS * 1.5)
             return
-        self._is_settled.wait(_SETTLE_SECONDS)
+        except FastScoreError:
+            self.is_late = True
+            return
+        timeout = self._engine.gateway.peer.timeout
+        self.is_late = not self._is_settled.wait(timeout)
         with suppress(FastScoreError):
             self._engine.uninstall_sensor(self._marker)
 

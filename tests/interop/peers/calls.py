@@ -548,7 +548,7 @@ def pneumo_socket(x):
 
 @call
 def pneumo_socket_filtered(x):
-    return received(x.c.pneumo.socket(src="engine-1", type="engine-state", timeout=5))
+    return received(x.c.pneumo.socket(src="engine-1", type="engine-state", timeout=60))
 
 
 @call

@@ -311,9 +311,11 @@ def roundtrips():
     run(e, "# fastscore.schema.0: twenty-int\n" + CUBE)
     assert e.roundtrip(b"2", timeout=60_000) == b"8"
     with refused("schema"):
-        e.roundtrip(b'"a"')
+        e.roundtrip(b'"a"', timeout=60_000)
     with ThreadPoolExecutor(10) as pool:
-        answers = list(pool.map(lambda n: e.roundtrip(str(n).encode()), range(50)))
+        answers = list(
+            pool.map(lambda n: e.roundtrip(str(n).encode(), timeout=60_000), range(50))
+        )
     assert answers == [str(n**3).encode() for n in range(50)]
     e.reset()
     run(e, "from time import sleep\n\ndef action(x):\n    sleep(30)\n    yield x\n")

@@ -176,5 +176,5 @@ def who_may():
     run(e, ECHO)
     e.input("1", 0)
     assert next_output(e) == b"1"
-    assert e.roundtrip(b"2") == b"2"
+    assert e.roundtrip(b"2", timeout=60_000) == b"2"
     c.pneumo.socket().close()

@@ -14,10 +14,14 @@ STREAM = {"Transport": {"Type": "inline", "Data": []}, "Encoding": "json"}
 
 
 class Source(Reader):
-    """Opens after some turns of the loop, or never; has records without end."""
+    """Opens after some turns of the loop, or never; has records without end.
 
-    def __init__(self, turns=None):
+    The first of them come after some turns, too.
+    """
+
+    def __init__(self, turns=None, before_first=0):
         self.turns = turns
+        self.before_first = before_first
         self.is_closed = False
 
     async def open(self):
@@ -27,6 +31,9 @@ class Source(Reader):
             await asyncio.sleep(0)
 
     async def read(self):
+        while self.before_first:
+            self.before_first -= 1
+            await asyncio.sleep(0)
         return [b"1", b"2", b"3"]
 
     async def close(self):
@@ -48,6 +55,12 @@ def test_a_stream_that_opens_slowly_has_its_time_to_be_read(monkeypatch):
 
     assert rate_of(source, monkeypatch).rps > 0
     assert source.is_closed
+
+
+def test_a_stream_whose_first_records_come_late_is_measured_from_these_on(monkeypatch):
+    monkeypatch.setattr(sampling, "RATE_SECONDS", 0)
+
+    assert rate_of(Source(turns=0, before_first=3), monkeypatch).rps > 0
 
 
 def test_a_stream_that_does_not_open_is_told_from_a_short_one(monkeypatch):

@@ -44,25 +44,29 @@ async def take_sample(
 
 
 async def measure_rate(attached: AttachedStream, *, allow_exec: bool) -> RateInfo:
-    """Read for a second, or to the end, and return how fast that went.
+    """Read for a second from the first records on, and return how fast that went.
 
     Raises:
         ProtocolError: If the stream cannot be read, or has too few records.
     """
+    loop = asyncio.get_running_loop()
     count = size = 0
-    started: float | None = None
+    started = 0.0
+    is_open = False
     try:
         async with asyncio.timeout(OPEN_SECONDS) as limit:
             async with _Opened(attached, allow_exec=allow_exec) as opened:
-                started = time.perf_counter()
-                limit.reschedule(asyncio.get_running_loop().time() + RATE_SECONDS)
+                is_open = True
                 while records := await opened.read():
+                    if not count:
+                        started = time.perf_counter()
+                        limit.reschedule(loop.time() + RATE_SECONDS)
                     count += len(records)
                     size += sum(map(len, records))
                     await asyncio.sleep(0)
     except TimeoutError:
         pass
-    if started is None:
+    if not is_open:
         raise ProtocolError(f"the stream did not open within {OPEN_SECONDS:g} s")
     seconds = time.perf_counter() - started
     if count < 2:
