@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import os
 import signal
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 
 import pytest
 
 from interop.suite_process import ServicesProcess
 from pilothouse import aimm
-from pilothouse.errors import AnswerTimeoutError, ConnectionLostError
 from waiting import until
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(180)]
@@ -79,8 +78,7 @@ def line(server):
 
 def is_cancelled(handle):
     """Cancel it again, until it is; a loaded machine may not answer in time."""
-    with suppress(AnswerTimeoutError):
-        handle.cancel()
+    handle.cancel()
     return handle.is_over and handle.state == "cancelled"
 
 
@@ -109,12 +107,10 @@ def test_a_number_that_comes_amid_the_cancel_is_enough(server, line):
 def test_a_frozen_server_that_knows_the_action_confirms_nothing(server, line):
     handle = line.submit_fit(*DATA, epochs=EPOCHS)
     until(lambda: handle.id is not None, what="its number")
-    with (
-        server.frozen(),
-        pytest.raises(AnswerTimeoutError, match="no answer to cancel"),
-    ):
-        handle.cancel()
+    with server.frozen():
+        said = handle.cancel()
 
+    assert said.startswith("the cancel was not confirmed: no answer to cancel within")
     assert handle.wait(60), "what was asked comes with the thaw"
     assert handle.state == "cancelled"
 
@@ -127,8 +123,8 @@ def test_without_a_connection_a_cancel_has_its_own_patience(tmp_path):
         server.kill()
         until(lambda: str(line.client.connection) == "lost", what="the loss")
 
-        with pytest.raises(ConnectionLostError, match="no connection"):
-            handle.cancel()
+        said = handle.cancel()
+        assert said.startswith("the cancel was not confirmed: no connection")
         assert not handle.is_over
 
 

@@ -157,6 +157,26 @@ def test_listeners_are_told_of_each_change_until_removed(client, lab, tmp_path):
     assert len(seen) == count
 
 
+def test_listeners_are_told_of_an_actions_number_before_the_state_shows_it(
+    client, lab, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(client._session, "_take_state", lambda obj: None)
+    numbers = []
+
+    def note(_state):
+        under_way = list(client._session._pending.values())
+        numbers.extend(one.action_id for one in under_way if one.action_id)
+
+    remove = client.on_change(note)
+    handle = lab.submit_fit("wait", str(tmp_path / "seen"))
+
+    until(lambda: numbers)
+    assert numbers == [handle.id]
+    remove()
+    (tmp_path / "seen").touch()
+    handle.result(60)
+
+
 def test_a_listener_that_fails_does_no_harm(client, lab, caplog):
     remove = client.on_change(lambda state: 1 / 0)
     lab.fit()

@@ -49,7 +49,7 @@ class GatedLock:
 @pytest.fixture
 def client(aimm_server):
     with aimm.connect(
-        aimm_server.url, aimm_server.username, aimm_server.password
+        aimm_server.url, aimm_server.username, aimm_server.password, timeout=60
     ) as found:
         yield found
 
@@ -156,6 +156,57 @@ def test_what_a_late_sender_gathers_does_not_leave_on_another_connection(
 
     assert busy.result(60) == two
     assert [handle.result(60) for handle in handles] == [1] * len(handles)
+
+
+def test_what_was_gathered_as_the_connection_broke_leaves_on_the_next_one(
+    client, tmp_path
+):
+    made = client.create_instance("lab")
+    session, gate = client._session, Gate()
+    first = made.submit_fit("wait", str(tmp_path / "x"))
+    until(lambda: first.id is not None)
+    gate.name = OUTBOX
+    session._frame_lock = GatedLock(session._frame_lock, gate)
+    session._outbox.is_close = lambda: True
+    second = made.submit_predict()  # gathered: another one is under way
+    assert gate.reached.wait(60)
+    session._outbox.is_close = lambda: False
+    session._socket.renew()
+    until(lambda: session._orphans, what="the loss, which tells all that is under way")
+    gate.opened.set()
+    (tmp_path / "x").touch()
+
+    assert first.result(60) == made
+    assert second.result(60) == 1
+
+
+def test_what_was_gathered_before_the_loss_is_noticed_leaves_on_the_next_connection(
+    client, tmp_path, monkeypatch
+):
+    made = client.create_instance("lab")
+    session, gate = client._session, Gate()
+    first = made.submit_fit("wait", str(tmp_path / "x"))
+    until(lambda: first.id is not None)
+    set_state = session._socket._set_state
+
+    def late(state):
+        gate.enter()  # there is no connection any more, and nobody knows yet
+        set_state(state)
+
+    monkeypatch.setattr(session._socket, "_set_state", late)
+    gate.name = session._socket._thread.name
+    session._socket.renew()
+    assert gate.reached.wait(60)
+    session._outbox.is_close = lambda: True
+    second = made.submit_predict()
+    until(lambda: not session._outbox._entries)
+    with session._message_lock:  # whoever took it has tried to send it
+        gate.opened.set()
+    session._outbox.is_close = lambda: False
+    (tmp_path / "x").touch()
+
+    assert first.result(60) == made
+    assert second.result(60) == 1
 
 
 def test_an_answer_that_comes_as_the_patience_ends_counts(client):

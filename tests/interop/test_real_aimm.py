@@ -107,7 +107,7 @@ def test_the_real_client_sees_what_another_client_does(real_python, our_server):
     with aimm.connect(our_server, "user", PASSWORD) as client:
         client.create_instance("lab").fit()
 
-    assert ["fit", "complete"] in told(watcher)["calls"]
+    assert ["fit", "complete"] in told(watcher, 90)["calls"]
 
 
 def test_the_real_juggler_client_gets_each_answer(real_python, our_server):

@@ -13,6 +13,7 @@ from traitlets.config import Config
 
 from magics.kernels import PATIENCE
 from pilothouse.jobs import JobBook
+from pilothouse.magics._session import Session
 
 
 @pytest.fixture
@@ -84,10 +85,13 @@ def complete(shell):
 
 
 @pytest.fixture
-def patient(monkeypatch):
+def patient(request, monkeypatch):
     """What is cancelled is confirmed, however busy the machine is."""
     for module, name in PATIENCE.items():
         monkeypatch.setattr(f"{module}.{name}", 60.0)
+    if "shell" in request.fixturenames:
+        shell = request.getfixturevalue("shell")
+        Session.of(shell).options.interrupt_timeout = 60.0
 
 
 @pytest.fixture

@@ -10,10 +10,15 @@ import pytest
 
 from pilothouse import aimm
 from pilothouse.errors import LineError, NotAuthorizedError, PilothouseError
-from pilothouse.jobs import JobBook
+from pilothouse.jobs import JobBook, JobRecord
 from pilothouse.magics import _aimm
 from pilothouse.magics._session import Session
+from pilothouse.services import spawn
+from pilothouse.services.host import ServiceHost
+from pilothouse.waits import Event
 from waiting import until
+
+LAB = Path(__file__).parents[1] / "services" / "aimm" / "lab.py"
 
 
 @pytest.fixture
@@ -328,7 +333,7 @@ def test_an_interrupt_cancels_on_the_server_and_says_so(
     run, made, client, tmp_path, interrupt, patient, monkeypatch
 ):
     run(f"gate = {str(tmp_path / 'never')!r}")
-    waited_for, wait = threading.Event(), aimm.Action.wait
+    waited_for, wait = Event(), aimm.Action.wait
 
     def noted(action, timeout=None):
         waited_for.set()
@@ -358,6 +363,26 @@ def test_an_interrupt_cancels_on_the_server_and_says_so(
     until(lambda: not JobBook().records())
 
 
+def test_an_interrupt_before_the_action_is_written_down_cancels_it_too(
+    run, made, client, tmp_path, patient, monkeypatch
+):
+    note = _aimm._note
+
+    def struck(of, action):
+        if threading.current_thread() is threading.main_thread():
+            raise KeyboardInterrupt
+        note(of, action)
+
+    monkeypatch.setattr(_aimm, "_note", struck)
+    with pytest.raises(KeyboardInterrupt) as caught:
+        run(f"%aimm fit made 'wait' '{tmp_path / 'never'}'")
+
+    assert isinstance(caught.value, _aimm.ActionInterrupt)
+    assert "fit is cancelled, the server confirmed it" in str(caught.value)
+    until(lambda: not JobBook().records())
+    assert client._session._listeners == []
+
+
 @pytest.fixture
 def interrupt():
     """Return what interrupts the main thread as soon as a condition holds."""
@@ -378,6 +403,91 @@ def interrupt():
     over.set()
     for thread in threads:
         thread.join()
+
+
+# -- jobs of other kernels -----------------------------------------------------------
+
+
+@pytest.fixture
+def elsewhere(tmp_path, aimm_server):
+    """Another server that takes the same password."""
+    with ServiceHost(
+        ["aimm"],
+        data_dir=tmp_path / "elsewhere",
+        options={"aimm": {"plugin_files": [str(LAB)]}},
+        token=aimm_server.password,
+    ) as host:
+        yield host.aimm
+
+
+@pytest.fixture
+def begun(tmp_path):
+    """Return what begins a fit as another kernel does, and writes it down."""
+    opened = []
+
+    def begin(server):
+        who = server.username, server.password
+        other = aimm.connect(server.url, *who)
+        opened.append(other)
+        made = other.create_instance("lab")
+        action = made.submit_fit("wait", str(tmp_path / "gate"))
+        until(lambda: action.id is not None)
+        details = {"run": other.run, "action": action.id, "user": other.username}
+        record = JobRecord(
+            id=f"{other.run}-{action.id}",
+            kind="aimm",
+            url=other.url,
+            label=f"fit of instance {made.id}",
+            details=details,
+        )
+        JobBook().remember(record)
+        return record
+
+    yield begin
+    (tmp_path / "gate").touch()
+    for other in opened:
+        other.close()
+
+
+def test_a_job_that_is_newer_than_the_state_is_not_gone(
+    run, client, aimm_server, begun, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(client._session, "_take_state", lambda obj: None)
+    record = begun(aimm_server)
+    assert record.details["action"] not in client.actions
+
+    assert "sent " in repr(run("%pilot jobs")).splitlines()[-1]
+    assert [one.key for one in JobBook().records()] == [record.key]
+    action = run(f"%pilot attach {record.key} --detach")
+    (tmp_path / "gate").touch()
+    assert isinstance(action.result(60), aimm.ModelInstance)
+    assert action.outcome == "fit is complete"
+
+
+def test_jobs_at_another_server_leave_the_sessions_client_as_it_is(
+    run, shell, client, elsewhere, begun
+):
+    session, first, second = Session.of(shell), begun(elsewhere), begun(elsewhere)
+    for _ in range(2):
+        states = repr(run("%pilot jobs")).splitlines()[-2:]
+        assert all("executing" in state for state in states), states
+
+    assert {one.key for one in JobBook().records()} == {first.key, second.key}
+    assert session.kept("aimm") is client
+    assert str(client.connection) == "ready"
+    own = session.kept(f"aimm at {elsewhere.url}")
+    assert own is _aimm._client_of(session, first)
+    session.close()
+    assert str(own.connection) == "closed"
+
+
+def test_without_a_client_a_job_brings_the_one_of_its_server(
+    run, shell, password, aimm_server, begun
+):
+    begun(aimm_server)
+
+    assert "executing" in repr(run("%pilot jobs"))
+    assert Session.of(shell).kept("aimm").url == aimm_server.url
 
 
 # -- plugins -------------------------------------------------------------------------
@@ -411,6 +521,7 @@ def local(run, shell, monkeypatch, tmp_path):
     """A local server, started and connected to by lines."""
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    monkeypatch.setattr(spawn, "_HEALTH_SECONDS", 60.0)
     run("%pilot up --service aimm")
     run("%aimm connect")
     yield Session.of(shell)

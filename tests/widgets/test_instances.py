@@ -297,6 +297,27 @@ def test_a_lost_connection_is_shown_and_it_goes_on(tmp_path):
         until(lambda: table.connection == "closed")
 
 
+def test_another_client_is_shown_with_its_own_address(client, tmp_path):
+    with ServiceHost(["aimm"], data_dir=tmp_path) as host:
+        place = host.aimm
+        before = aimm.connect(place.url, place.username, place.password)
+        table = InstanceTable(before)
+        before.close()
+        until(lambda: table.connection == "closed")
+    shown, leave = [], table._leave
+    table.observe(lambda _: shown.append((table.connection, table.place)), "connection")
+
+    def leave_and_look():
+        leave()
+        table._look()  # as the thread of the views does at any moment
+
+    table._leave = leave_and_look
+    table.use(client)
+    until(lambda: table.connection == "ready")
+
+    assert shown == [("ready", client.url)]
+
+
 def test_closing_it_leaves_the_client_and_a_snapshot(client, table, instance):
     table.close()
 

@@ -108,7 +108,7 @@ class InstanceTable(DeltaView):
             self._asked_at = ""
         if leave is not None:
             leave()
-        self._update(acts=True, place=client.url)
+        self._update(acts=True)
         self._changed()
 
     def show(self, state: State) -> None:
@@ -131,9 +131,11 @@ class InstanceTable(DeltaView):
 
     def _look(self) -> None:
         """Set what stands around the rows."""
-        connection = "" if self._client is None else str(self._client.connection)
-        can = frozenset() if self._client is None else self._client.extensions
+        client = self._client
+        connection = "" if client is None else str(client.connection)
+        can = frozenset() if client is None else client.extensions
         self._update(
+            place="" if client is None else client.url,
             connection=connection,
             making=[] if self._state is None else making(self._state),
             offers=self._offers,
@@ -141,9 +143,9 @@ class InstanceTable(DeltaView):
             cancels="cancel1" in can,
             status=self._counted(),
         )
-        if connection == "ready" and self._client is not None:
-            if self._asked_at != self._client.run:
-                self._asked_at = self._client.run
+        if connection == "ready" and client is not None:
+            if self._asked_at != client.run:
+                self._asked_at = client.run
                 self._errands.add(self._ask_offers)
         elif connection:
             self._asked_at = ""

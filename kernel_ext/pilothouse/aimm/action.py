@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from pilothouse import waits
-from pilothouse.errors import AnswerTimeoutError
+from pilothouse.errors import AnswerTimeoutError, TransportError
 
 from .answer import Answer
 from .errors import PROTOCOL
@@ -170,7 +170,8 @@ class Action:
     def cancel(self) -> str:
         """Ask the server to end it; return what came of that.
 
-        A server that cannot cancel goes on; the sentence says so.
+        A server that cannot cancel goes on; the sentence says so. It also tells when no
+        answer came in time, or there is no connection.
         """
         if self.is_over:
             return f"{self.call} was over already"
@@ -178,7 +179,10 @@ class Action:
             return self._cancel(0.0)
         deadline = time.monotonic() + _CANCEL_TIMEOUT
         self.begun(_CANCEL_TIMEOUT)
-        said = self._cancel(max(0.0, deadline - time.monotonic()))
+        try:
+            said = self._cancel(max(0.0, deadline - time.monotonic()))
+        except TransportError as exc:
+            return f"the cancel was not confirmed: {exc.message}"
         if self.id is not None:  # what the server tells then is under way
             self._over.wait(max(0.0, deadline - time.monotonic()))
         return said

@@ -156,8 +156,9 @@ class Client:
     def on_change(self, callback: Callable[[State], object]) -> Callable[[], None]:
         """Have a function called with each new state; return what ends that.
 
-        It is called too when the connection is lost, back, or closed; mostly on the
-        thread that reads, so it must not wait for an answer.
+        It is called too when the server tells an action's number, and when the
+        connection is lost, back, or closed; mostly on the thread that reads, so it must
+        not wait for an answer.
         """
         return self._session.on_change(callback)
 

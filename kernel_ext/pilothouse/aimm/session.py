@@ -273,7 +273,8 @@ class Session:
     def on_change(self, listener: Callable[[State], object]) -> Callable[[], None]:
         """Have a function called with each new state; return what ends that.
 
-        It is called too when the connection is lost, back, or closed.
+        It is called too when an action's number is told, and when the connection is
+        lost, back, or closed.
         """
         with self._changed:
             self._listeners.append(listener)
@@ -362,8 +363,8 @@ class Session:
                 if self._outbox.put(Entry(number, frames[0], again)):
                     return
         with self._message_lock:
-            self._send_gathered(machine)
             try:
+                self._send_gathered(machine)
                 self._send_frames(machine, frames)
             except errors.PilothouseError:
                 self._forget(number, pending)
@@ -397,11 +398,19 @@ class Session:
                 self._send_gathered(machine)
 
     def _send_gathered(self, machine: juggler.ClientConnection) -> None:
-        with self._machine_lock:
-            # What is there now was gathered for the connection there is now.
-            entries = self._outbox.take() if machine is self._machine else []
-        if entries:
-            self._send_frames(machine, [entry.frame for entry in entries])
+        with self._frame_lock:  # the loss of the connection comes before, or behind
+            with self._machine_lock:
+                # What is there now was gathered for the connection there is now.
+                entries = self._outbox.take() if machine is self._machine else []
+            if not entries or self._socket is None:
+                return
+            try:
+                self._socket.send_utf8([entry.frame for entry in entries])
+            except errors.ConnectionLostError as exc:
+                if exc.__cause__ is None:  # gone before: nothing of it has left
+                    with self._machine_lock:
+                        self._keep(entries)
+                raise
 
     def _check_size(self, frames: Sequence[bytes]) -> None:
         """Refuse what one of our servers would end the connection for."""
@@ -486,7 +495,7 @@ class Session:
         if state is SocketState.LOST:
             with self._frame_lock, self._machine_lock:
                 self._machine = None
-                self._keep_unsent()
+                self._keep(self._outbox.take())
             self._set_state(SessionState.LOST)
             self._lost.set()
             self._fail_pending(self._why_lost(), keep=True)
@@ -494,15 +503,15 @@ class Session:
         elif state is SocketState.CLOSED:
             with self._frame_lock, self._machine_lock:
                 self._machine = None
-                self._keep_unsent()
+                self._keep(self._outbox.take())
             if self._failure is None and self._socket is not None:
                 self._failure = self._socket.error
             self._set_state(SessionState.CLOSED)
             self._fail_pending(self._why_lost(), keep=False)
 
-    def _keep_unsent(self) -> None:
+    def _keep(self, unsent: Sequence[Entry]) -> None:
         """Keep what has not left for the next connection."""
-        for entry in self._outbox.take():
+        for entry in unsent:
             if self._pending.pop(entry.number, None) is not None:
                 self._unsent.append(entry.again)
 
@@ -561,6 +570,7 @@ class Session:
                 number = data.get("action_id")
                 if pending is not None and isinstance(number, int):
                     pending.action_id, pending.run = number, self.run
+                    self._tell()
 
     def _take_state(self, obj: Any) -> None:  # noqa: ANN401  any JSON
         self.server_state = self._reader.read(obj)

@@ -6,7 +6,7 @@ import datetime as dt
 import threading
 import time
 import weakref
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -155,6 +155,13 @@ def connect(session: Session, choice: Choice) -> Client:
 
 
 def _connect(session: Session, choice: Choice) -> Client:
+    client = _made(session, choice)
+    session.keep(SERVICE, client)
+    session.names.watch(SERVICE, lambda: _names(client))
+    return client
+
+
+def _made(session: Session, choice: Choice) -> Client:
     from pilothouse import aimm
 
     place, username, password = _place(session, choice)
@@ -170,8 +177,6 @@ def _connect(session: Session, choice: Choice) -> Client:
     except NotAuthorizedError as exc:
         exc.hint = "the password comes from PILOTHOUSE_AIMM_PASSWORD or the keyring"
         raise
-    session.keep(SERVICE, client)
-    session.names.watch(SERVICE, lambda: _names(client))
     _restarts.note(client, SERVICE, client.url)
     return client
 
@@ -212,6 +217,7 @@ def write_down(client: Client, action: Action, *, now: bool = False) -> None:
         _cross_out(action)
 
     remove = client.on_change(lambda _state: _note(client, action))
+    action.on_end(forget)
     if now and action.begun(_STATE_SECONDS):
         # Who looks for the job next asks the state, which comes a moment later.
         deadline = time.monotonic() + _STATE_SECONDS
@@ -219,7 +225,6 @@ def write_down(client: Client, action: Action, *, now: bool = False) -> None:
             if action.wait(_LOOK_SECONDS):
                 break
     _note(client, action)
-    action.on_end(forget)
 
 
 def _note(client: Client, action: Action) -> None:
@@ -239,9 +244,9 @@ def _note(client: Client, action: Action) -> None:
                 "user": client.username,
             },
         )
-        _written[action] = record.key
         with suppress(OSError):  # a full disk is no reason not to run
             JobBook().remember(record)
+        _written[action] = record.key
 
 
 def _cross_out(action: Action) -> None:
@@ -250,8 +255,19 @@ def _cross_out(action: Action) -> None:
             JobBook().forget(key)
 
 
-def follow_action(session: Session, action: Action, out: str | None) -> object:
+def follow_action(
+    session: Session,
+    action: Action,
+    out: str | None,
+    begin: Callable[[], object] = bool,
+) -> object:
     """Wait for an action with its progress shown, and return its result.
+
+    Args:
+        session: Whose line waits.
+        action: What for.
+        out: The name that the result is bound to.
+        begin: Called first, when an interrupt is heard already: what notes the action.
 
     Raises:
         KeyboardInterrupt: If interrupted; it says what became of the action.
@@ -267,6 +283,7 @@ def follow_action(session: Session, action: Action, out: str | None) -> object:
         interrupt=lambda text: ActionInterrupt(text, action),
         is_listed=lambda: not action.is_over and _is_written(action),
         cross_out=lambda: _cross_out(action),
+        begin=begin,
     )
 
 
@@ -347,13 +364,32 @@ def _names(client: Client) -> Mapping[str, Sequence[Name]]:
 
 
 def _client_of(session: Session, record: JobRecord) -> Client:
-    found: Client | None = session.kept(SERVICE)
-    is_ready = found is not None and str(found.connection) == "ready"
-    if found is not None and is_ready and _restarts.is_same(found.url, record.url):
+    """Return a client of a job's server: the session's, or one of the job's own.
+
+    The session's stays what it is; several threads ask at a time.
+    """
+    if (found := _ready_at(session, SERVICE, record.url)) is not None:
         return found
-    user = record.details.get("user")
-    choice = Choice(where=record.url, user=user if isinstance(user, str) else None)
-    return connect(session, choice)
+    own = f"{SERVICE} at {record.url}"
+    with _connecting:
+        for key in (SERVICE, own):
+            if (found := _ready_at(session, key, record.url)) is not None:
+                return found
+        user = record.details.get("user")
+        choice = Choice(where=record.url, user=user if isinstance(user, str) else None)
+        before: Client | None = session.kept(SERVICE)
+        if before is None or str(before.connection) == "closed":
+            return _connect(session, choice)
+        made = _made(session, choice)
+        session.keep(own, made)
+        return made
+
+
+def _ready_at(session: Session, key: str, url: str) -> Client | None:
+    found: Client | None = session.kept(key)
+    if found is None or str(found.connection) != "ready":
+        return None
+    return found if _restarts.is_same(found.url, url) else None
 
 
 def _numbers(record: JobRecord) -> tuple[str, int]:
@@ -363,22 +399,31 @@ def _numbers(record: JobRecord) -> tuple[str, int]:
     return run, number
 
 
-def _look(session: Session, record: JobRecord) -> str:
+def _known(session: Session, record: JobRecord) -> tuple[Client, int]:
+    """Return a client of the server that knows an action, and the action's number.
+
+    The state comes a moment behind the number: what is newer than all in it counts too.
+    """
     run, number = _numbers(record)
     client = _client_of(session, record)
-    entry = client.state.actions.get(number)
-    if client.run != run or entry is None:
+    actions = client.state.actions
+    is_there = number in actions or number > max(actions, default=0)
+    if client.run != run or not is_there:
         raise NotFoundError(f"{record.url} knows no action {number} of that run")
+    return client, number
+
+
+def _look(session: Session, record: JobRecord) -> str:
+    client, number = _known(session, record)
+    entry = client.state.actions.get(number)
     age = dt.datetime.now(dt.UTC) - record.created
-    return entry.progress or f"sent {age.total_seconds():.0f} s ago"
+    told = "" if entry is None else entry.progress
+    return told or f"sent {age.total_seconds():.0f} s ago"
 
 
 def _open(session: Session, record: JobRecord) -> Action:
-    run, number = _numbers(record)
-    client = _client_of(session, record)
-    if client.run != run or number not in client.state.actions:
-        raise NotFoundError(f"{record.url} knows no action {number} of that run")
-    return client.attach(number)
+    client, number = _known(session, record)
+    return client.attach(number, record.label.partition(" ")[0] or "action")
 
 
 def _follow(session: Session, handle: Any, out: str | None) -> object:  # noqa: ANN401

@@ -233,10 +233,15 @@ class AimmMagics(HouseMagics):
         return self._follow(client, action, args)
 
     def _follow(self, client: Client, action: Action, args: Namespace) -> object:
-        _aimm.write_down(client, action, now=args.detach)
         if args.detach:
+            _aimm.write_down(client, action, now=True)
             return action
-        result = _aimm.follow_action(self.session, action, args.out)
+        result = _aimm.follow_action(
+            self.session,
+            action,
+            args.out,
+            begin=lambda: _aimm.write_down(client, action),
+        )
         self.session.names.refresh()
         return result
 

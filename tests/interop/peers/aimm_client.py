@@ -78,14 +78,15 @@ async def watch():
     """Follow the state until somebody else has made an instance and fitted it."""
     client = repl.AIMM()
     await client.connect(URL)
+    known = set(client.state["actions"])  # told with the login
     sys.stdout.write("watching\n")
     sys.stdout.flush()
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
-        state = client.state or {"actions": {}}
         calls = [
             (entry["meta"]["call"], entry["progress"])
-            for entry in state["actions"].values()
+            for number, entry in client.state["actions"].items()
+            if number not in known
         ]
         if ("fit", "complete") in calls:
             await client.async_close()

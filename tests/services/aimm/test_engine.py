@@ -1,12 +1,18 @@
 """What is half done is done to its end; who asks first comes first."""
 
 import asyncio
+import pickle
 import threading
 from pathlib import Path
 
 import pytest
 
-from pilothouse.services.aimm.children import Children, Plugins
+from pilothouse.services.aimm.children import (
+    Child,
+    ChildDiedError,
+    Children,
+    Plugins,
+)
 from pilothouse.services.aimm.engine import Call, Engine
 from pilothouse.services.aimm.store import Store
 
@@ -137,6 +143,83 @@ def test_who_waits_for_a_child_gets_it_before_who_comes_later(tmp_path):
         return order
 
     assert asyncio.run(work()) == ["waited", "came later"]
+
+
+PLUGIN = """
+from pilothouse.aimm import plugins
+
+@plugins.data_access("{name}")
+def data():
+    return 1
+"""
+
+
+def test_plugins_that_are_loaded_at_a_time_are_all_there(in_loop):
+    async def work(engine, store):
+        wanted = ["one", "other"]
+        told = await asyncio.gather(
+            *(engine.load_plugin(name, PLUGIN.format(name=name)) for name in wanted)
+        )
+
+        assert set(wanted) <= set(told[-1]["data_access"])
+        assert set(wanted) <= set(engine.names["data_access"])
+
+    in_loop(work)
+
+
+def test_a_child_that_starts_with_old_plugins_tells_no_old_names(in_loop, monkeypatch):
+    start, may_end = Child.start, asyncio.Event()
+
+    async def late(plugins):
+        child = await start(plugins)
+        if "more" not in plugins.sources:
+            await may_end.wait()
+        return child
+
+    async def work(engine, store):
+        monkeypatch.setattr(Child, "start", late)
+        made = engine.create_instance(CREATE, "lab")
+        await asyncio.sleep(0)  # its child is being started
+        told = await engine.load_plugin("more", PLUGIN.format(name="more"))
+        may_end.set()
+        await made.done
+
+        assert "more" in told["data_access"]
+        assert engine.names == told
+
+    in_loop(work)
+
+
+def test_an_action_is_cancelled_before_its_first_turn(in_loop):
+    async def work(engine, store):
+        action = engine.create_instance(CREATE, "lab")
+
+        assert await engine.cancel(action.id) is True
+        assert action.entry["progress"] == "cancelled"
+        assert not engine.instances
+
+    in_loop(work)
+
+
+def test_an_end_that_is_noticed_late_is_told_as_it_was():
+    async def work():
+        child = await Child.start(Plugins(files=[str(LAB)]))
+        wait = child._process.wait
+
+        async def too_late():
+            await wait()
+            raise TimeoutError
+
+        child._process.wait = too_late
+        job = {"job": 1, "call": "create_instance", "codec": "plain"}
+        exits = b'{"data": {"args": ["exit"], "kwargs": {}}}'
+        about = {"key": "1", "digest": "", "cached": False, "model_type": "lab"}
+        instance = pickle.dumps({"fits": 0})
+        fit = {**job, **about, "call": "fit"}
+        with pytest.raises(ChildDiedError, match="exited with code 3"):
+            await child.run(fit, (exits, instance), lambda word: None)
+
+    asyncio.run(asyncio.wait_for(work(), 60))
 
 
 def test_a_finished_action_keeps_no_arguments(in_loop):

@@ -29,6 +29,7 @@ log = logging.getLogger(__name__)
 
 _PIPE_BYTES: Final = 1 << 20
 _LOAD_SECONDS: Final = 60.0
+_EXIT_SECONDS: Final = 5.0
 
 
 class ChildDiedError(RemoteError):
@@ -234,10 +235,12 @@ class Child:
 
     async def _tell_death(self) -> None:
         try:
-            code = await asyncio.wait_for(self._process.wait(), 5.0)
+            await asyncio.wait_for(self._process.wait(), _EXIT_SECONDS)
         except TimeoutError:
-            await self.kill()
-            raise ChildDiedError("the plugin closed its process's pipes") from None
+            if self.is_alive:  # else the server was too busy to notice in time
+                await self.kill()
+                raise ChildDiedError("the plugin closed its process's pipes") from None
+        code = self._process.returncode or 0
         self._end_group()
         if code < 0:
             how = f"was ended by {_signal_name(-code)}"
@@ -260,6 +263,7 @@ class Children:
         self._limit = max(1, limit)
         self._idle: list[Child] = []
         self._turns = asyncio.Semaphore(self._limit)  # in the order of asking
+        self._loading = asyncio.Lock()
         self._is_closed = False
 
     @property
@@ -301,18 +305,22 @@ class Children:
             self._end(child)
         self._turns.release()
 
-    async def load(self, name: str, source: str) -> None:
-        """Have every child from now on load one module more.
+    async def load(self, name: str, source: str) -> Mapping[str, list[str]]:
+        """Have every child from now on load one module more; return all names.
+
+        One at a time: each is loaded on top of the one before.
 
         Raises:
             PluginFailedError: If it cannot be loaded; all is then as before.
         """
-        wanted = self.plugins.with_source(name, source)
-        child = await Child.start(wanted)
-        self.plugins, self.names = wanted, child.names
-        old, self._idle = self._idle, [child]
-        for one in old:
-            self._end(one)
+        async with self._loading:
+            wanted = self.plugins.with_source(name, source)
+            child = await Child.start(wanted)
+            self.plugins, self.names = wanted, child.names
+            old, self._idle = self._idle, [child]
+            for one in old:
+                self._end(one)
+        return child.names
 
     async def close(self) -> None:
         """End every child that has nothing to do; the others end when given back."""
@@ -330,7 +338,8 @@ class Children:
 
     async def _start(self) -> Child:
         child = await Child.start(self.plugins)
-        self.names = child.names
+        if child.plugins is self.plugins:  # else others were loaded meanwhile
+            self.names = child.names
         return child
 
     def _end(self, child: Child) -> None:

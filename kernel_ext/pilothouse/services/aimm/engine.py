@@ -178,7 +178,7 @@ class Engine:
             PluginFailedError: If it cannot be loaded; all is then as before.
             RemoteError: If it works, but cannot be kept for the next start.
         """
-        await self._children.load(name, source)
+        names = await self._children.load(name, source)
         if self._keep_plugin is not None:
             try:
                 await asyncio.to_thread(self._keep_plugin, name, source)
@@ -186,7 +186,7 @@ class Engine:
                 raise RemoteError(
                     f"the plugin works until the server stops, and is not kept: {exc}"
                 ) from exc
-        return self.names
+        return names
 
     def create_instance(self, call: Call, model_type: str) -> Action:
         """Begin to make an instance."""
@@ -266,6 +266,7 @@ class Engine:
         action = self.actions.get(number)
         if action is None:
             raise NotFoundError(f"there is no action {number}")
+        await asyncio.sleep(0)  # cancelled before its first turn, a task tells nobody
         if action.done.done() or action.task is None:
             return False
         if action.entry["progress"] == "storing":  # what is half stored is stored
