@@ -201,7 +201,8 @@ def test_a_real_ping_has_real_rows(run, probes):
     assert frame.attrs["parameters"]["destination.ip4"] == "127.0.0.1"
 
 
-def test_a_repeated_scope_gives_all_results(run, probes):
+def test_a_repeated_scope_gives_all_results(run, probes, monkeypatch):
+    monkeypatch.setattr("pilothouse.mplane.scheduler.multijob._LATE_SECONDS", 60.0)
     found = run(
         "%mplane runcap test-loopback --set test.input=hi --when repeat now + 2s / 1s"
     )
@@ -264,6 +265,14 @@ def test_measurements_are_listed_shown_and_stopped(run, bench):
     said = run("%mplane stop")
     assert "steps-0: interrupted: the component confirmed, 1 row" in said
     assert run(f"%mplane showmeas {one.token}").count_result_rows() == 1
+
+
+def test_what_was_stopped_is_crossed_out_with_the_answer(run, bench, late_threads):
+    one = run(f"%mplane runcap {LINE} --detach")
+    until(lambda: one.rows == 1)
+
+    assert "confirmed" in run("%mplane stop")
+    assert not JobBook().records("mplane")
 
 
 def test_stopmeas_is_stop_as_mpcli_spells_it(run, bench):

@@ -22,6 +22,12 @@ def patient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("pilothouse.mplane.measurement._CANCEL_SECONDS", 60.0)
 
 
+@pytest.fixture(autouse=True)
+def _late_turns(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Turns of repeated measurements are not left out on a busy machine."""
+    monkeypatch.setattr("pilothouse.mplane.scheduler.multijob._LATE_SECONDS", 60.0)
+
+
 @dataclass(frozen=True)
 class Parties:
     """Who takes part in tests with TLS; all but the stranger know each other."""

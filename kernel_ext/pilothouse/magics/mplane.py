@@ -282,8 +282,13 @@ class MplaneMagics(HouseMagics):
     )
     def _stop(self, args: Namespace) -> Page:
         """Interrupt a measurement; what was measured is kept."""
+        from ._measuring import cross_out
+
         one = _component.made(self.session).measurement(args.measurement)
-        return Page(f"{one.label or one.token[:8]}: {one.cancel()}")
+        told = one.cancel()
+        if one.is_over:
+            cross_out(one)
+        return Page(f"{one.label or one.token[:8]}: {told}")
 
     @subcommand(
         "stopmeas",

@@ -195,7 +195,7 @@ class Measurement:
                     f"{self._gathered} until now"
                 )
         self._courier.leave(self)
-        self._tell()
+        self.tell()
         return self.outcome
 
     # -- looking on -------------------------------------------------------------------
@@ -338,6 +338,11 @@ class Measurement:
 
     def take(self, message: object) -> None:
         """Take what the component has answered for this measurement."""
+        self.note(message)
+        self.tell()
+
+    def note(self, message: object) -> None:
+        """As `take`, but wake and call nobody: for who holds a lock. Then `tell`."""
         with self._changed:
             if self.is_over:
                 return
@@ -356,10 +361,12 @@ class Measurement:
                 self._gathered.add(message)
                 if self._is_live or self._is_last(message):
                     self._end_in_order()
-        self._tell()
 
     def take_partial(self, message: model.Envelope, first: int) -> None:
-        """Take rows so far, or results so far, from one on, and how it stands."""
+        """Take rows so far, or results so far, from one on, and how it stands.
+
+        An exception among it is to be taken by itself, when it was filed.
+        """
         with self._changed:
             if self.is_over:
                 return
@@ -374,9 +381,7 @@ class Measurement:
             for head in inner[:1]:
                 if isinstance(head, model.Receipt):
                     self._take_receipt(head)
-                elif isinstance(head, model.Exception):
-                    self._take_exception(head)
-        self._tell()
+        self.tell()
 
     def latest(self, end: datetime) -> datetime:
         """Return until when results may come, if the scope ends then (UTC, naive)."""
@@ -389,7 +394,7 @@ class Measurement:
         with self._changed:
             if not self.is_over and self._gathered.count:
                 self._end_in_order()
-        self._tell()
+        self.tell()
 
     def expect_interrupt(self) -> None:
         """Note that the component was asked to stop."""
@@ -401,14 +406,29 @@ class Measurement:
             if not self.is_over:
                 self._troubles += 1
                 self.trouble = why
-        self._tell()
+        self.tell()
 
     def fail(self, error: RemoteError) -> None:
         """Note that the component has refused."""
         with self._changed:
             if not self.is_over:
                 self._end(MeasurementState.FAILED, f"failed: {error.message}", error)
-        self._tell()
+        self.tell()
+
+    def tell(self) -> None:
+        """Wake who waits, and call who watches, if there is something new."""
+        with self._changed:
+            self._changed.notify_all()
+            shown = (self.state, self._gathered.count, self.trouble, self.outcome)
+            if shown == self._shown:
+                return
+            self._shown = shown
+            watchers = list(self._watchers)
+        for call in watchers:
+            try:
+                call(self)
+            except Exception:
+                log.exception("who watches %r failed", self)
 
     # -- inside -----------------------------------------------------------------------
 
@@ -460,21 +480,6 @@ class Measurement:
         self, state: MeasurementState, outcome: str, error: RemoteError | None
     ) -> None:
         self._final, self.outcome, self._error = state, outcome, error
-
-    def _tell(self) -> None:
-        """Wake who waits, and call who watches, if there is something new."""
-        with self._changed:
-            self._changed.notify_all()
-            shown = (self.state, self._gathered.count, self.trouble, self.outcome)
-            if shown == self._shown:
-                return
-            self._shown = shown
-            watchers = list(self._watchers)
-        for call in watchers:
-            try:
-                call(self)
-            except Exception:
-                log.exception("who watches %r failed", self)
 
 
 def _aware(when: datetime | None) -> datetime | None:

@@ -18,8 +18,8 @@ from pilothouse.errors import (
 )
 from pilothouse.mplane import model
 from pilothouse.mplane.client import HttpInitiatorClient
-from pilothouse.mplane.component import serve
-from pilothouse.mplane.exchange import post
+from pilothouse.mplane.component import ListenerHttpComponent, serve
+from pilothouse.mplane.exchange import Answered, post
 from pilothouse.mplane.measurement import MeasurementState
 from pilothouse.mplane.media import MEDIA_TYPE
 from pilothouse.mplane.tls import TlsState
@@ -649,6 +649,52 @@ def test_an_interrupted_repetition_waits_for_the_turn_that_runs(client):
     assert len(handle.result()) >= 2
 
 
+class FailingLate(Gated):
+    """Reports a row, and fails when its gate is opened."""
+
+    def run(self, specification, check_interrupt):
+        result = model.Result(specification=specification)
+        result.set_result_value("rtt.us", 1)
+        check_interrupt.report(result)
+        super().run(specification, check_interrupt)
+        raise OSError("no route")
+
+
+def test_a_failure_is_filed_when_it_is_told(client):
+    service = FailingLate()
+    found = []
+    with known(client, service):
+        handle = client.run("gated", "now", VALUES)
+        until(lambda: handle.rows)
+
+        def look(measurement):
+            if measurement.is_over:
+                found.append((client.result_tokens(), client.receipt_tokens()))
+
+        handle.on_change(look)
+        service.gate.set()
+        assert handle.wait(60)
+        until(lambda: found)
+
+    assert found[0] == ((handle.token,), ())
+    assert handle.state is MeasurementState.FAILED
+    assert handle.partial().count_result_rows() == 1
+
+
+def test_a_failure_that_does_not_tell_its_token_is_of_what_was_redeemed(client):
+    service = Gated()
+    with known(client, service):
+        handle = client.run("gated", "now", VALUES)
+        envelope = model.Envelope()
+        envelope.append_message(model.Exception(errmsg="no route"))
+
+        client._take_partial(handle.token, handle, Answered(envelope, partial_first=0))
+
+        assert handle.state is MeasurementState.FAILED
+        assert client.result_tokens() == (handle.token,)
+        service.gate.set()
+
+
 def test_a_handle_can_be_awaited(client):
     async def main():
         return await client.run("once", "now", VALUES)
@@ -818,8 +864,10 @@ def test_a_component_that_comes_back_in_time_has_the_result(client):
 
 
 def test_a_component_that_stops_hands_over_the_rows(client, monkeypatch):
-    moment = "pilothouse.mplane.component.listener._MOMENT_SECONDS"
-    monkeypatch.setattr(moment, 60.0)
+    served_by = "pilothouse.mplane.component"
+    monkeypatch.setattr(f"{served_by}.listener._MOMENT_SECONDS", 60.0)
+    monkeypatch.setattr(f"{served_by}.served._STOP_SECONDS", 60.0)
+    monkeypatch.setattr(ListenerHttpComponent.stop, "__defaults__", (60.0,))
     service = Counting()
     with known(client, service) as served:
         handle = client.run("count", "now + 1h", VALUES)
@@ -838,6 +886,23 @@ def test_closing_detaches_what_is_not_over(client):
 
         assert handle.is_detached
         assert not handle.wait(1)
+
+
+@pytest.mark.parametrize("is_closed", [True, False])
+def test_the_result_of_what_was_left_stays_at_its_component(client, is_closed):
+    service = Gated()
+    with known(client, service) as served:
+        handle = client.run("gated", "now", VALUES)
+        saved = handle.saved()
+        client.close() if is_closed else handle.detach()
+        service.gate.set()
+        assert served.scheduler.jobs[handle.token].wait(60)
+
+        # as the thread that had its turn when the handle was left
+        assert client._redeem_in_background(handle.token) is None
+
+        with HttpInitiatorClient() as later:
+            assert isinstance(later.attach(saved).result(60), model.Result)
 
 
 def test_a_result_whose_answer_got_lost_is_fetched_again(client):

@@ -111,6 +111,45 @@ def test_a_receipt_can_be_hurried_while_it_is_redeemed():
     until(lambda: len(redeemer) == 0)
 
 
+def test_closing_waits_for_what_is_being_redeemed(monkeypatch):
+    monkeypatch.setattr("pilothouse.mplane.client.redeeming._CLOSE_SECONDS", 60.0)
+    began, gate, done = threading.Event(), threading.Event(), threading.Event()
+
+    def redeem(token):
+        began.set()
+        assert gate.wait(60)
+        done.set()
+        return 0.0
+
+    redeemer = Redeemer(redeem)
+    redeemer.add("a", 0.0)
+    assert began.wait(60)
+    closing = threading.Thread(target=redeemer.close)
+    closing.start()
+    closing.join(0.1)  # it has to wait for the gate
+
+    assert closing.is_alive()
+    gate.set()
+    closing.join(60)
+    assert not closing.is_alive()
+    assert done.is_set()
+    assert len(redeemer) == 0
+
+
+def test_who_redeems_can_close_and_waits_for_nothing(monkeypatch):
+    monkeypatch.setattr("pilothouse.mplane.client.redeeming._CLOSE_SECONDS", 3600.0)
+    done = threading.Event()
+
+    def redeem(token):
+        redeemer.close()
+        done.set()
+
+    redeemer = Redeemer(redeem)
+    redeemer.add("a", 0.0)
+
+    assert done.wait(60)
+
+
 def test_a_redemption_that_fails_harms_no_other(caplog):
     done = threading.Event()
 

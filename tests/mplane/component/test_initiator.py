@@ -255,6 +255,7 @@ def test_receipt_then_result(client):
         assert client.receipt_labels() == ("gated-0",)
         service.gate.set()
         assert handle.wait(60)
+        until(lambda: len(states) == 2)
 
     assert states == [MeasurementState.RUNNING, MeasurementState.FINISHED]
     assert client.result_labels() == ("gated-0",)
@@ -279,12 +280,14 @@ def test_a_refusal_comes_too(client):
             client.run("once", "now", VALUES).result(60)
 
 
-def test_a_repeated_measurement_comes_with_all_its_results(client):
+def test_a_repeated_measurement_comes_with_all_its_results(client, monkeypatch):
+    monkeypatch.setattr("pilothouse.mplane.measurement._LATE_SECONDS", 60.0)
     with component_of(client, Once()):
         assert client.wait_registered(60)
         handle = client.run("once", "repeat now + 1s / 1s", VALUES)
 
         assert handle.wait(60)
+        until(lambda: client.receipt_tokens() == ())
 
     assert len(handle.result()) == 2
     assert isinstance(client.result_for("once-0"), model.Envelope)
@@ -332,6 +335,46 @@ def test_a_turn_that_never_comes_is_not_waited_for_for_ever(client):
 
     assert handle.state is MeasurementState.FINISHED
     assert len(handle.result()) == 1
+
+
+def receipts_at_the_end(client, handle):
+    """Return a list that gets the client's receipts when a measurement is over."""
+    found = []
+
+    def look(measurement):
+        if measurement.is_over:
+            found.append(client.receipt_tokens())
+
+    client.handle_message(model.Receipt(specification=handle.specification), NOBODY)
+    handle.on_change(look)
+    return found
+
+
+def test_what_is_over_with_its_last_envelope_has_no_receipt_any_more(client):
+    client.handle_message(capability("one"), NOBODY)
+    start = clock.now()
+    with clock.frozen(start):
+        handle = client.run("one", "repeat now + 1s / 1s", VALUES)
+    found = receipts_at_the_end(client, handle)
+    with clock.frozen(start + timedelta(seconds=1.5)):
+        client.handle_message(turns_of(handle, 2, start), NOBODY)
+
+    assert found == [()]
+
+
+def test_what_is_over_with_its_scope_has_no_receipt_any_more(client):
+    client.handle_message(capability("one"), NOBODY)
+    start = clock.now()
+    with clock.frozen(start):
+        handle = client.run("one", "repeat now + 1s / 1s", VALUES)
+    found = receipts_at_the_end(client, handle)
+    handle.take(turns_of(handle, 1, start))
+    assert not handle.is_over
+
+    client._expect_end(handle, start - timedelta(hours=1))
+
+    until(lambda: found)
+    assert found == [()]
 
 
 @pytest.mark.usefixtures("patient")
@@ -407,6 +450,7 @@ def visits_of(component):
 
 def pauses_for_a_second_behind(visits, count):
     """Tell whether the envelope of so many messages had its callback honoured."""
+    until(lambda: any(visit.count == count for visit in visits))
     at = next(at for at, visit in enumerate(visits) if visit.count == count)
     until(lambda: len(visits) > at + 1)
     assert visits[at].pause == 1.0

@@ -14,7 +14,7 @@ from measuring import Counting, Failing, Gated, Once, capability, specification
 from pilothouse.errors import ServiceError
 from pilothouse.mplane import model
 from pilothouse.mplane.component import ListenerHttpComponent, serve
-from pilothouse.mplane.media import MEDIA_TYPE
+from pilothouse.mplane.media import MEDIA_TYPE, body_of
 from waiting import until
 
 
@@ -477,6 +477,50 @@ def test_withdrawals_are_listed_for_who_asks():
     assert isinstance(reply, model.Withdrawal)
 
 
+class TurnByTurn(Once):
+    """Waits in its second turn until the test opens its gate."""
+
+    def __init__(self):
+        super().__init__()
+        self.gate = threading.Event()
+
+    def run(self, specification, check_interrupt):
+        result = super().run(specification, check_interrupt)
+        assert result.result_column("rtt.us")[0] == 1 or self.gate.wait(60)
+        return result
+
+
+def test_what_ends_while_its_rows_are_asked_for_is_not_cut_short(monkeypatch):
+    service = TurnByTurn()
+    with serve(service) as served:
+        call, scheduler = Caller(served.port), served.scheduler
+        made = specification(service.capability(), "repeat now + 1s / 1s")
+        receipt = call.post(made).message
+        job = scheduler.job_for_message(receipt)
+        until(lambda: service.runs == 2 and job.count_partial == 1)
+        process = scheduler.process_message
+
+        def end_behind(*words, **options):
+            reply = process(*words, **options)
+            service.gate.set()
+            assert job.wait(60)
+            return reply
+
+        redemption = model.Redemption(receipt=receipt)
+        monkeypatch.setattr(scheduler, "process_message", end_behind)
+        first = call.post(redemption, Prefer="partial-results")
+        last = call.post(redemption, Prefer="partial-results")
+        call.close()
+
+    assert first.headers["Preference-Applied"] == "partial-results=0"
+    head, part = first.message.messages()
+    assert isinstance(head, model.Receipt)
+    assert len(part) == 2
+    assert "Preference-Applied" not in last.headers
+    assert last.message.get_token() == receipt.get_token()
+    assert len(last.message) == 2
+
+
 # start and stop
 
 
@@ -504,7 +548,17 @@ def test_a_link_of_the_configuration_is_shown():
     assert [one.get_link() for one in envelope.messages()] == ["http://probe:1/"]
 
 
-def test_closing_interrupts_what_runs_and_may_be_done_twice():
+@pytest.fixture
+def long_goodbye(monkeypatch):
+    """A component that closes waits for its clients, however busy the machine is."""
+    listener = "pilothouse.mplane.component.listener"
+    monkeypatch.setattr(f"{listener}._MOMENT_SECONDS", 60.0)
+    monkeypatch.setattr(ListenerHttpComponent.stop, "__defaults__", (60.0,))
+    monkeypatch.setattr("pilothouse.mplane.component.served._STOP_SECONDS", 60.0)
+
+
+def test_closing_interrupts_what_runs_and_may_be_done_twice(monkeypatch):
+    monkeypatch.setattr("pilothouse.mplane.component.served._STOP_SECONDS", 60.0)
     service = Counting()
     served = serve(service, immediate_seconds=0.05)
     call = Caller(served.port)
@@ -524,9 +578,8 @@ def test_closing_interrupts_what_runs_and_may_be_done_twice():
         Caller(served.port)("GET", "/")
 
 
-def test_rows_of_what_closing_interrupts_can_be_redeemed(monkeypatch):
-    moment = "pilothouse.mplane.component.listener._MOMENT_SECONDS"
-    monkeypatch.setattr(moment, 60.0)
+@pytest.mark.usefixtures("long_goodbye")
+def test_rows_of_what_closing_interrupts_can_be_redeemed():
     service = Counting()
     served = serve(service, immediate_seconds=0.05)
     call = Caller(served.port)
@@ -541,6 +594,49 @@ def test_rows_of_what_closing_interrupts_can_be_redeemed(monkeypatch):
     call.close()
 
     assert result.count_result_rows() >= 3
+    assert not served.is_running
+
+
+class Long(Once):
+    """Gives so many rows that they are written on a thread."""
+
+    def run(self, specification, check_interrupt):
+        result = super().run(specification, check_interrupt)
+        for row in range(2500):
+            result.set_result_value("rtt.us", row, row)
+        return result
+
+
+@pytest.mark.usefixtures("long_goodbye")
+def test_closing_waits_for_an_answer_that_is_being_written(monkeypatch):
+    writing, is_closed = threading.Event(), threading.Event()
+
+    def write_while_it_closes(message):
+        if isinstance(message, model.Result):
+            writing.set()
+            is_closed.wait(0.3)  # it has to wait for this
+        return body_of(message)
+
+    monkeypatch.setattr("pilothouse.mplane.web.body_of", write_while_it_closes)
+    service = Long()
+    served = serve(service, immediate_seconds=60)
+    server = served._component._server
+    close = server.close
+
+    async def close_and_tell():
+        await close()
+        is_closed.set()
+
+    monkeypatch.setattr(server, "close", close_and_tell)
+    call = Caller(served.port)
+    ending = threading.Thread(target=lambda: writing.wait(60) and served.close())
+    ending.start()
+
+    result = call.post(specification(service.capability())).message
+    ending.join(60)
+    call.close()
+
+    assert result.count_result_rows() == 2500
     assert not served.is_running
 
 

@@ -152,7 +152,7 @@ def test_old_modules_run_unchanged(folder, client):
         assert any("(ping-average-ip4)" in line for line in added)
         client.retrieve_capabilities(url)
         measurement = client.run(
-            "old-counting", "now + 3s / 1s", {"destination.ip4": "192.0.2.1"}
+            "old-counting", "now + 1m / 20s", {"destination.ip4": "192.0.2.1"}
         )
         assert measurement.wait(60)
         result = measurement.result()

@@ -191,7 +191,7 @@ class Terminal:
     def type(self, text):
         os.write(self._handle, text.encode())
 
-    def until(self, text, timeout=20.0):
+    def until(self, text, timeout=60.0):
         """Read until a text was seen; return what was seen with it."""
         deadline = time.monotonic() + timeout
         while text.encode() not in self._seen:
@@ -225,11 +225,14 @@ def terminal(*words, home):
 
 
 def interrupt(process, person):
-    """Press Ctrl-C until it is heard: Python hears it only while it waits for a key."""
-    for _ in range(20):
+    """Press Ctrl-C until it is heard: Python hears it only while it waits for a key.
+
+    Not before the one before had its time: two in a row end the shell.
+    """
+    for _ in range(6):
         process.send_signal(signal.SIGINT)
         with contextlib.suppress(AssertionError):
-            person.until("|mplane| ", timeout=1)
+            person.until("|mplane| ", timeout=10)
             return
     pytest.fail("Ctrl-C was not heard")
 

@@ -74,7 +74,10 @@ def test_rows_are_seen_while_it_measures(component, client):
     assert measurement.result().count_result_rows() >= 2
 
 
-def test_a_repeated_measurement_has_a_result_for_each_turn(component, client):
+def test_a_repeated_measurement_has_a_result_for_each_turn(
+    component, client, monkeypatch
+):
+    monkeypatch.setattr("pilothouse.mplane.scheduler.multijob._LATE_SECONDS", 60.0)
     client.retrieve_capabilities(f"{component}capability")
     scope = "repeat now + 1s / 1s { now }"
     measurement = client.run("ping-4", scope, {"destination.ip4": "127.0.0.1"})

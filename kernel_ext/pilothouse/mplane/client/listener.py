@@ -400,9 +400,9 @@ class HttpListenerClient(BaseClient):
     def _expect_end(self, measurement: Measurement, end: datetime) -> None:
         # A component may send its last envelope before the scope has ended.
         def settle() -> None:
-            measurement.settle()
             with self._lock:
                 self._receipts.drop(measurement.token)
+            measurement.settle()
 
         shared_runtime().timers.at(measurement.latest(end), settle)
 

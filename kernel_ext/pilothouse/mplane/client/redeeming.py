@@ -27,6 +27,7 @@ _GROWTH = 1.5
 _FAR_SECONDS = 60.0
 _AFTER_SECONDS = 0.05
 _TROUBLE_SECONDS = 30.0
+_CLOSE_SECONDS = 2.0
 
 
 class Pace:
@@ -90,7 +91,7 @@ class Redeemer:
         self._heap: list[tuple[float, int, str]] = []
         self._due: dict[str, float] = {}
         self._thread: threading.Thread | None = None
-        self._is_closed = False
+        self._is_busy = self._is_closed = False
 
     def __len__(self) -> int:
         with self._changed:
@@ -125,12 +126,17 @@ class Redeemer:
             self._due.pop(token, None)
 
     def close(self) -> None:
-        """Redeem nothing more. May be called twice."""
+        """Redeem nothing more. May be called twice.
+
+        What is being redeemed comes to its end, if that takes no more than a moment.
+        """
         with self._changed:
             self._is_closed = True
             self._due.clear()
             self._heap.clear()
-            self._changed.notify()
+            self._changed.notify_all()
+            if threading.current_thread() is not self._thread:
+                self._changed.wait_for(lambda: not self._is_busy, _CLOSE_SECONDS)
 
     def _run(self) -> None:
         while (found := self._next()) is not None:
@@ -141,6 +147,8 @@ class Redeemer:
                 log.exception("cannot redeem %s", token)
                 pause = _TROUBLE_SECONDS
             with self._changed:
+                self._is_busy = False
+                self._changed.notify_all()
                 if self._due.get(token) != due:  # removed, or hurried meanwhile
                     continue
                 if pause is None:
@@ -163,6 +171,7 @@ class Redeemer:
                         continue
                     if due <= now:
                         heapq.heappop(self._heap)
+                        self._is_busy = True
                         return token, due
                     break
                 if self._heap:

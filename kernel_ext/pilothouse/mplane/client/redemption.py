@@ -146,14 +146,16 @@ class RedeemingClient(BaseClient):
         measurement.take_partial(envelope, answered.partial_first or 0)
         for one in envelope.messages():
             if isinstance(one, model.Exception):
-                self.handle_message(one, None)
+                self.handle_message(_of_token(one, token), None)
 
     def _redeem_in_background(self, token: str) -> float | None:
         with self._lock:
             measurement = self._measurements.get(token)
             pace = self._paces.get(token)
             is_open = self._receipts.find(token) == token
-        if measurement is None or pace is None or measurement.is_over or not is_open:
+        if measurement is None or pace is None or not is_open:
+            return None
+        if measurement.is_over or measurement.is_detached:
             return None
         before = measurement.rows
         try:
@@ -230,8 +232,8 @@ class RedeemingClient(BaseClient):
         message = answered.message
         if message is None:
             raise ProtocolError(f"{link} answers without a message", protocol="mPlane")
-        if isinstance(message, model.Exception) and message.get_token() is None:
-            message = model.Exception(token=token, errmsg=message.errmsg())
+        if isinstance(message, model.Exception):
+            message = _of_token(message, token)
         if isinstance(message, model.Withdrawal):
             with self._lock:
                 measurement = self._measurements.get(token)
@@ -252,7 +254,8 @@ class RedeemingClient(BaseClient):
     def close(self) -> None:
         """Redeem nothing more, and close the connections. May be called twice.
 
-        Measurements that are not over are detached.
+        Measurements that are not over are detached; a result that is under way is
+        taken in before that, if it comes soon.
         """
         self._redeemer.close()
         for measurement in self.measurements():
@@ -264,3 +267,10 @@ class RedeemingClient(BaseClient):
 
     def __exit__(self, *exc_info: object) -> None:
         self.close()
+
+
+def _of_token(exception: model.Exception, token: str) -> model.Exception:
+    """Return an exception that says what it is of: of this, if it does not tell."""
+    if exception.get_token() is not None:
+        return exception
+    return model.Exception(token=token, errmsg=exception.errmsg())

@@ -243,16 +243,17 @@ class BaseClient:
             scope = msg.when()
             _, end = (None, None) if scope is None else scope.datetimes()
             measurement = self._measurements.get(token)
-        if measurement is None:
-            is_over = end is not None and end < model.clock.now()
-        else:
-            measurement.take(msg)
-            is_over = measurement.is_over
-        if is_over:
-            with self._lock:
+            if measurement is None:
+                is_over = end is not None and end < model.clock.now()
+            else:
+                measurement.note(msg)
+                is_over = measurement.is_over
+            if is_over:
                 self._receipts.drop(token)
-        elif measurement is not None and end is not None:
-            self._expect_end(measurement, end)
+        if measurement is not None:
+            measurement.tell()
+            if end is not None and not is_over:
+                self._expect_end(measurement, end)
 
     def _handle_capability(self, msg: model.Capability, identity: str | None) -> None:
         token = msg.get_token()

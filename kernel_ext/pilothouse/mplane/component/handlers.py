@@ -157,11 +157,21 @@ class MessagePostHandler(MPlaneHandler):
         scheduler: Scheduler,
         tls_state: TlsState,
         immediate_seconds: float = IMMEDIATE_SECONDS,
+        under_way: set[object] | None = None,
         **others: Any,  # noqa: ANN401
     ) -> None:
-        """Take what the application was made with."""
+        """Take what the application was made with.
+
+        Args:
+            scheduler: Takes the messages.
+            tls_state: Knows who asks.
+            immediate_seconds: How long a specification is held back.
+            under_way: Holds the handlers whose answers are not on their way yet.
+            others: For the base.
+        """
         super().initialize(scheduler=scheduler, tls_state=tls_state, **others)
         self.immediate_seconds = immediate_seconds
+        self._under_way = set() if under_way is None else under_way
         self._waiting: asyncio.Event | None = None
 
     async def get(self, *_: str) -> None:
@@ -178,6 +188,13 @@ class MessagePostHandler(MPlaneHandler):
         Raises:
             RefusedError: If it is none.
         """
+        self._under_way.add(self)
+        try:
+            await self._answer()
+        finally:
+            self._under_way.discard(self)
+
+    async def _answer(self) -> None:
         message = self.read_message()
         identity, wishes = self.identity(), self.preferences()
         reply: Message = self.scheduler.process_message(
@@ -243,7 +260,7 @@ class MessagePostHandler(MPlaneHandler):
         or results from the one on that the client asked for.
         """
         job = self._job(identity, reply)
-        if job is None or (job.finished() and not isinstance(reply, model.Exception)):
+        if job is None:  # it was over, or is not known
             try:
                 await self.respond(reply)
             except StreamClosedError:
@@ -252,7 +269,8 @@ class MessagePostHandler(MPlaneHandler):
             return
         part = job.partial(first)
         envelope = model.Envelope()
-        envelope.append_message(reply if job.finished() else job.receipt)
+        is_failure = isinstance(reply, model.Exception)
+        envelope.append_message(reply if is_failure else job.receipt)
         if part is not None:
             envelope.append_message(part)
         given = f"partial-results={min(first, job.count_partial)}"

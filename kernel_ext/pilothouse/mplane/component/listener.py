@@ -70,11 +70,13 @@ class ListenerHttpComponent:
         self.scheduler = scheduler_of(offers, Scheduler(settings))
         self.tls_state = TlsState(settings) if tls_state is None else tls_state
         self.offering = Offering(self.scheduler, self._link)
+        self._under_way: set[object] = set()
         arguments = {
             "scheduler": self.scheduler,
             "tls_state": self.tls_state,
             "offering": self.offering,
             "immediate_seconds": immediate_seconds,
+            "under_way": self._under_way,
         }
         self._server = MessageServer(
             application(
@@ -124,7 +126,8 @@ class ListenerHttpComponent:
     async def stop(self, timeout: float = _STOP_SECONDS) -> None:
         """Take no more, interrupt what runs and wait for it so many seconds.
 
-        Rows of what was interrupted can be redeemed for a moment.
+        Rows of what was interrupted can be redeemed for a moment. Answers that are
+        being written are finished in the same time.
         """
         self.scheduler.is_ending = True
         deadline = time.monotonic() + timeout
@@ -136,6 +139,8 @@ class ListenerHttpComponent:
             await asyncio.get_running_loop().run_in_executor(None, job.wait, left)
         moment = min(deadline, time.monotonic() + _MOMENT_SECONDS)
         while self._is_owed(jobs) and time.monotonic() < moment:
+            await asyncio.sleep(_LOOK_SECONDS)
+        while self._under_way and time.monotonic() < deadline:
             await asyncio.sleep(_LOOK_SECONDS)
         await self._server.close()
 
