@@ -44,6 +44,10 @@ KNOWN_NOISE = (
 )
 
 
+#: anywidget gives up a model that is not there after two seconds.
+FOR_EVER = "AbortSignal.timeout = () => new AbortController().signal"
+
+
 def chromium_path():
     """Return the browser's path, or None."""
     return os.environ.get("PILOTHOUSE_CHROMIUM") or next(
@@ -184,6 +188,7 @@ class NotebookPage:
         self.outside = []
         self.errors = []
         page.set_default_timeout(PATIENCE_MS)
+        page.add_init_script(FOR_EVER)
         page.on("request", self._asked)
         page.on("console", self._said)
         page.on("pageerror", lambda error: self._note(str(error)))

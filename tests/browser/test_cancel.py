@@ -36,9 +36,9 @@ def test_a_click_cancels_a_score_whose_cell_waits(notebook, session_cell, front_
     cancel.click()
 
     until(lambda: prompt.inner_text() == "[3]:", 60, "the end of the cell")
-    said = opened.page.locator(".jp-OutputArea").last.inner_text()
-    assert "cancelled: " in said
-    assert "what came back is in scores" in said
+    output = opened.page.locator(".jp-OutputArea").last
+    until(lambda: "cancelled: " in output.inner_text())
+    assert "what came back is in scores" in output.inner_text()
     assert opened.find(".jp-RenderedHTML").count()
     opened.shoot(f"cancelled-{front_end.replace(' ', '-')}")
     assert opened.cell_errors() == ["FastScoreRefusedError"]

@@ -14,7 +14,7 @@ from contextlib import contextmanager, suppress
 import psutil
 import pytest
 
-from browser.lab import KNOWN_NOISE, PATIENCE_MS, environment
+from browser.lab import FOR_EVER, KNOWN_NOISE, PATIENCE_MS, environment
 from waiting import until
 
 SHOW = "%load_ext pilothouse\npage = %pilot dashboard --every 0.5\npage"
@@ -240,6 +240,7 @@ def test_voila_shows_the_page_alone_and_fetches_nothing_from_outside(
             viewport={"width": 1280, "height": 900}, color_scheme="dark"
         )
         page.set_default_timeout(PATIENCE_MS)
+        page.add_init_script(FOR_EVER)
         asked, errors = [], []
         page.on("request", lambda request: asked.append(request.url))
         page.on("pageerror", lambda error: errors.append(str(error)))

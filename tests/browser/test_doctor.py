@@ -18,12 +18,9 @@ print(json.dumps({one.name: [one.state.value, one.found, one.fix]
                   for one in report.checks if one.name in ("front end", "widgets")}))"""
 
 
-FOR_EVER = "() => { AbortSignal.timeout = () => new AbortController().signal; }"
-
-
 @pytest.fixture
 def patient(lab):
-    """Kernel and page wait for answers for as long as a busy machine needs."""
+    """The kernel waits for answers for as long as a busy machine needs."""
     (lab.root / "patient").touch()
     yield
     (lab.root / "patient").unlink()
@@ -31,7 +28,6 @@ def patient(lab):
 
 def told(opened):
     """Run the cell; return what it said, and see that it left nothing else."""
-    opened.page.evaluate(FOR_EVER)
     opened.run_all()
     until(opened.is_over, 120, "the end of the cell")
     (output,) = opened.save().cells[0].outputs

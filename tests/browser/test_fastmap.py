@@ -11,7 +11,9 @@ os.environ["PILOTHOUSE_FASTMAP_SECRET"] = {secret!r}
 %fastmap connect {url} --policy CLOUD
 %config Pilothouse.interrupt_timeout = 60
 from importlib import import_module
-import_module("pilothouse.fastmap.run")._END_SECONDS = 30"""
+run = import_module("pilothouse.fastmap.run")
+run._END_SECONDS = run._CLOSE_SECONDS = 60
+import_module("pilothouse_widgets.run_progress")._LAST_WORD_SECONDS = 60"""
 SLOW = """\
 def slow(n):
     import time
@@ -52,10 +54,10 @@ def test_a_map_shows_lanes_and_a_click_cancels_it(notebook, connect, front_end):
     opened.find('.ph-run button:has-text("Cancel")').click()
 
     until(lambda: prompt.inner_text() == "[3]:", 60, "the end of the cell")
-    static = opened.find(".jp-RenderedHTML").first.inner_text()
-    assert "cancelled: " in static
-    assert "the service has confirmed the end" in static
-    assert "worker-1" in static
+    snapshot = opened.find(".jp-RenderedHTML").first
+    until(lambda: "cancelled: " in snapshot.inner_text())
+    assert "the service has confirmed the end" in snapshot.inner_text()
+    assert "worker-1" in snapshot.inner_text()
     assert opened.cell_errors() == ["RunCancelledError"]
     opened.theme("JupyterLab Light")
 

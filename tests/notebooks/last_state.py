@@ -27,8 +27,8 @@ LAST = {
     ),
     "06_dashboard": (r"^Dashboard: 4 of 4 services up, 2 engines",),
     "07_flow": (
-        r"^Delay of new requests, in order: measured [0-9.]+ ms, expected",
-        r"^Delay by requests under way: measured [0-9.]+ ms, the line",
+        r"^Delay of new requests, in order: measured [0-9.]+k? ms, expected",
+        r"^Delay by requests under way: measured [0-9.]+k? ms, the line",
     ),
 }
 """What each live view of each notebook says when the notebook has run, in order."""

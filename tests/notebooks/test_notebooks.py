@@ -12,6 +12,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
+from magics.kernels import PATIENCE
 from notebooks.last_state import LAST, faults
 
 NOTEBOOKS = sorted((Path(__file__).parents[2] / "notebooks").glob("*.ipynb"))
@@ -23,16 +24,24 @@ pytestmark = [
 ]
 
 
-PROFILE = """\
+BOUNDS = PATIENCE | {
+    "pilothouse_widgets.dashboard": "CATCH_UP_SECONDS",
+    "pilothouse_widgets.dashboard_places": "_ANSWER_SECONDS",
+    "pilothouse_widgets.engine": "CATCH_UP_SECONDS",
+    "pilothouse_widgets.view": "CATCH_UP_SECONDS",
+}
+PROFILE = f"""\
 c.Pilothouse.progress = "off"
+c.Pilothouse.interrupt_timeout = 60
 c.InteractiveShellApp.exec_lines = [
-    "from pilothouse_widgets import dashboard, engine, view",
-    "for each in (dashboard, engine, view): each.CATCH_UP_SECONDS = 60.0",
-    "del dashboard, engine, view, each",
+    "from importlib import import_module",
+    "for name, bound in {BOUNDS}.items():"
+    " setattr(import_module(name), bound, 60.0)",
+    "del import_module, name, bound",
 ]
 """
-"""No progress is shown: whether it is depends on the machine. Views wait for their last
-state, however busy the services are."""
+"""No progress is shown: whether it is depends on the machine. Cancels are confirmed,
+and views wait for their last state, however busy the services are."""
 
 
 @pytest.fixture(scope="module")

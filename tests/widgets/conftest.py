@@ -1,5 +1,6 @@
 """A comm that records what a widget sends, as ipywidgets' own tests have one."""
 
+import threading
 import time
 from itertools import count
 
@@ -25,15 +26,17 @@ class RecordedComm:
         self.times = []
         self.closed = False
         self._heard = None
+        self._lock = threading.Lock()
 
     def on_msg(self, callback):
         self._heard = callback
 
     def send(self, data=None, buffers=None, **_options):
-        assert not self.closed
-        self.times.append(time.monotonic())
-        self.messages.append(data)
-        self.buffers.append(list(buffers or []))
+        with self._lock:
+            assert not self.closed
+            self.times.append(time.monotonic())
+            self.messages.append(data)
+            self.buffers.append(list(buffers or []))
 
     def close(self, *_args, **_kwargs):
         self.closed = True

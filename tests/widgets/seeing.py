@@ -17,7 +17,11 @@ def seen(view, condition, timeout=60.0, what="the condition"):
 def few(channel, before=0):
     """Whether no more went out over a comm than a table may send in that time."""
     messages = zip(channel.times, channel.messages, strict=False)
-    times = [at for at, m in list(messages)[before:] if m["method"] == "update"]
+    return seldom([at for at, m in list(messages)[before:] if m["method"] == "update"])
+
+
+def seldom(times):
+    """Whether these are no more than a table may send in that time."""
     between = times[-1] - times[0]
     at_once = 3  # as it is made, the first and the last
     return len(times) - at_once <= 1.025 * TABLE_HZ * between

@@ -41,6 +41,25 @@ def test_points_reach_the_browser_in_binary(chart, comms):
     assert points_of(description, data)[1][2].tolist() == [3, 4]
 
 
+def test_a_window_is_not_overtaken_by_what_is_newer(chart, comms, monkeypatch):
+    """Points that come amid an answer to the browser follow behind that."""
+    chart._sight.seen = True
+    snapshot = chart._points.snapshot
+
+    def and_then_more_comes():
+        found = snapshot()
+        chart.append([3, 4], x=11)
+        chart._appends.flush(0.2)
+        return found
+
+    monkeypatch.setattr(chart._points, "snapshot", and_then_more_comes)
+    chart._send_window()
+    assert the_feed().flush(60)
+
+    kinds = [next(iter(content)) for content, _ in channel(chart, comms).custom]
+    assert kinds == ["window", "append"]
+
+
 def test_values_may_be_given_in_order_or_bare(comms):
     both, one = LiveChart(["a", "b"], axis="number"), LiveChart(["a"], axis="number")
 

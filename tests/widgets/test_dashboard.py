@@ -109,7 +109,7 @@ def test_it_fills_as_services_answer(dashboard):
     assert services["fastscore"]["version"]
     assert all(row["ms"] > 0 and row["url"] and row["at"] for row in services.values())
     until(lambda: len(dashboard.board.trail("services", "mplane")) >= 2)
-    until(lambda: dashboard.board.head("measurements")["capabilities"])
+    until(lambda: dashboard.board.head("measurements").get("capabilities"))
     until(
         lambda: dashboard.board.rows("engines")["engine-1"]["state"] == "INIT",
         60,
@@ -177,7 +177,7 @@ def test_runs_of_this_process_and_of_others_are_shown(dashboard, house, host, tm
     try:
         rows = dashboard.board.rows
         until(lambda: {mine.run_id, other.run_id} <= set(rows("runs")))
-        assert rows("runs")[mine.run_id]["total"] == 60
+        until(lambda: rows("runs")[mine.run_id]["total"] == 60)
         assert rows("runs")[other.run_id]["total"] is None
         assert rows("runs")[other.run_id]["mine"] is False
         until(lambda: rows("runs")[other.run_id]["done"] > 0, 60, "batches of it")
@@ -393,6 +393,8 @@ def test_nothing_is_sent_while_nobody_looks(house, comms, monkeypatch):
         mine = next(each for each in comms if each.comm_id == dashboard.model_id)
         until(lambda: not dashboard._is_seen())
         until(lambda: are_up(dashboard, "aimm"))
+        at = dashboard._deltas.shown
+        until(lambda: dashboard._deltas.shown > at, 60, "the end of a beat before")
         settled = len(mine.messages)
         at = dashboard._deltas.shown
         until(lambda: dashboard._deltas.shown >= at + 4, 60, "beats")

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from pilothouse.fastmap.wire.answers import RunInfo, RunState
+from pilothouse_widgets.dashboard_board import Board
+from pilothouse_widgets.dashboard_places import Given
 from pilothouse_widgets.dashboard_rows import remote_run_row
+from pilothouse_widgets.dashboard_servers import MapReader
 
 
 def run(state, **counts):
@@ -38,3 +41,19 @@ def test_how_long_a_run_took_is_told_while_it_goes_on_only():
     assert (busy["done"], busy["seconds"], busy["rate"]) == (3, 60, 1.5)
     assert kept["state"] == "waits to be fetched"
     assert (kept["done"], kept["seconds"], kept["rate"]) == (3, None, 0.0)
+
+
+def test_a_run_that_is_sent_amid_a_look_is_of_no_other_notebook():
+    """The service tells of it before this process's own runs are asked for again."""
+
+    class Sending(Given):
+        def runs(self):
+            reader._infos = (run(RunState.READY, running=1),)
+            return ()
+
+    board = Board()
+    reader = MapReader(Sending({}), board, lambda: 1.0)
+
+    reader.show(1_060.0)
+
+    assert board.rows("runs") == {}

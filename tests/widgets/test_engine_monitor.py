@@ -143,7 +143,7 @@ def test_it_begins_with_what_the_engine_is_now(deployed):
 
 def test_it_counts_records_and_rejections(deployed):
     monitor = EngineMonitor(deployed, interval=0.2)
-    until(lambda: len(deployed.active_sensors) >= 15)
+    until(lambda: len(monitor._watch._sensors) == 7)
     deployed.input(b'1\n4\n"x"\n9\n', 0)
 
     until(lambda: monitor.totals.get("rejected") == 1, what="a rejection")
@@ -217,6 +217,28 @@ def test_a_refusal_is_shown_in_the_view(deployed, comms):
     until(lambda: not monitor.doing)
 
 
+def test_who_catches_up_is_answered_behind_a_look(deployed, monkeypatch):
+    looks, look = [], EngineWatch._look
+
+    def counted(watch):
+        looks.append(watch)
+        look(watch)
+
+    class Asked(list):
+        def append(self, asked):
+            super().append(asked)
+            assert asked.wait(60)  # the thread is as quick as can be
+
+    monkeypatch.setattr(EngineWatch, "_look", counted)
+    monitor = EngineMonitor(deployed, interval=0.02)
+    until(lambda: monitor.state == "RUNNING")
+    monitor._watch._asked = Asked()
+    before = len(looks)
+
+    assert monitor._watch.catch_up(60)
+    assert len(looks) > before
+
+
 def watchers():
     return {t for t in threading.enumerate() if t.name.startswith("pilothouse-w")}
 
@@ -266,8 +288,8 @@ def test_a_suite_that_comes_back_is_found_again(tmp_path):
         until(lambda: monitor.link == "live", 60, "the connection")
         monitor.updated = 0.0
         until(lambda: monitor.updated > 0)
-        taps = [s.tap for s in connect.get("engine-1").active_sensors.values()]
-        until(lambda: "sys.memory" in taps)
+        engine = connect.get("engine-1")
+        until(lambda: "sys.memory" in [s.tap for s in engine.active_sensors.values()])
         until(lambda: monitor.memory > 0)
         monitor.close()
     connect.close()

@@ -1,9 +1,12 @@
+import contextlib
+import sys
 import threading
 import time
 
 import pytest
 
 import pilothouse_widgets.feed as module
+from pilothouse import waits
 from pilothouse_widgets.feed import Feed, tail
 from waiting import until
 
@@ -170,6 +173,71 @@ def test_a_close_shows_what_waits_behind_one_that_takes_long(feed, monkeypatch):
     assert shown == ["the end"]
 
 
+def test_a_close_shows_what_waits_behind_its_own_that_takes_long(feed, monkeypatch):
+    monkeypatch.setattr(module, "_CLOSE_SECONDS", 0.01)
+    shown, go = [], threading.Event()
+
+    def show(value):
+        shown.append(value)
+        assert value == "the end" or go.wait(60)
+
+    subscription = feed.subscribe(show)
+    subscription.put("long")
+    until(lambda: shown)
+
+    subscription.put("the end")
+    subscription.close()
+
+    assert shown == ["long", "the end"]
+    go.set()
+    assert feed.flush(60)
+    assert shown == ["long", "the end"]
+
+
+@pytest.mark.parametrize("of_all", [True, False], ids=["all", "one"])
+def test_what_came_amid_a_show_is_flushed_at_once(feed, monkeypatch, of_all):
+    shown, go = [], threading.Event()
+
+    def show(value):
+        shown.append(value)
+        assert value != 1 or go.wait(60)
+
+    subscription = feed.subscribe(show, hz=0.001)
+    subscription.put(0)
+    assert feed.flush(60)
+    subscription.put(1)
+    until(lambda: len(shown) == 2)
+    subscription.put(2)
+    wait_for = feed._changed.wait_for
+
+    def waiting(*args):
+        go.set()  # not before it was asked to hurry
+        return wait_for(*args)
+
+    monkeypatch.setattr(feed._changed, "wait_for", waiting)
+
+    assert (feed if of_all else subscription).flush(60)
+    assert shown == [0, 1, 2]
+
+
+def test_what_a_close_could_not_show_comes_with_the_next_value(feed):
+    held, shown, go = [], [], threading.Event()
+    long = feed.subscribe(keeping(held, go))
+    long.put(0)
+    until(lambda: held)
+    subscription = feed.subscribe(shown.extend, merge=tail(9))
+    subscription.put([1])
+    thread = feed._thread
+
+    feed.close(0.01)
+    go.set()
+    thread.join(60)
+    subscription.put([2])
+
+    assert feed.flush(60)
+    assert shown == [1, 2]
+
+
 def test_a_view_under_pressure_gets_its_value_again_merged(feed):
     tried, shown = [], []
 
@@ -192,7 +260,7 @@ def test_closing_joins_the_thread_and_a_later_value_starts_it_anew(feed):
     shown = []
     subscription = feed.subscribe(lambda v: shown.append(v))
     subscription.put(1)
-    feed.close()
+    feed.close(60)
     assert not feed.running
     assert shown == [1]
 
@@ -200,6 +268,54 @@ def test_closing_joins_the_thread_and_a_later_value_starts_it_anew(feed):
 
     assert feed.flush(60)
     assert shown == [1, 2]
+
+
+def is_free(lock):
+    """Whether another thread can have it."""
+    had = []
+    thread = threading.Thread(
+        target=lambda: had.append(lock.acquire(timeout=30) and not lock.release())
+    )
+    thread.start()
+    thread.join(60)
+    return had == [True]
+
+
+@pytest.mark.parametrize("verb", ["put", "flush", "close"])
+def test_an_interrupt_at_any_step_leaves_the_feed_free(feed, verb):
+    """Raised where an interrupt may be: behind a call of a lock's Python code."""
+    held, go = [], threading.Event()
+    long = feed.subscribe(keeping(held, go))
+    long.put(1)
+    until(lambda: held)
+    other = feed.subscribe(lambda _: None, hz=0.001)
+    does = {
+        "put": lambda: other.put(1),
+        "flush": lambda: other.flush(0.001),
+        "close": lambda: feed.close(0.001),
+    }
+    files = (threading.__file__, waits.__file__)
+    step, reached = 0, True
+    while reached:
+        step += 1
+        left = step
+
+        def interrupt(frame, event, _arg):
+            nonlocal left
+            if frame.f_code.co_filename in files and event in ("call", "c_return"):
+                left -= 1
+                if left == 0:
+                    raise KeyboardInterrupt
+
+        sys.setprofile(interrupt)
+        try:
+            with contextlib.suppress(KeyboardInterrupt):
+                does[verb]()
+        finally:
+            sys.setprofile(None)
+        reached = left <= 0
+        assert is_free(feed._changed), f"step {step}"
+    go.set()
 
 
 def test_values_may_come_from_many_threads(feed):

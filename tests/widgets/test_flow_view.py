@@ -52,7 +52,7 @@ def work():
 
 @pytest.fixture
 def flow(work):
-    plan = Flow("plan")
+    plan = Flow("plan", patience=SECONDS)
     plan.step("rows", lambda: [1, 2], title="what <b>there</b> is", line=2)
     plan.step("far", lambda: work, needs=())
     plan.step("wrong", lambda rows: rows / 0)

@@ -20,6 +20,7 @@ from pilothouse_widgets.measurement_report import (
     MeasurementReport,
     RunReport,
 )
+from pilothouse_widgets.measurement_source import report_of
 from waiting import until
 from widgets.seeing import seen
 
@@ -210,7 +211,10 @@ def test_rows_show_while_they_come_and_the_end_is_told(client, steps):
     assert view._points.column(0)[1].tolist() == [100, 101, 102, 103, 104]
 
 
-def test_a_click_on_stop_interrupts_and_keeps_the_rows(client, steps, comms):
+def test_a_click_on_stop_interrupts_and_keeps_the_rows(
+    client, steps, comms, monkeypatch
+):
+    monkeypatch.setattr("pilothouse.mplane.measurement._CANCEL_SECONDS", 60.0)
     view = MeasurementView(begun(client))
     steps.go.release()
     until(lambda: view.row_count == 1)
@@ -221,6 +225,18 @@ def test_a_click_on_stop_interrupts_and_keeps_the_rows(client, steps, comms):
     assert view.state == "interrupted"
     assert "the component confirmed, 1 row" in view.outcome
     assert view.row_count == 1
+
+
+def test_what_was_told_before_the_end_does_not_take_its_place(client, steps):
+    """The component is slow: it interrupts after it was waited for."""
+    view = MeasurementView(measurement := begun(client))
+    measurement.cancel()
+    seen(view, lambda: view.over)
+
+    view._clicks.put({"doing": "", "outcome": "not confirmed yet"})
+    assert view._clicks.flush(60)
+
+    assert view.outcome == measurement.outcome
 
 
 SERVER = """
@@ -301,6 +317,25 @@ def test_a_view_of_a_finished_measurement_shows_all_of_it(client, steps):
 
     assert (view.over, view.row_count) == (True, 5)
     assert the_feed().flush(60)
+
+
+def test_a_report_that_tells_of_the_end_has_all_rows(client, steps, monkeypatch):
+    measurement = begun(client)
+    partial = measurement.partial
+
+    def and_then_it_ends():
+        found = partial()
+        for _ in range(5):
+            steps.go.release()
+        assert measurement.wait(60)
+        return found
+
+    with monkeypatch.context() as amid:
+        amid.setattr(measurement, "partial", and_then_it_ends)
+        assert not report_of(measurement).is_over
+
+    found = report_of(measurement)
+    assert (found.is_over, found.state, found.row_count) == (True, "finished", 5)
 
 
 def test_settling_leaves_the_last_numbers_in_the_snapshot(client, steps):

@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from pilothouse_widgets import RunProgress
+from pilothouse_widgets import RunProgress, run_progress
 from pilothouse_widgets.feed import the_feed
 from pilothouse_widgets.run_report import failure_of, read
 from waiting import until
@@ -109,36 +109,44 @@ def test_settle_shows_the_end_at_once():
 
 
 class Unconfirmed(Work):
-    """Its end is there at once, its peer's word on that a second and a half later."""
+    """Its end is there at once, its peer's word on that when it comes."""
 
-    waited = 0.0
+    def __post_init__(self):
+        super().__post_init__()
+        self.asked = 0
+        self.word = threading.Event()
 
     def wait(self, timeout=None):
         if not self.over.wait(timeout):
             return False
-        if self.waited < 1.5:
-            self.waited += timeout
-            threading.Event().wait(timeout)
-        else:
+        self.asked += 1
+        if self.word.wait(timeout):
             self.outcome = "cancelled: the service has confirmed the end"
         return True
 
 
-def test_the_snapshot_of_a_cancel_has_the_peers_word_on_it():
+@pytest.fixture
+def unconfirmed(monkeypatch):
+    """It was cancelled, and its peer has time for its word."""
+    monkeypatch.setattr(run_progress, "_LAST_WORD_SECONDS", 60.0)
     work = Unconfirmed()
     view = view_of(work)
     work.end("cancelled", "cancelled: not confirmed yet")
+    until(lambda: work.asked > 2)
+    return work, view
+
+
+def test_the_snapshot_of_a_cancel_has_the_peers_word_on_it(unconfirmed):
+    work, view = unconfirmed
+    work.word.set()
 
     until(lambda: view.closed)
 
     assert "has confirmed" in view._repr_mimebundle_()[0]["text/plain"]
 
 
-def test_who_settles_waits_for_no_word():
-    work = Unconfirmed()
-    view = view_of(work)
-    work.end("cancelled", "cancelled: not confirmed yet")
-    until(lambda: work.waited)
+def test_who_settles_waits_for_no_word(unconfirmed):
+    _, view = unconfirmed
 
     view.settle()
 

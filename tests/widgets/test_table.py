@@ -70,12 +70,35 @@ def test_update_keeps_the_other_rows_and_remove_takes_some(table):
 
 def test_changes_are_merged_between_two_messages(table, comms):
     deltas(table, comms)
-    for i in range(100):
-        table.update([("a", i, 0.0)])
+    with table._lock:
+        for i in range(100):
+            table.update([("a", i, 0.0)])
 
     found = deltas(table, comms)
     assert found[-1]["cells"][0][:3] == [0, 1, 99]
-    assert len(found) <= 3
+    assert len(found) == 2
+
+
+def test_a_whole_is_not_overtaken_by_what_is_newer(table, comms, monkeypatch):
+    """A change amid an answer to the browser follows behind that."""
+    deltas(table, comms)
+    table._sight.seen = True
+    usual = table._numbered_whole
+
+    def and_then_it_changes():
+        found = usual()
+        table.update([("a", 11, 0.5)])
+        table._deltas.flush(0.2)
+        return found
+
+    monkeypatch.setattr(table, "_numbered_whole", and_then_it_changes)
+    table._send_whole()
+    assert the_feed().flush(60)
+
+    found = next(c for c in comms if c.comm_id == table.model_id)
+    sent = [content.popitem() for content, _ in found.custom]
+    assert [kind for kind, _ in sent][-2:] == ["whole", "delta"]
+    assert [said["seq"] for _, said in sent] == sorted(said["seq"] for _, said in sent)
 
 
 def test_numbers_of_numpy_and_numbers_that_json_has_not():

@@ -145,6 +145,7 @@ class MapReader(Reader):
 
     def show(self, now: float) -> None:
         """Put the runs on the board: of this process, and of others."""
+        infos = self._infos  # first: what the service tells of may be of this process
         own = {run.run_id: run for run in self.house.runs()}
         rows = {
             info.run_id: remote_run_row(
@@ -153,7 +154,7 @@ class MapReader(Reader):
                 now,
                 self._totals.get(info.run_id),
             )
-            for info in self._infos
+            for info in infos
             if info.run_id not in own
         }
         rows.update({run_id: run_row(run) for run_id, run in own.items()})

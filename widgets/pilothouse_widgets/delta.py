@@ -9,6 +9,7 @@ the whole.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping
 from typing import Any
 
@@ -31,6 +32,7 @@ class DeltaView(View):
     def __init__(self, **traits: object) -> None:
         self._seq = 0
         self._sight = FirstSight()
+        self._sending = threading.RLock()  # what is made first leaves first
         super().__init__(**traits)
         self._deltas = self._subscribe(self._send_delta, hz=TABLE_HZ)
 
@@ -50,19 +52,21 @@ class DeltaView(View):
             return {"seq": self._seq, **self.whole()}
 
     def _send_delta(self, _nothing: None) -> float | None:
-        with self._lock:
-            delta = self.take_delta()
-            if not delta:
-                return None
-            self._seq += 1
-            delta["seq"] = self._seq
-        self.send({"delta": delta})
-        if self._sight.is_due():
-            self._send_whole()
+        with self._sending:
+            with self._lock:
+                delta = self.take_delta()
+                if not delta:
+                    return None
+                self._seq += 1
+                delta["seq"] = self._seq
+            self.send({"delta": delta})
+            if self._sight.is_due():
+                self._send_whole()
         return None
 
     def _send_whole(self) -> None:
-        self.send({"whole": self._numbered_whole()})
+        with self._sending:
+            self.send({"whole": self._numbered_whole()})
 
     def asked(self, ask: str, content: Mapping[str, Any]) -> None:
         """Take the browser's answers."""

@@ -91,8 +91,9 @@ class EngineWatch:
     def catch_up(self, timeout: float) -> bool:
         """Read the engine again; return whether that was reported within seconds."""
         asked = threading.Event()
+        self._stale = True  # before it is asked for: nobody answers without a look
         self._asked.append(asked)
-        self.look()
+        self._wake.set()
         return asked.wait(timeout)
 
     def close(self, timeout: float = 3.0) -> None:

@@ -39,7 +39,7 @@ class Errands:
                     target=self._run, name=self._name, daemon=True
                 )
                 self._thread.start()
-        self._waiting.put(errand)
+            self._waiting.put(errand)
 
     def close(self, timeout: float = 2.0) -> None:
         """Do what waits, then end the thread; may be called twice."""

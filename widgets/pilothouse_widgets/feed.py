@@ -21,6 +21,8 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any, Final, Generic, TypeVar
 
+from pilothouse import waits
+
 __all__ = ["CHART_HZ", "TABLE_HZ", "Feed", "Subscription", "newest", "tail", "the_feed"]
 
 #: Updates a second for numbers and tables.
@@ -74,6 +76,7 @@ class Subscription(Generic[T]):
         self._on_trouble = on_trouble
         self._waiting: Any = _NOTHING
         self._queued = False
+        self._hasty = False
         self._next = 0.0
         self._calls = 0
         self._closed = False
@@ -120,7 +123,7 @@ class Feed:
     """The publisher: at most one thread, which sleeps while nothing waits."""
 
     def __init__(self) -> None:
-        self._changed = threading.Condition()
+        self._changed = waits.Condition()
         self._due: list[tuple[float, int, Subscription[Any]]] = []
         self._order = itertools.count()
         self._thread: threading.Thread | None = None
@@ -167,6 +170,8 @@ class Feed:
         with self._changed:
             self._due = [(0.0, order, sub) for _, order, sub in self._due]
             heapq.heapify(self._due)
+            if self._busy is not None:
+                self._hasten(self._busy)
             self._changed.notify_all()
             return self._changed.wait_for(self._is_idle, timeout)
 
@@ -176,6 +181,8 @@ class Feed:
         with self._changed:
             thread, self._thread = self._thread, None
             self._ending = True
+            for _, _, sub in self._due:  # what waits comes with the next value
+                sub._queued = False
             self._due.clear()
             self._changed.notify_all()
         if thread is not None and thread is not threading.current_thread():
@@ -210,13 +217,15 @@ class Feed:
             heapq.heapify(self._due)
             sub._queued = False
             self._enqueue(sub, 0.0)
+        elif self._busy is sub:
+            sub._hasty = True
 
     def _flush(self, sub: Subscription[Any], timeout: float) -> bool:
         if threading.current_thread() is self._thread:
             return False
         with self._changed:
-            waits = sub._waiting is not _NOTHING
-            last = sub._calls + waits  # what is being shown is counted already
+            is_waiting = sub._waiting is not _NOTHING
+            last = sub._calls + is_waiting  # what is being shown is counted already
             self._hasten(sub)
             return self._changed.wait_for(
                 lambda: sub._calls >= last and self._busy is not sub, timeout
@@ -230,7 +239,9 @@ class Feed:
                 self._changed.wait_for(
                     lambda: self._busy is not sub and not sub._queued, _CLOSE_SECONDS
                 )
-            if not sub._queued:
+            elif self._busy is sub:
+                return  # it closes itself, and comes once more
+            if sub._waiting is _NOTHING:
                 return
             self._due = [entry for entry in self._due if entry[2] is not sub]
             heapq.heapify(self._due)
@@ -280,7 +291,8 @@ class Feed:
             newer = sub._waiting
             sub._waiting = value if newer is _NOTHING else sub._merge(value, newer)
         if sub._waiting is not _NOTHING and not self._ending:
-            self._enqueue(sub, 0.0 if sub._closed else sub._next)
+            self._enqueue(sub, 0.0 if sub._closed or sub._hasty else sub._next)
+        sub._hasty = False
 
 
 _feed = Feed()

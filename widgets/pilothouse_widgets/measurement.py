@@ -246,6 +246,8 @@ class MeasurementView(StreamView):
         self._reports.put(None)
 
     def _told(self, traits: Mapping[str, str]) -> None:
+        if self.over:  # its end is told
+            traits = {k: v for k, v in traits.items() if k != "outcome"}
         self._update(**traits)
 
     # -- the forms and the end -------------------------------------------------------

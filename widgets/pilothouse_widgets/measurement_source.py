@@ -26,6 +26,10 @@ def report_of(measurement: Measurement) -> MeasurementReport:
         raise ValueError(f"{measurement!r} has neither a specification nor a receipt")
     scope = measurement.scope
     columns = columns_of(asked)
+    # In this order: what is over has all that is read behind that.
+    is_over = measurement.is_over
+    state, why_lost = str(measurement.state), measurement.trouble
+    outcome = str(measurement.outcome)
     partial = measurement.partial()
     results = partial if isinstance(partial, list) else [partial] if partial else []
     period = scope.period()
@@ -35,10 +39,10 @@ def report_of(measurement: Measurement) -> MeasurementReport:
     return MeasurementReport(
         label=measurement.label or measurement.token[:8],
         columns=columns,
-        state=str(measurement.state),
+        state=state,
         token=measurement.token,
         scope=str(scope).strip(),
-        is_over=measurement.is_over,
+        is_over=is_over,
         parameters=tuple(_parameters(asked)),
         starts=seconds(measurement.starts),
         ends=seconds(measurement.ends),
@@ -46,8 +50,8 @@ def report_of(measurement: Measurement) -> MeasurementReport:
         runs=runs,
         is_repeated=scope.is_repeated(),
         is_timed=scope.is_repeated() or bool(step) or has_times,
-        outcome=str(measurement.outcome),
-        why_lost=measurement.trouble,
+        outcome=outcome,
+        why_lost=why_lost,
         place=str(measurement.link or ""),
         at=time.time(),
     )

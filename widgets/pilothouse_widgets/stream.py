@@ -10,6 +10,7 @@ that comes before the browser has loaded the view's module is lost.
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Mapping
 from typing import Any, Final
@@ -47,6 +48,7 @@ class StreamView(View):
         self._sight = FirstSight()
         self._sent_at = 0.0
         self._merging = False
+        self._sending = threading.RLock()  # what is made first leaves first
         super().__init__(**traits)
         self._appends = self._subscribe(self._append, hz=CHART_HZ)
 
@@ -66,10 +68,11 @@ class StreamView(View):
         if (wait := self._sent_at + self._pause() - now) > 0:
             return wait
         self._sent_at = now
-        if self._sight.is_due():
-            self._send_window()
-        content, data = self._points.take()
-        self.send({"append": content}, [data])
+        with self._sending:
+            if self._sight.is_due():
+                self._send_window()
+            content, data = self._points.take()
+            self.send({"append": content}, [data])
         return None
 
     def _pause(self) -> float:
@@ -84,9 +87,10 @@ class StreamView(View):
         return _MERGED_SECONDS
 
     def _send_window(self) -> None:
-        content = self._points.snapshot()
-        data = content.pop("data")
-        self.send({"window": content}, [data])
+        with self._sending:
+            content = self._points.snapshot()
+            data = content.pop("data")
+            self.send({"window": content}, [data])
 
     def asked(self, ask: str, content: Mapping[str, Any]) -> None:
         """Take the browser's answers: what it has painted, and what it has missed."""
