@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 import zlib
 
@@ -22,8 +23,10 @@ from pilothouse.fastmap.errors import (
     IntegrityError,
     StartError,
 )
+from pilothouse.fastmap.handover import Handover
 from pilothouse.fastmap.pace import Pace
 from pilothouse.fastmap.wire import headers
+from pilothouse.fastmap.wire.bodies import MapRequest
 from pilothouse.fastmap.wire.gz import gzip
 from pilothouse.fastmap.wire.token import new_token, sign
 from waiting import until
@@ -326,7 +329,43 @@ def test_what_a_service_does_not_take_at_once_is_handed_over_all_the_same(
     covered = [index + n for index, count in taken for n in range(count)]
     assert sorted(covered) == list(range(40))
     assert sorted(count for _, count in taken) == [5, 5, 10, 10, 10]
-    assert server.calls[-1] == "done"
+    sent = zip(server.calls, server.bodies, strict=True)
+    deferred = [
+        number
+        for number, (call, body) in enumerate(sent)
+        if call == "map" and MapRequest.from_bytes(body).defer
+    ]
+    assert "done" in server.calls[deferred[-1] :]
+
+
+def test_parts_of_a_batch_that_is_refused_while_its_run_is_left_go_along(
+    scripted, monkeypatch
+):
+    """A lane that has sent a batch hears late that it is too large."""
+    monkeypatch.setattr(Pace, "size", lambda *_: 10)
+    give_waiting, refused = Handover._give_waiting, threading.Event()
+    taken = []
+    keeps = keeping([], taken)
+
+    def script(endpoint, request, number):
+        if endpoint == "map" and not request.defer:
+            assert refused.wait(60)
+            return told("TOO_LARGE", 413)
+        return keeps(endpoint, request, number)
+
+    def then_hear(handover):
+        give_waiting(handover)
+        refused.set()
+        until(lambda: not run._flow.open_batches())
+
+    monkeypatch.setattr(Handover, "_give_waiting", then_hear)
+    server, config = scripted(script, max_cloud_workers=1)
+    run = config.submit(double, range(10))
+    until(lambda: server.count("map"))
+    said = run.detach()
+
+    assert "gets all results" in said
+    assert sorted(taken) == [(0, 5), (5, 5)]
 
 
 @pytest.mark.parametrize(
@@ -398,8 +437,6 @@ def test_nothing_listening_is_told_soon():
 
 
 def test_a_server_that_hangs_is_asked_again(scripted):
-    import threading
-
     gate = threading.Event()
 
     def make(request, number):

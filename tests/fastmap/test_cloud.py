@@ -11,16 +11,20 @@ import time
 
 import pytest
 
+from fastmap.scripted import told
 from interop.raw_map import Raw, batch_of, blob_of
 from pilothouse import fastmap
 from pilothouse.fastmap import ItemError, State, batches
+from pilothouse.fastmap import config as config_module
 from pilothouse.fastmap import run as run_module
+from pilothouse.fastmap.attached import AttachedRun
 from pilothouse.fastmap.errors import (
     FastmapNotAuthorizedError,
     FastmapUsageError,
     IncompleteError,
     RunNotFoundError,
 )
+from pilothouse.fastmap.flow import Flow
 from pilothouse.fastmap.wire.token import new_token
 from waiting import until
 
@@ -231,17 +235,18 @@ def test_an_end_that_is_confirmed_the_second_time_is_told(scripted, monkeypatch)
     served = threading.Event()
 
     def script(endpoint, request, number):
-        if endpoint == "map" or (endpoint == "done" and number == 1):
+        if endpoint == "done" and number == 2:  # the first may be the later one here
+            served.set()
+        if endpoint in ("map", "done"):
             served.wait(60)
 
     server, config = scripted(script)
     run = config.submit(double, range(10))
     until(lambda: server.count("map"))
     run.cancel()
-    until(lambda: server.count("done") == 2)
 
-    until(lambda: "the service has confirmed the end" in run.outcome)
-    served.set()
+    assert server.count("done") == 2
+    assert "the service has confirmed the end" in run.outcome
 
 
 def test_a_wrong_token_is_told_before_anything_is_sent(fastmap_service):
@@ -459,6 +464,132 @@ def test_a_run_that_was_left_with_a_gap_says_so(cloud, fastmap_service):
     with pytest.raises(IncompleteError, match=r"first 2 items .* 2 of those behind"):
         again.result()
     assert again.partial() == [0, 2]
+
+
+def is_good(x):
+    if x in (4, 7):
+        raise ValueError(x)
+    return x
+
+
+@pytest.fixture
+def sent_again_in_parts(fastmap_service):
+    """A run whose items 4 and 7 failed; a client has sent the others again."""
+    run_id = secrets.token_hex(8)
+    raw = Raw(fastmap_service.url, fastmap_service.secret, version="1.0")
+    func_hash = raw.upload(blob_of(is_good))
+    for first, count in [(0, 10), (0, 4), (5, 5), (5, 2), (8, 2)]:
+        items = batch_of(range(first, first + count))
+        fields = {"index": first, "count": count, "name": "is_good", "label": ""}
+        fields |= {"func_hash": func_hash, "batch": items, "run_id": run_id}
+        until(lambda fields=fields: raw.send("map", **fields).word != "INITIALIZING")
+    return run_id
+
+
+def test_items_that_were_not_sent_again_are_exceptions_to_who_attaches(
+    cloud, sent_again_in_parts
+):
+    run = cloud.attach(sent_again_in_parts, total=10, return_exceptions=True)
+    found = run.result()
+
+    assert [x for x in found if not isinstance(x, ItemError)] == [
+        *(0, 1, 2, 3),
+        *(5, 6),
+        *(8, 9),
+    ]
+    assert [each.index for each in (found[4], found[7])] == [4, 7]
+    assert [repr(each.__cause__) for each in (found[4], found[7])] == [
+        "ValueError(4)",
+        "ValueError(7)",
+    ]
+    assert run.progress.failed == 2
+
+
+def test_a_run_ends_at_the_item_that_was_not_sent_again(cloud, sent_again_in_parts):
+    run = cloud.attach(sent_again_in_parts, total=10)
+
+    with pytest.raises(ItemError, match="item 4") as caught:
+        run.result()
+    assert caught.value.index == 4
+    assert caught.value.partial == [0, 1, 2, 3]
+
+
+def test_an_attached_run_that_is_cancelled_at_once_is_ended_at_the_service(
+    cloud, monkeypatch, tmp_path
+):
+    run = cloud.submit(gated(double, tmp_path / "gate"), range(10))
+    run.detach()
+    begin, go_on = AttachedRun._open, threading.Event()
+
+    def late(attached):
+        assert go_on.wait(60)
+        begin(attached)
+
+    monkeypatch.setattr(AttachedRun, "_open", late)
+    said = cloud.attach(run.run_id).cancel()
+    go_on.set()
+
+    assert "the service has confirmed the end" in said
+    assert not [one for one in cloud.runs() if one.run_id == run.run_id]
+
+
+@pytest.mark.parametrize("policy", ["CLOUD", "ADAPTIVE"])
+def test_a_run_that_is_cancelled_at_once_asks_nobody(scripted, monkeypatch, policy):
+    has_items, go_on, asked = Flow.has_items, threading.Event(), []
+
+    def late(flow):
+        assert go_on.wait(60)
+        return has_items(flow)
+
+    monkeypatch.setattr(Flow, "has_items", late)
+    monkeypatch.setattr(config_module, "_ask", asked.append)
+    server, config = scripted(exec_policy=policy, confirm_charges=True)
+    run = config.submit(double, range(10))
+    run.cancel()
+    go_on.set()
+    run._thread.join(60)
+
+    assert not asked
+    assert not server.calls
+
+
+def test_a_run_that_is_cancelled_while_charges_are_asked_about_sends_nothing(
+    scripted, monkeypatch
+):
+    is_there = threading.Event()
+
+    def ask(question):
+        assert is_there.wait(60)
+        run.cancel()
+        return True
+
+    monkeypatch.setattr(config_module, "_ask", ask)
+    server, config = scripted(confirm_charges=True)
+    run = config.submit(double, range(10))
+    is_there.set()
+    run._thread.join(60)
+
+    assert run.state is State.CANCELLED
+    assert not server.calls
+
+
+def test_what_the_service_did_not_do_is_told_before_the_end(scripted, monkeypatch):
+    monkeypatch.setattr(run_module, "_END_SECONDS", 60.0)
+    monkeypatch.setattr(run_module, "_JOIN_SECONDS", 60.0)
+    is_there = threading.Event()
+
+    def script(endpoint, request, number):
+        assert is_there.wait(60)
+        assert run._flow.stopping.wait(60)
+        run._closed.wait(0.5)  # nothing is to come behind it
+        return told("UNAVAILABLE", 503)
+
+    _, config = scripted(script, exec_policy="ADAPTIVE", max_local_workers=1)
+    run = config.submit(double, range(10))
+    is_there.set()
+    run.result()
+
+    assert [text[:20] for text in run.warnings] == ["without the service:"]
 
 
 def test_a_run_of_this_process_alone_cannot_be_detached(local):

@@ -6,6 +6,7 @@ import asyncio
 import collections
 import itertools
 import os
+import pickle
 import sys
 import threading
 import time
@@ -18,6 +19,7 @@ import pytest
 
 from pilothouse import fastmap
 from pilothouse.fastmap import FastmapException, ItemError, State, inline
+from pilothouse.fastmap.batches import Source
 from pilothouse.fastmap.errors import PackingError, RunCancelledError
 from pilothouse.fastmap.flow import Flow
 from waiting import until
@@ -103,6 +105,33 @@ def test_tiny_items_stay_in_this_process(local, monkeypatch):
     clock = SimpleNamespace(perf_counter=time.thread_time)
     monkeypatch.setattr(inline, "time", clock)
     assert set(local.fastmap(lambda _: os.getpid(), range(1000))) == {os.getpid()}
+
+
+def test_no_process_is_started_ahead_when_the_map_has_moved(monkeypatch):
+    is_moved, made, threads = threading.Event(), [], []
+
+    def new_worker():
+        if made:
+            threads.append(threading.current_thread())
+            assert is_moved.wait(60)
+        made.append(SimpleNamespace(starts=0))
+        made[-1].start = lambda worker=made[-1]: vars(worker).update(starts=1)
+        return made[-1]
+
+    monkeypatch.setattr(inline, "new_worker", new_worker)
+    monkeypatch.setattr(inline, "_PATIENCE_SECONDS", 0)
+    monkeypatch.setattr(inline.Inline, "_is_worth_moving", lambda *_: bool(threads))
+    source = Source([0.02] * 1000, pickle.dumps, 2**20)
+    here = inline.Inline(
+        time.sleep, source, workers=8, return_exceptions=False, local=2
+    )
+    list(here.stretches())
+    is_moved.set()
+    threads[0].join(60)
+
+    assert here.moves
+    assert [worker.starts for worker in made] == [1, 0]
+    assert here.warm == made[:1]
 
 
 def test_slow_items_move_to_processes(local, tmp_path):
@@ -368,6 +397,22 @@ def test_cancel_ends_at_once_and_keeps_what_was_done(local):
     assert run.cancel() == said
 
 
+def test_a_run_may_be_cancelled_by_a_callback_of_its_own(local):
+    said = []
+
+    def stop(run):
+        is_lane = threading.current_thread().name.startswith("fastmap-local")
+        if is_lane and not run.state.is_over:
+            said.append(run.cancel())
+
+    run = local.submit(time.sleep, [0.01] * 1000)
+    run.on_change(stop)
+    until(lambda: said)
+
+    assert said[0].startswith("cancelled")
+    assert run._closed.is_set()
+
+
 def test_what_comes_when_it_has_ended_is_not_counted(local, monkeypatch):
     def end(flow, count, seconds, overhead):
         flow.end(State.CANCELLED, "cancelled")
@@ -513,10 +558,11 @@ def test_many_runs_at_a_time_do_not_mix(local):
     def function(x):
         return x * 2
 
+    before = lanes()
     runs = [local.submit(function, range(n, n + 20)) for n in range(6)]
 
     assert [run.result()[0] for run in runs] == [0, 2, 4, 6, 8, 10]
-    assert threading.active_count() < 100
+    until(lambda: not lanes() - before, what="the end of the threads")
 
 
 def test_without_a_config_it_maps_here_and_says_so():

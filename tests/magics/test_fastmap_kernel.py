@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 
 import psutil
 import pytest
@@ -33,7 +34,11 @@ def service():
 
         async def at_work():
             members = [one for one in backend._members if one.owner is not None]
-            return [psutil.Process(one.process.pid) for one in members]
+            found = []
+            for pid in filter(None, [one.process.pid for one in members]):
+                with suppress(psutil.NoSuchProcess):  # it has just ended
+                    found.append(psutil.Process(pid))
+            return found
 
         def crew():
             return until(

@@ -58,6 +58,21 @@ def test_threads_share_a_peer(raw_peer):
     assert peer.connections <= 8
 
 
+def test_a_peer_may_be_closed_while_another_thread_begins_a_call(raw_peer):
+    class Closing:
+        def __enter__(self):
+            pass
+
+        def __exit__(self, *exc_info):
+            http.close()
+
+    peer = raw_peer(echo)
+    with HttpPeer(peer.url) as http:
+        http._adapter._lock = Closing()
+        with pytest.raises(errors.TransportError):
+            http.call("GET", "/", repeat=False)
+
+
 @pytest.mark.parametrize(
     "body",
     [b"abc", io.BytesIO(b"abc"), iter([b"a", b"", b"bc"])],

@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Final, NoReturn
 
 from .batches import Batch
@@ -52,17 +53,30 @@ class _Named:
         return False
 
 
+@dataclass(slots=True, eq=False)
+class _Piece(Batch):
+    """Items that one answer of the service tells of.
+
+    Attributes:
+        first: Number of the first item of the batch that it answers.
+        whole: Items in that batch; more than here if some were sent again.
+    """
+
+    first: int = 0
+    whole: int = 0
+
+
 class _Known:
     """The batches that a service knows, as if they were cut here."""
 
     def __init__(self, info: RunInfo, total: int | None) -> None:
-        self._batches = _chosen(info.batches)
+        packed = Packed.named(info.name, info.func_hash)
+        self._batches = _chosen(info.batches, packed)
         sent = sum(each.count for each in self._batches)
         self.total: int | None = sent if total is None else total
         self.taken = 0
         self.error: BaseException | None = None
         self._missing = self.total - sent
-        self._packed = Packed.named(info.name, info.func_hash)
 
     @property
     def has_more(self) -> bool:
@@ -79,16 +93,16 @@ class _Known:
         """Return the next one."""
         if not self._batches:
             return None
-        info = self._batches.pop(0)
-        if info.index != self.taken:
-            behind = info.count + sum(each.count for each in self._batches)
+        piece = self._batches.pop(0)
+        if piece.index != self.taken:
+            behind = piece.count + sum(each.count for each in self._batches)
             self._batches.clear()
             self.error = _incomplete(self.taken, behind)
             return None
-        self.taken = info.index + info.count
+        self.taken = piece.end
         if not self._batches and self._missing > 0:
             self.error = _incomplete(self.taken)
-        return Batch(info.index, info.count, b"", self._packed)
+        return piece
 
 
 class AttachedRun(Run):
@@ -123,25 +137,23 @@ class AttachedRun(Run):
         self.run_id = info.run_id
         self._cloud = cloud
         self._info = info
+        function = Packed.named(info.name, info.func_hash)
+        self._site = Site(
+            cloud=cloud,
+            options=options,
+            run_id=info.run_id,
+            label=info.label,
+            name=self.name,
+            hashes={info.func_hash: function},
+        )
 
     def _open(self) -> None:
-        cloud, flow = self._cloud, self._flow
-        assert cloud is not None
-        site = Site(
-            cloud=cloud,
-            options=self._options,
-            run_id=self.run_id,
-            label=self.label,
-            name=self.name,
-        )
-        site.hashes[self._info.func_hash] = Packed.named(
-            self._info.name, self._info.func_hash
-        )
+        flow, site = self._flow, self._site
+        assert site is not None
         lanes = [_Fetching(flow, site, number) for number in range(1, _LANES + 1)]
         with self._closing:
             if self._is_closed:
                 return
-            self._site = site
             flow.lanes = _LANES
         for lane in lanes:
             lane.start()
@@ -230,36 +242,60 @@ class _Fetching:
             flow.fail_at(batch.index, start_error(reply), batch)
         else:
             flow.note_logs(reply.logs)
-            number, error = item_error(batch, reply, site.name)
+            _, error = item_error(_whole(batch), reply, site.name)
             if flow.return_exceptions:
-                self._keep(batch, number, error)
+                self._keep(batch, error)
             else:
                 flow.fail_at(batch.index, error, batch)
 
-    def _keep(self, batch: Batch, number: int | None, error: ItemError) -> None:
+    def _keep(self, batch: Batch, error: ItemError) -> None:
         """Give exceptions as results: the service keeps none of such a batch."""
         values = [
-            error if number in (None, each) else _lost(batch.index + each, error)
-            for each in range(batch.count)
+            error if error.index in (None, each) else _lost(each, error)
+            for each in range(batch.index, batch.end)
         ]
         tally = self._flow.tally
         self._flow.deliver(batch, values, 0, lambda: tally.fail(batch.count))
 
 
-def _chosen(batches: tuple[BatchInfo, ...]) -> list[BatchInfo]:
-    """Return batches that follow each other; some were done again in parts."""
-    chosen: list[BatchInfo] = []
+def _chosen(batches: tuple[BatchInfo, ...], packed: Packed) -> list[_Piece]:
+    """Return pieces that follow each other; some batches were done again in parts."""
+    chosen: list[_Piece] = []
     at = 0
-    while True:
-        fitting = [each for each in batches if each.index == at and each.count]
-        if not fitting:
-            break
-        is_failed = BatchState.FAILED
-        found = min(fitting, key=lambda each: (each.state is is_failed, -each.count))
+    while (found := _piece_at(at, batches, packed)) is not None:
         chosen.append(found)
-        at += found.count
-    chosen += [each for each in batches if each.index > at][:1]
+        at = found.end
+    behind = [each for each in batches if each.index > at][:1]
+    chosen += [_Piece(each.index, each.count, b"", packed) for each in behind]
     return chosen
+
+
+def _piece_at(at: int, batches: tuple[BatchInfo, ...], packed: Packed) -> _Piece | None:
+    """Return the largest piece from an item on.
+
+    Of a batch that failed it has the items that were not sent again.
+    """
+    is_failed = BatchState.FAILED
+    sent = [each for each in batches if each.index == at and each.state != is_failed]
+    if count := max((each.count for each in sent), default=0):
+        return _Piece(at, count, b"", packed, first=at, whole=count)
+    failed = [
+        each
+        for each in batches
+        if each.state == is_failed and each.index <= at < each.index + each.count
+    ]
+    if not failed:
+        return None
+    whole = min(failed, key=lambda each: each.count)
+    later = [each.index for each in batches if each.index > at]
+    end = min([*later, whole.index + whole.count])
+    return _Piece(at, end - at, b"", packed, first=whole.index, whole=whole.count)
+
+
+def _whole(batch: Batch) -> Batch:
+    """Return the batch that an answer is of."""
+    assert isinstance(batch, _Piece)
+    return Batch(batch.first, batch.whole, b"", batch.packed)
 
 
 def _incomplete(count: int, behind: int = 0) -> FastmapException:

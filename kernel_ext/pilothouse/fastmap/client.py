@@ -233,7 +233,7 @@ class Cloud:
 
         Args:
             run_id: Its run.
-            index: Number of its first item.
+            index: Number of its first item; or, if it failed, of another one.
             count: Items in it; 0: any number.
 
         Raises:

@@ -21,7 +21,7 @@ from .errors import (
     ItemError,
 )
 from .failures import item_error, start_error
-from .flow import Flow
+from .flow import Flow, join
 from .options import Options
 from .packing.packer import Packed
 from .wire.answers import InitError, ProcessError
@@ -178,9 +178,7 @@ class CloudLane:
 
     def join(self, seconds: float) -> bool:
         """Wait for the end of its thread; false when it has not come."""
-        if self._thread.ident is not None:
-            self._thread.join(seconds)
-        return not self._thread.is_alive()
+        return join(self._thread, seconds)
 
     def _run(self) -> None:
         batch = None

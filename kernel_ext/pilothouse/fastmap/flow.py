@@ -25,7 +25,7 @@ from .packing.packer import Packed
 from .progress import Progress, State
 from .tally import Tally
 
-__all__ = ["Cutter", "Flow", "Packs"]
+__all__ = ["Cutter", "Flow", "Packs", "join"]
 
 _TELL_SECONDS: Final = 0.05
 _AHEAD_BYTES: Final = 48 * 2**20
@@ -290,7 +290,7 @@ class Flow:
         parts = batch.part(0, at), batch.part(at, batch.count)
         with self.lock:
             self._open.discard(batch)
-        self.put_back(*parts)
+            self.put_back(*parts)
 
     def deliver(
         self,
@@ -524,6 +524,17 @@ class Flow:
                 callback()
             except Exception:
                 _log.exception("a callback of a Fastmap run failed")
+
+
+def join(thread: threading.Thread, seconds: float) -> bool:
+    """Wait for the end of a thread that a map has; false when it has not come.
+
+    One that is being started finds that the map is over; one that ends the map itself,
+    in a callback of the user's, cannot wait for itself.
+    """
+    if thread.is_alive() and thread is not threading.current_thread():
+        thread.join(seconds)
+    return not thread.is_alive()
 
 
 def _line(exc: BaseException) -> str:

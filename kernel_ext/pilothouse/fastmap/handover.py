@@ -60,6 +60,8 @@ class Handover:
         if not flow.state.is_over:
             self._site.cloud.cut()
             self._give_open()
+            self._give_waiting()  # parts of what lanes have heard of meanwhile
+        self.left += sum(batch.count for batch in flow.take_all())
         if not flow.state.is_over:
             self.is_kept = self._confirmed()
 
@@ -88,7 +90,6 @@ class Handover:
                 if is_fed:
                     break
                 flow.wait_for_work(0.05)
-        self.left += sum(batch.count for batch in flow.take_all())
 
     def _give_open(self) -> None:
         """Send what lanes have, and the service has not."""

@@ -245,7 +245,7 @@ class Inline:
             for _ in range(min(self._local, left)):
                 worker = new_worker()
                 with self._lock:
-                    if self._is_over and not self.moves:
+                    if self._is_over:  # who goes on starts what is missing
                         return
                     try:
                         worker.start()

@@ -30,7 +30,7 @@ from .errors import (
     FastmapTimeoutError,
     FastmapUsageError,
 )
-from .flow import Flow
+from .flow import Flow, join
 from .handover import Handover
 from .local_lane import LocalLane
 from .options import ExecPolicy, Options
@@ -40,6 +40,7 @@ from .worker.process import WorkerProcess
 __all__ = ["Run"]
 
 _END_SECONDS: Final = 1.5
+_CLOSE_SECONDS: Final = 5.0
 _JOIN_SECONDS: Final = 0.4
 _DETACH_SECONDS: Final = 60.0
 _CONNECT_SECONDS: Final = 3.0
@@ -79,7 +80,7 @@ class Run:
         self._options = options
         self._policy = policy
         self._ask = ask
-        self._workers = workers or []
+        self._workers = [] if workers is None else workers
         self._local: list[LocalLane] = []
         self._remote: list[CloudLane] = []
         self._site: Site | None = None
@@ -89,6 +90,7 @@ class Run:
         self._is_connected = False
         self._confirmed: bool | None = None
         self._thread: threading.Thread | None = None
+        self._joining: threading.Thread | None = None
         self._closed = waits.Event()
 
     def __repr__(self) -> str:
@@ -111,7 +113,9 @@ class Run:
                     if left <= 0:
                         return False
                 flow.lock.wait(left)  # in slices, so that an interrupt is prompt
-        left = 5.0 if deadline is None else max(0.0, deadline - time.monotonic())
+        left = _CLOSE_SECONDS
+        if deadline is not None:
+            left = max(0.0, deadline - time.monotonic())
         self._closed.wait(left)
         return True
 
@@ -351,16 +355,29 @@ class Run:
             return
         if has_local:
             self._start_local()
-        if has_cloud and self._allowed():
-            self._cloud = Cloud(options)
-            if has_local:
-                joining = threading.Thread(
-                    target=self._join_cloud, name="fastmap-joining", daemon=True
-                )
-                flow.pack()
-                joining.start()
-            else:
-                self._connect(self._cloud)
+        if not has_cloud or flow.state.is_over or not self._allowed():
+            return
+        cloud = self._new_cloud()
+        if cloud is None:
+            return
+        if has_local:
+            flow.pack()
+            self._joining = threading.Thread(
+                target=self._join_cloud,
+                args=[cloud],
+                name="fastmap-joining",
+                daemon=True,
+            )
+            self._joining.start()
+        else:
+            self._connect(cloud)
+
+    def _new_cloud(self) -> Cloud | None:
+        """Return the service, which is closed at the end; None: it is over."""
+        with self._closing:
+            if not self._is_closed:
+                self._cloud = Cloud(self._options)
+            return self._cloud
 
     def _allowed(self) -> bool:
         if not self._options.confirm_charges or self._ask is None:
@@ -395,6 +412,13 @@ class Run:
 
     def _connect(self, cloud: Cloud) -> None:
         """Ask the service in, and begin to send to it."""
+        try:
+            self._let_in(cloud)
+        finally:
+            if self._is_closed:  # and has not closed what was opened since
+                cloud.close()
+
+    def _let_in(self, cloud: Cloud) -> None:
         flow, options = self._flow, self._options
         flow.note_step("connecting")
         patience = Patience(flow, min(options.retry_timeout, _CONNECT_SECONDS))
@@ -427,15 +451,14 @@ class Run:
         for lane in self._remote:
             lane.start()
 
-    def _join_cloud(self) -> None:
-        assert self._cloud is not None
+    def _join_cloud(self, cloud: Cloud) -> None:
         try:
-            self._connect(self._cloud)
+            self._connect(cloud)
         except (FastmapNotAuthorizedError, CreditsError) as exc:
             self._flow.fail_at(None, exc)
         except Exception as exc:  # it goes on here, without the service
             text = str(exc).partition("\n")[0]
-            self._cloud.warnings.append(f"without the service: {text}")
+            cloud.warnings.append(f"without the service: {text}")
             self._flow.note_step("")
 
     # -- ending it ---------------------------------------------------------------------
@@ -460,9 +483,9 @@ class Run:
             self._cloud.cut()
         if self._site is not None and self.state is not State.DETACHED:
             self._confirmed = self._end_site(self._site, deadline)
-        joined: list[LocalLane | CloudLane] = [*self._local, *self._remote]
-        for each in joined:
-            each.join(min(_JOIN_SECONDS, max(0.0, deadline - time.monotonic())))
+        lanes: list[LocalLane | CloudLane] = [*self._local, *self._remote]
+        for wait in [lane.join for lane in lanes] + [self._join_joining]:
+            wait(min(_JOIN_SECONDS, max(0.0, deadline - time.monotonic())))
         if has_open and self._site is not None and self.state is not State.DETACHED:
             # what was under way may have begun the run anew
             is_ended = self._end_site(self._site, time.monotonic() + _JOIN_SECONDS)
@@ -472,6 +495,9 @@ class Run:
         _live.discard(self)
         self._closed.set()
         flow.tell(at_once=True)
+
+    def _join_joining(self, seconds: float) -> bool:
+        return self._joining is None or join(self._joining, seconds)
 
     def _end_site(self, site: Site, deadline: float) -> bool:
         confirmed = True

@@ -176,7 +176,8 @@ class _Adapter(HTTPAdapter):
         proxies: Mapping[str, str] | None = None,
         cert: Any = None,  # noqa: ANN401 - the base's signature
     ) -> HTTPConnectionPool:
-        if self._pool is None:
+        pool = self._pool  # another thread may close it meanwhile
+        if pool is None:
             with self._lock:
                 pool = cast(
                     "HTTPConnectionPool",
@@ -187,7 +188,7 @@ class _Adapter(HTTPAdapter):
                 cast("Any", super()).cert_verify(pool, request.url, verify, cert)
                 pool.ConnectionCls = self._connection_class(pool, bool(verify))
                 self._pool = pool
-        return self._pool
+        return pool
 
     def cert_verify(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401
         """Do nothing: done once, where the pool is made."""

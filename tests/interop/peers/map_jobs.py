@@ -153,8 +153,8 @@ def whole(config):
 
 @job
 def long(config):
-    got = list(config.fastmap(squared, range(200), label="long"))
-    return {"right": got == wanted(plain, range(200)), "count": len(got)}
+    got = list(config.fastmap(squared, range(5000), label="long"))
+    return {"right": got == wanted(plain, range(5000)), "count": len(got)}
 
 
 @job

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 import time
+from types import SimpleNamespace
 
 import msgpack
 import psutil
@@ -13,6 +14,8 @@ import pytest
 
 from interop.raw_map import Raw, batch_of, blob_of, results_of
 from pilothouse.errors import ServiceError
+from pilothouse.services.fastmap.cluster import Cluster
+from pilothouse.services.fastmap.options import FastmapOptions
 from pilothouse.services.host import ServiceHost
 from services.fastmap.dask_machines import Machines, is_running
 from waiting import until
@@ -316,7 +319,7 @@ def test_a_lost_dask_worker_loses_nothing(far, machines, tmp_path, run_id):
     )
 
     machines.kill_worker(victim)
-    until(lambda: len(pids_of(path)) == 2, 60, "the batch runs elsewhere")
+    until(lambda: len(pids_of(path)) >= 2, 60, "the batch runs elsewhere")
     hold.unlink()
     thread.join(60)
 
@@ -331,12 +334,45 @@ def test_a_lost_scheduler_loses_nothing(far, machines, tmp_path, run_id):
 
     machines.restart_scheduler()
     machines.add_worker()
-    until(lambda: len(pids_of(path)) == 2, 60, "the batch is sent again")
+    until(lambda: len(pids_of(path)) >= 2, 60, "the batch is sent again")
     hold.unlink()
     thread.join(60)
 
     assert results_of(answers[0]) == ["done"]
     far.done(func_hash, run_id)
+
+
+def test_a_function_stays_in_mind_until_the_scheduler_has_taken_it_back():
+    asked = []
+
+    class Mapping:
+        account = SimpleNamespace(name="a")
+        func_hash = "f"
+
+    class Client:
+        status = "running"
+
+        async def nthreads(self):
+            return {}
+
+        async def unregister_worker_plugin(self, name):
+            asked.append(name)
+            if len(asked) == 1:
+                raise OSError("the connection is lost")
+
+    run = Mapping()
+
+    async def main():
+        cluster = Cluster(None, FastmapOptions(dask="tcp://127.0.0.1:9"))
+        cluster._client = Client()
+        name = cluster._plugin_of(run)
+        cluster._registered.add(name)
+        await cluster.end(run)
+        await cluster._look()
+        await cluster._look()
+        return name
+
+    assert [asyncio.run(main())] * 2 == asked
 
 
 def test_without_a_dask_worker_a_batch_waits_and_says_so(far, machines, run_id):

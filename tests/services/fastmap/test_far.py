@@ -4,7 +4,6 @@ import pickle
 from pathlib import Path
 
 import dill
-import psutil
 import pytest
 
 from pilothouse.fastmap.worker import child
@@ -41,6 +40,18 @@ def far(client):
     client.unregister_worker_plugin(NAME)
 
 
+def processes(client):
+    """Return the ids of the child processes that the plugin has."""
+
+    def own(dask_worker):
+        plugin = dask_worker.plugins[NAME]
+        runs = [*plugin._idle.values(), *plugin._busy.values()]
+        return {process.pid for some in [plugin._spare, *runs] for process in some}
+
+    (found,) = client.run(own).values()
+    return found
+
+
 def test_a_task_of_a_run_that_was_ended_starts_nothing(client, far):
     def told(run_id):
         task = client.submit(far.run_batch, NAME, run_id, BATCH, pure=False)
@@ -48,11 +59,11 @@ def test_a_task_of_a_run_that_was_ended_starts_nothing(client, far):
 
     assert "results" in told("one")
     client.run(far.end_run, NAME, "two")
-    before = set(psutil.Process().children(recursive=True))
+    before = processes(client)
 
     late = told("two")
 
     assert late["cause"] == "killed"
     assert late["exception"] == "the run was ended"
-    assert set(psutil.Process().children(recursive=True)) <= before
+    assert processes(client) <= before
     assert "results" in told("one"), "other runs go on"

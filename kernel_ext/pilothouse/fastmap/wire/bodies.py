@@ -239,7 +239,8 @@ class ResultsRequest:
 
     Attributes:
         run_id: The run.
-        index: Number of the batch's first item, as the map request told it.
+        index: Number of the batch's first item, as the map request told it; or of an
+            item of a batch that failed.
     """
 
     run_id: str

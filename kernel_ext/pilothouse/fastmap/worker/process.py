@@ -380,7 +380,7 @@ class WorkerProcess:
         elif cause is Cause.KILLED:
             text = "WorkerDied('the worker was ended')"
         else:
-            self._wait_for_end(1.0)
+            self._wait_for_end()
             text = f"WorkerDied({self._why()!r})"
         logs = self._take_log()
         self.kill()

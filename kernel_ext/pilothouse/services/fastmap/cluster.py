@@ -133,6 +133,7 @@ class Cluster:
         self._is_stopped = True
         if self._looker is not None:
             self._looker.cancel()
+            await asyncio.gather(self._looker, return_exceptions=True)
         if self._client is not None:
             for name in {*self._plugins, *self._registered}:
                 await self._unregister(name)
@@ -321,13 +322,21 @@ class Cluster:
             self._registered.add(name)
 
     async def _unregister(self, name: str) -> None:
+        """Take a function back; what is not answered is asked again later."""
         self._plugins.pop(name, None)
-        self._registering.pop(name, None)
-        if self._client is None:
+        client = self._client
+        if client is None or client.status != "running":
             return
-        if name in self._registered:
-            self._registered.discard(name)
-            await in_time(self._client.unregister_worker_plugin(name))
+        lock = self._registering.setdefault(name, asyncio.Lock())
+        if lock.locked():  # by who does this, or has it looked at again
+            return
+        async with lock:
+            if name in self._registered and await in_time(
+                client.unregister_worker_plugin(name)
+            ):
+                self._registered.discard(name)
+        if name not in self._plugins:
+            self._registering.pop(name, None)
 
     # -- the scheduler
 
@@ -406,3 +415,6 @@ class Cluster:
         has_worker = any(self._fits(address) for address in threads)
         for run in self._sent:
             run.note_step("running" if has_worker else "waiting for a Dask worker")
+        for name in list(self._registered):
+            if not self._plugins.get(name):
+                await self._unregister(name)

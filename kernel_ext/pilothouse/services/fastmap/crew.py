@@ -92,7 +92,7 @@ class Crew:
         self._installer = Installer(folder / "installed", options.install)
         self._threads = ThreadPoolExecutor(
             max_workers=2 * options.worker_count + 8,
-            thread_name_prefix="fastmap-worker",
+            thread_name_prefix="map-worker",
         )
         self._members: set[_Member] = set()
         self._imported: tuple[str, ...] = ()
@@ -112,7 +112,7 @@ class Crew:
     @property
     def processes(self) -> list[WorkerProcess]:
         """All processes there are now."""
-        return [member.process for member in self._members]
+        return [member.process for member in tuple(self._members)]
 
     async def start(self) -> None:
         """Make the folder of the workers, without those of one that was killed."""

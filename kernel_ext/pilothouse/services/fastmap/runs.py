@@ -183,11 +183,22 @@ class Run:
             self.failed += sign * batch.count
 
     def batch_at(self, index: int) -> Batch | None:
-        """Return the batch whose first item has that number, the latest of several."""
+        """Return the batch whose first item has that number, the latest of several.
+
+        If there is none, one that failed and has that item; the smallest, as it was
+        sent again in parts.
+        """
         for batch in reversed(self.batches.values()):
             if batch.index == index:
                 return batch
-        return None
+        failed = [
+            batch
+            for batch in self.batches.values()
+            if batch.state is BatchState.FAILED
+            and batch.index is not None
+            and batch.index < index < batch.index + batch.count
+        ]
+        return min(failed, key=lambda batch: batch.count, default=None)
 
     def touch(self) -> None:
         """Note that somebody asked for it, or that something of it ended."""

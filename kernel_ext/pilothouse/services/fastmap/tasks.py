@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
+import logging
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final, NoReturn
 
@@ -22,6 +22,8 @@ __all__ = [
     "run_name",
     "task_name",
 ]
+
+log = logging.getLogger(__name__)
 
 _ANSWER_SECONDS: Final = 2.0
 
@@ -93,8 +95,17 @@ def is_cancelled() -> bool:
 
 async def in_time(
     awaitable: Awaitable[object], seconds: float = _ANSWER_SECONDS
-) -> None:
-    """Wait for the end of something on the cluster, not for long, whatever it is."""
-    with contextlib.suppress(Exception):
+) -> bool:
+    """Wait for the end of something on the cluster, not for long, whatever it is.
+
+    Returns:
+        Whether there was an answer, be it an error.
+    """
+    try:
         async with asyncio.timeout(seconds):
             await awaitable
+    except OSError:  # a timeout is one, too
+        return False
+    except Exception as exc:
+        log.debug("the cluster refuses: %s", exc)
+    return True
