@@ -333,14 +333,62 @@ def test_a_plan_resumes_while_those_who_watch_are_still_told_of_its_end():
         calls.append(1)
         return 1 / (len(calls) - 1)
 
+    def stay_at_the_end(flow):
+        is_step = threading.current_thread() is not threading.main_thread()
+        if is_step and flow.is_over:
+            gate.wait(SECONDS)
+
     flow = Flow()
     flow.step("once", once)
-    flow.on_change(lambda flow: flow.is_over and gate.wait(SECONDS))
+    flow.on_change(stay_at_the_end)
     with pytest.raises(FlowError):
         flow.start().result(SECONDS)
 
     assert flow.resume().result(SECONDS) == {"once": 1.0}
     gate.set()
+
+
+def test_a_cancelled_plan_is_not_over_before_its_last_change_is_told(monkeypatch):
+    work, others, is_early = Work(confirms=False), [], []
+    flow = waiting_for(work, patience=0.05)
+    end = Task.end
+
+    def end_while_another_looks(task, *how):
+        ended = end(task, *how)
+        others.append(threading.Thread(target=flow._advance))
+        others[-1].start()
+        others[-1].join(0.2)
+        is_early.append(flow.is_over)
+        return ended
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Task, "end", end_while_another_looks)
+        flow.cancel()
+    work.over.set()
+    for other in others:
+        other.join()
+
+    assert is_early
+    assert not any(is_early)
+    assert [str(one.state) for one in flow][-1] == "cancelled"
+
+
+def test_a_plan_is_not_over_before_it_can_say_what_became_of_it(monkeypatch):
+    is_early = []
+    so_far = Flow._so_far
+
+    def so_far_while_another_looks(flow, *state):
+        is_early.append(flow.is_over)
+        return so_far(flow, *state)
+
+    monkeypatch.setattr(Flow, "_so_far", so_far_while_another_looks)
+    flow = Flow()
+    flow.step("a", lambda: 1)
+
+    flow.start().wait(SECONDS)
+
+    assert is_early == [False]
+    assert flow.outcome == "done: 1 step"
 
 
 def test_iterating_tells_each_change():

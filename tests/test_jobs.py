@@ -86,6 +86,21 @@ def test_details_are_changed_one_by_one(book):
         book.update("b", done=2)
 
 
+def test_a_job_that_is_crossed_out_during_a_change_is_not_written_anew(book):
+    class CrossedOut(JobBook):
+        def get(self, job_id):
+            found = super().get(job_id)
+            self.forget(job_id)
+            return found
+
+    book.remember(record())
+
+    with pytest.raises(NotFoundError, match="crossed out"):
+        CrossedOut(book.folder).update("a1", done=2)
+
+    assert book.records() == []
+
+
 def test_a_finished_job_is_crossed_out(book):
     book.remember(record())
     book.remember(record("a2"))

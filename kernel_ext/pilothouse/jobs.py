@@ -170,6 +170,8 @@ class JobBook:
         record = self.get(job_id)
         with self._locked():
             path = self._path(record)
+            if not path.exists():
+                raise NotFoundError(f"job {job_id!r} was crossed out meanwhile")
             with suppress(OSError, ValueError):  # what another kernel wrote meanwhile
                 record = JobRecord.from_json(path.read_bytes())
             changed = replace(record, details={**record.details, **details})
@@ -182,9 +184,15 @@ class JobBook:
 
     def forget(self, job_id: str) -> None:
         """Cross a job out, by its id or by ``kind-id``, if it is there."""
-        for path in self._paths():
-            if path.stem == job_id or path.stem.partition("-")[2] == job_id:
-                _remove(path)
+        found = [
+            path
+            for path in self._paths()
+            if job_id in (path.stem, path.stem.partition("-")[2])
+        ]
+        if found:
+            with self._locked():
+                for path in found:
+                    _remove(path)
 
     def get(self, job_id: str) -> JobRecord:
         """Return a job by its id, or by ``kind-id``, or by how its id begins.

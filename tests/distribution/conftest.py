@@ -66,7 +66,7 @@ class Installed:
         self.cwd.mkdir()
         quietly(sys.executable, "-m", "venv", folder / "env")
         pinned = ("-c", ROOT / "constraints.txt", wheel)
-        pip = (self.python, "-m", "pip", "install", "--quiet", "--no-compile")
+        pip = (self.python, "-m", "pip", "install", "--quiet")
         quietly(*pip, "--disable-pip-version-check", *pinned)
         self.env = isolated(folder / "home", str(self.python))
         self.env.pop("PYTHONPATH", None)

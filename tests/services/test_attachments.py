@@ -133,6 +133,7 @@ def test_an_upload_that_breaks_off_leaves_what_was_there(mm, caplog):
     assert not [r for r in caplog.records if r.exc_info]
 
 
+@pytest.mark.usefixtures("lingering")
 def test_an_attachment_too_long_is_refused_and_leaves_nothing(tmp_path):
     from pilothouse.services.host import ServiceHost
 

@@ -143,6 +143,7 @@ def test_a_malformed_configuration_is_refused(bare_suite, body):
     assert bare_suite.call("GET", "connect/1/config").status == 404
 
 
+@pytest.mark.usefixtures("lingering")
 def test_a_configuration_too_long_is_refused(bare_suite):
     body = b"a: " + b"x" * 300_000
     answer = bare_suite.call("PUT", "connect/1/config", body, headers=YAML)

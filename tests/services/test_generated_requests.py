@@ -91,6 +91,7 @@ def requests(draw, operation):
     return target, draw(BODIES), draw(TYPES)
 
 
+@pytest.mark.usefixtures("lingering")
 @pytest.mark.parametrize("own", ["connect", "model-manage-1", "engine-1"])
 def test_no_made_up_request_breaks_the_suite(fresh_suite: LocalSuite, own, caplog):
     fresh_suite.model("m")

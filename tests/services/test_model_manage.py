@@ -6,7 +6,6 @@ import pytest
 
 from conftest import LocalSuite
 from pilothouse.fastscore.wire.mime import MODEL_TYPES
-from pilothouse.services import serving
 
 MM = "model-manage-1/1"
 PYTHON3 = "application/vnd.fastscore.model-python3"
@@ -155,12 +154,6 @@ def test_a_schema_is_stored_as_the_json_value_that_was_meant(bare_suite, body, w
 def test_what_is_no_json_is_refused(bare_suite, body):
     assert bare_suite.call("PUT", f"{MM}/schema/s", body).status in (201, 400)
     assert bare_suite.call("GET", f"{MM}/schema/s").status in (200, 404)
-
-
-@pytest.fixture
-def lingering(monkeypatch):
-    """Services read on for long after a refusal, so that the refusal is read, too."""
-    monkeypatch.setattr(serving, "_LINGER_SECONDS", 60.0)
 
 
 @pytest.mark.usefixtures("lingering")

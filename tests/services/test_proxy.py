@@ -99,6 +99,7 @@ def test_a_wrong_login_is_401(bare_suite):
     assert bare_suite.call("POST", "/1/login", b"", token=None).status == 401
 
 
+@pytest.mark.usefixtures("lingering")
 def test_a_login_form_that_is_no_form_is_refused(bare_suite):
     for body, status in ((b"\xff", 400), (b"a=1&" * 200, 400), (b"x" * 70000, 413)):
         assert bare_suite.call("POST", "/1/login", body, token=None).status == status

@@ -6,7 +6,9 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 from urllib.parse import urlsplit
 
 import psutil
@@ -15,7 +17,7 @@ import pytest
 import pilothouse
 from conftest import raw_call
 from pilothouse.errors import ServiceError
-from pilothouse.services import spawn
+from pilothouse.services import launching, spawn
 from pilothouse.services.runtime_files import find_records
 
 MM = "/api/1/service/model-manage-1/1"
@@ -125,6 +127,22 @@ def test_down_ends_all_and_tells_which(tmp_path):
     pids = {pilothouse.up().pid, pilothouse.up(data_dir=tmp_path / "b").pid}
     assert set(pilothouse.down()) == pids
     assert pilothouse.down() == []
+
+
+def test_the_end_is_waited_for_until_all_threads_have_ended(monkeypatch):
+    """The main thread may be a zombie while others are still at work."""
+    command = [sys.executable, "-c", "input()"]
+    child = subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    monkeypatch.setattr(launching, "_children", {child.pid})
+    ends = SimpleNamespace(
+        monotonic=time.monotonic, sleep=lambda _: child.stdin.close()
+    )
+    monkeypatch.setattr(spawn, "time", ends)
+
+    assert spawn._wait(SimpleNamespace(pid=child.pid, is_alive=False), 60)
+
+    assert launching._children == set()
+    child.wait()
 
 
 def test_sigterm_removes_the_runtime_file():

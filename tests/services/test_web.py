@@ -23,6 +23,8 @@ from pilothouse.services.web import (
     text_answer,
 )
 
+pytestmark = pytest.mark.usefixtures("lingering")
+
 
 @asynccontextmanager
 async def listening(handler):

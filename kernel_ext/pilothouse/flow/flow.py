@@ -65,6 +65,7 @@ class Flow:
     Attributes:
         label: What the plan is called.
         outcome: What became of it, in a sentence; empty while it runs.
+        patience: How long a cancel or a detach waits for the peers, in seconds.
     """
 
     def __init__(
@@ -73,7 +74,7 @@ class Flow:
         self.label = label
         self.outcome = ""
         self._at_once = at_once
-        self._patience = patience
+        self.patience = patience
         self._steps: list[Step] = []
         self._tasks: dict[str, Task] = {}
         self._events: list[StepReport] = []
@@ -372,7 +373,7 @@ class Flow:
                 task.start([one.value for one in needed])
 
     def _stop(self, state: str, verb: Callable[[Task], str]) -> str:
-        deadline = time.monotonic() + self._patience
+        deadline = time.monotonic() + self.patience
         with self._changed:
             if self._state != "running":
                 return self.outcome or "it was never started"
@@ -385,8 +386,9 @@ class Flow:
                 task.join(max(0.0, deadline - time.monotonic()))
         for task in tasks:
             text = said.get(task.step.name) or _silent(task, state)
-            if task.end(StepState(state), text):
-                self._note(task)
+            with self._changed:  # it is not over before this is told
+                if task.end(StepState(state), text):
+                    self._note(task)
             task.leave()  # now: one that is left ends itself, and knows less
         self._advance()
         return self.outcome
@@ -395,17 +397,19 @@ class Flow:
         states = [task.state for task in self._tasks.values()]
         self._ended = time.monotonic()
         if self._stopping and any(s in _STOPPED or s == "skipped" for s in states):
-            self._state = self._stopping
+            state = self._stopping
         else:
-            self._state = "failed" if StepState.FAILED in states else "done"
-        self.outcome = self._so_far()
+            state = "failed" if StepState.FAILED in states else "done"
+        self.outcome = self._so_far(state)
+        self._state = state  # last: who sees that it is over finds the outcome, too
 
-    def _so_far(self) -> str:
+    def _so_far(self, state: str = "") -> str:
         now = self.progress
+        state = state or now.state
         found = f"{now.done} of {now.total} steps done"
-        if now.state not in ("planned", "running"):
-            found = f"{now.state}: {found}"
-        if now.state == "done":
+        if state not in ("planned", "running"):
+            found = f"{state}: {found}"
+        if state == "done":
             found = f"done: {now.total} {'step' if now.total == 1 else 'steps'}"
         told = [
             f"{one.name}: {one.text}" if one.state in _STOPPED else _failed(one)

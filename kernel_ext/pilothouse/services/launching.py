@@ -17,7 +17,15 @@ from pilothouse.errors import ServiceError
 
 from .runtime_files import Record, find_records
 
-__all__ = ["TAIL_LINES", "fastmap_words", "launch", "reap", "tail_of", "words_of"]
+__all__ = [
+    "TAIL_LINES",
+    "fastmap_words",
+    "is_unreaped",
+    "launch",
+    "reap",
+    "tail_of",
+    "words_of",
+]
 
 TAIL_LINES = 15
 """Lines of a log that an error shows."""
@@ -136,6 +144,12 @@ def tail_of(log: Path, lines: int, begin: int = 0) -> str:
     except OSError:
         return ""
     return "\n".join(text.splitlines()[-lines:])
+
+
+def is_unreaped(pid: int) -> bool:
+    """Whether a process was started here and is not over; its threads count, too."""
+    reap()
+    return pid in _children
 
 
 def reap() -> None:

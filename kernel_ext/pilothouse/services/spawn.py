@@ -22,7 +22,15 @@ from typing import Any
 from pilothouse.errors import ServiceError
 
 from .endpoints import Endpoint
-from .launching import TAIL_LINES, fastmap_words, launch, reap, tail_of, words_of
+from .launching import (
+    TAIL_LINES,
+    fastmap_words,
+    is_unreaped,
+    launch,
+    reap,
+    tail_of,
+    words_of,
+)
 from .locks import FileLock
 from .registry import SERVICES
 from .runtime_files import Record, find_records, runtime_dir
@@ -31,7 +39,7 @@ from .systems import need_unix
 __all__ = ["Local", "default_data_dir", "down", "status", "up"]
 
 _STOP_SECONDS = 30.0
-_HEALTH_SECONDS = 5.0
+_HEALTH_SECONDS = 20.0
 _LOOK_SECONDS = 0.01
 
 
@@ -334,11 +342,10 @@ def _end(record: Record, timeout: float) -> None:
 def _wait(record: Record, timeout: float) -> bool:
     """Wait for the end of a process; a zombie of somebody else's has ended too."""
     deadline = time.monotonic() + timeout
-    while record.is_alive:
+    while record.is_alive or is_unreaped(record.pid):
         if time.monotonic() > deadline:
             return False
         time.sleep(_LOOK_SECONDS)
-    reap()
     return True
 
 

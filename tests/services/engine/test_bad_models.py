@@ -75,7 +75,7 @@ def test_a_model_that_yields_for_ever_waits_for_its_reader(small_engine):
         small_engine.wait_for("model-error")
 
     small_engine.wait("ERROR")
-    assert small_engine.flow.pool.all_jets == []
+    small_engine.until(lambda: not small_engine.flow.pool.all_jets)
 
 
 def test_a_model_that_floods_its_output_is_thinned_and_goes_on(engine):

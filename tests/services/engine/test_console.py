@@ -1,7 +1,11 @@
 """What a model prints, on its way to Pneumo."""
 
 import asyncio
+from types import SimpleNamespace
 
+import pytest
+
+from pilothouse.services.fastscore.engine import console
 from pilothouse.services.fastscore.engine.console import MAX_TEXT_PER_SECOND, Console
 
 
@@ -17,6 +21,12 @@ class Pipe:
 
     def is_closing(self):
         return False
+
+
+@pytest.fixture
+def one_second(monkeypatch):
+    """All that is printed comes in the same second: the clock stands still."""
+    monkeypatch.setattr(console, "time", SimpleNamespace(monotonic=lambda: 0.0))
 
 
 def run(*pieces, pipe=None):
@@ -42,6 +52,7 @@ def test_bytes_that_are_no_text_are_replaced():
     ]
 
 
+@pytest.mark.usefixtures("one_second")
 def test_a_flood_is_thinned_and_counted():
     line = b"x" * 99 + b"\n"
 
@@ -51,6 +62,7 @@ def test_a_flood_is_thinned_and_counted():
     assert "lines left out" in told[-1]
 
 
+@pytest.mark.usefixtures("one_second")
 def test_a_flood_is_not_even_read():
     pipe = Pipe()
 

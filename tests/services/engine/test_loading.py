@@ -9,6 +9,7 @@ import zipfile
 import pytest
 
 from pilothouse.fastscore.wire.load import ExternalAttachment, InlineAttachment
+from pilothouse.services.fastscore.engine.pipeline import WINDOW
 from services.engine.conftest import CUBE, ECHO, REST
 
 READS = (
@@ -425,6 +426,32 @@ def test_an_explicit_model_may_end_early(engine, tmp_path):
     )
 
     assert run(engine, source, tmp_path, inline("1", "2", "3")) == "1\n"
+
+
+@pytest.mark.parametrize("jets", [1, 2])
+def test_an_explicit_model_may_end_early_when_all_input_was_handed_out(
+    engine, tmp_path, jets
+):
+    """The last batches lie with the jets, unread, when FINISHING has begun."""
+    gate, out = tmp_path / "gate", tmp_path / "out"
+    source = (
+        "# fastscore.action: unused\n"
+        "import os, time\n"
+        "from fastscore.io import Slot\n"
+        f"while not os.path.exists({str(gate)!r}):\n    time.sleep(0.01)\n"
+        "Slot(0).read()\n"
+        "Slot(1).write('over')\n"
+    )
+    engine.call("POST", "2/active/model/scale", str(jets).encode())
+    engine.load(source)
+    engine.attach(1, file_out(out))
+    engine.attach(0, inline(*map(str, range(1000 * (WINDOW * jets - 2) + 500))))
+
+    engine.wait("FINISHING")
+    gate.touch()
+
+    engine.wait("FINISHED")
+    assert out.read_text() == '"over"\n' * jets
 
 
 def test_an_explicit_model_that_raises_is_reported(engine):

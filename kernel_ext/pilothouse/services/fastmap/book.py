@@ -200,6 +200,11 @@ class Book:
         run.ready = asyncio.Event()
         await self._backend.end(run)
 
+    async def _rest_if_left(self, run: Run) -> None:
+        """Rest, if its client has gone and no batch has come meanwhile."""
+        if run.is_detached and not run.is_open:
+            await self._rest(run)
+
     async def _end(self, run: Run) -> None:
         self._runs.pop(run.key, None)
         self._tombstones[run.key] = time.monotonic()
@@ -226,7 +231,7 @@ class Book:
             self._take_results(run, batch, outcome.worker, outcome.outcome)
         run.count(batch)
         if run.is_detached and not run.is_open:
-            self._later(self._rest(run))
+            self._later(self._rest_if_left(run))
 
     def _take_results(self, run: Run, batch: Batch, worker: str, done: Done) -> None:
         batch.state = BatchState.DONE

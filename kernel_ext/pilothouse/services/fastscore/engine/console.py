@@ -34,12 +34,15 @@ class Console:
         self._publish = publish
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
         self._text = ""
+        self._is_closed = False
         self._timer: asyncio.TimerHandle | None = None
         self._second = 0
         self._read = self._passed = self._dropped = 0
 
     def take(self, data: bytes) -> None:
         """Take bytes as they come."""
+        if self._is_closed:
+            return
         self._turn_second()
         self._read += len(data)
         if self._passed < MAX_TEXT_PER_SECOND:
@@ -53,9 +56,16 @@ class Console:
 
     def flush(self) -> None:
         """Pass on what is there, also a last line without an end."""
+        if self._is_closed:
+            return
         self._emit(self._text)
         self._text = ""
         self._say_dropped()
+
+    def close(self) -> None:
+        """Pass on nothing any more."""
+        self._is_closed = True
+        self._emit("")
 
     def _schedule(self) -> None:
         if self._timer is None:

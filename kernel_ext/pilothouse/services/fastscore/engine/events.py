@@ -176,10 +176,19 @@ class Events:
             core.pipeline.retry(tickets)
         core.pool.dismiss(jet)
         core.progressed()
-        if not core.pool.all_jets and core.machine.is_open:
-            core.pipeline.drop_unread()  # every script ended early: the run is over
-            self.inputs_ended()
+        if not core.pool.all_jets:
+            self._scripts_ended()
         core.pipeline.pump()
+
+    def _scripts_ended(self) -> None:
+        """End the run: what no script has read, none will."""
+        core = self._core
+        if core.machine.is_open:
+            core.pipeline.drop_unread()
+            self.inputs_ended()
+        elif core.machine.state is EngineState.FINISHING:
+            core.pipeline.drop_unread()
+            core.progressed()
 
     # -- what the pipeline says
 

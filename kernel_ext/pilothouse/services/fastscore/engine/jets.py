@@ -209,6 +209,13 @@ class Jet:
             self._socket.abort()
         self._kill_group()
 
+    def give_up(self) -> None:
+        """Do not wait for the end of a killed process; it is told no more."""
+        self.console.flush()
+        self.console.close()
+        if self._process is not None:
+            self._process.close()
+
     # -- events
 
     def connected(self, transport: asyncio.Transport) -> None:
@@ -233,7 +240,9 @@ class Jet:
             loop.call_later(_CLOSING_SECONDS, self._still_there)
 
     def _still_there(self) -> None:
-        if self._process is not None and self._process.get_returncode() is None:
+        if self._process is None or self._process.get_returncode() is not None:
+            return
+        if not _has_ended(self.pid):  # else its end is about to be told
             self.kill(Cause("closed its connection to the engine"))
 
     def exited(self) -> None:
@@ -307,6 +316,17 @@ class _ProcessEvents(asyncio.SubprocessProtocol):
         # What the process has printed last is read in the next turns of the loop.
         loop = asyncio.get_running_loop()
         loop.call_later(0.02, self._jet.exited)
+
+
+def _has_ended(pid: int) -> bool:
+    """Whether a child has ended, told or not; no where that cannot be asked."""
+    if not hasattr(os, "waitid"):
+        return False
+    asked = os.WEXITED | os.WNOHANG | os.WNOWAIT
+    try:
+        return os.waitid(os.P_PID, pid, asked) is not None
+    except ChildProcessError:  # somebody has been told already
+        return True
 
 
 def _cause_of(code: int | None) -> Cause:

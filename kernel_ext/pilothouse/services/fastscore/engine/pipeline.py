@@ -332,9 +332,8 @@ class Pipeline:
         self.advance()
 
     def drop_unread(self) -> None:
-        """Drop what no jet will take any more."""
-        self._retry.clear()
-        self.tickets.clear()
+        """Drop what no jet will take any more; what is done goes out."""
+        self.end_at(None)
         self._end_told = True
 
     def _emit(self, ticket: Ticket) -> None:

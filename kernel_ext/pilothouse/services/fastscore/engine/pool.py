@@ -23,7 +23,8 @@ from .pace import Pace
 __all__ = ["Plan", "Pool", "PoolOwner"]
 
 WATCH_SECONDS = 0.5
-STOP_SECONDS = 2.0
+STOP_SECONDS = 15.0
+"""How long the end of killed jets is waited for: less than a host has for its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,6 +171,9 @@ class Pool:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(STOP_SECONDS):
                 await asyncio.gather(*(jet.gone.wait() for jet in known))
+        for jet in known:
+            if not jet.gone.is_set():
+                jet.give_up()
         self._known = [jet for jet in self._known if not jet.gone.is_set()]
 
     # -- of a jet

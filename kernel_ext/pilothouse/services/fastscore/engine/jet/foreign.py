@@ -46,6 +46,7 @@ from .state import EngineBackend
 __all__ = ["ForeignScorer"]
 
 WATCH_SECONDS = 0.2
+DEATH_SECONDS = 10.0
 READ_BYTES = 1024 * 1024
 
 
@@ -219,7 +220,7 @@ class ForeignScorer:
         if self._process is None:
             return ForeignError("the model is not running")
         with contextlib.suppress(subprocess.TimeoutExpired):
-            self._process.wait(1.0)
+            self._process.wait(DEATH_SECONDS)
         code = self._process.poll()
         if code is None:
             return ForeignError("the model closed its connection")

@@ -116,6 +116,18 @@ class Link:
             raise Gone
         self._pending.extend(self._frames.feed(data))
 
+    def linger(self) -> None:
+        """Wait behind the last word until the engine closes, whatever it sends.
+
+        Its next write to an end that is closed would cost it what it has not read yet.
+        """
+        try:
+            while True:
+                self._read()
+                self._pending.clear()
+        except Gone:
+            return
+
     def _forget(self) -> None:
         self._socket.close()
 

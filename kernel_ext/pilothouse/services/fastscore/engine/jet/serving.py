@@ -34,6 +34,7 @@ def serve(link: Link) -> None:
             run(link, head)
         else:
             Server(link, head).run()
+        link.linger()
     except Gone:
         exit_now(LOST_STATUS)
     except KeyboardInterrupt:
