@@ -17,7 +17,7 @@ from nbclient import NotebookClient
 from audit.made_up import HEX, Maker
 from audit.places import PLACES, code, notebook, output, widgets
 from audit.test_findings import NOBODY, found_in, saved
-from magics.kernels import environment
+from magics.kernels import AsyncManager, environment
 from pilothouse.audit import Audit, Known, audit
 
 ROOT = Path(__file__).parents[2]
@@ -61,7 +61,11 @@ def test_a_notebook_that_was_run_and_saved_with_its_views_is_clean(
         cells=[nbformat.v4.new_code_cell(line) for line in lines]
     )
     client = NotebookClient(
-        made, timeout=60, kernel_name="python3", store_widget_state=True
+        made,
+        timeout=60,
+        kernel_name="python3",
+        kernel_manager_class=AsyncManager,
+        store_widget_state=True,
     )
     known = Known()
     with client.setup_kernel():

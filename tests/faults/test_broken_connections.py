@@ -117,7 +117,7 @@ def test_a_broken_upload_leaves_the_old_attachment_as_it_was(
     proxy.disarm()
     kept = Path(model.attachments["a.zip"].datafile)
     assert kept.read_bytes() == Path(old).read_bytes()
-    assert kept_files(services) == before
+    until(lambda: kept_files(services) == before, what="the end of what was begun")
     new.upload(by_proxy)
     kept = Path(model.attachments["a.zip"].datafile)
     assert kept.read_bytes() == Path(new.datafile).read_bytes()

@@ -9,9 +9,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from jupyter_client import BlockingKernelClient, KernelManager
+from jupyter_client import BlockingKernelClient
 
 from interop.suite_process import SuiteProcess
+from magics.kernels import Manager
 from pilothouse.fastscore.suite import Connect, Engine
 from waiting import until
 
@@ -66,7 +67,7 @@ class Notebook:
     """
 
     def __init__(self, folder: Path) -> None:
-        self.kernel = KernelManager(kernel_name="python3")
+        self.kernel = Manager(kernel_name="python3")
         runtime = {"JUPYTER_RUNTIME_DIR": str(folder / "runtime")}
         data = {
             "XDG_DATA_HOME": str(folder / "share"),

@@ -26,6 +26,7 @@ pytestmark = pytest.mark.faults
 COUNT = 10_000
 SEED = int(os.environ.get("PILOTHOUSE_SEED", "23"))
 MEDIA_TYPE = "application/x-mplane+json"
+LOGS = ("pilothouse", "aiohttp.server", "tornado")
 ANSWERS = {"result", "receipt", "exception", "envelope", "withdrawal"}
 
 
@@ -60,6 +61,12 @@ def answered(line: http.client.HTTPConnection, body: bytes) -> tuple[int, str]:
     return answer.status, model.parse_json(text).kind_str()
 
 
+def errors_of(caplog: pytest.LogCaptureFixture) -> list[logging.LogRecord]:
+    """Return the errors that were logged of answers; other threads have their own."""
+    errors = [each for each in caplog.records if each.levelno >= logging.ERROR]
+    return [each for each in errors if each.name.startswith(LOGS)]
+
+
 def test_every_made_up_message_is_answered_with_a_message(served, line, caplog):
     caplog.set_level(logging.ERROR)
     threads = threading.active_count()
@@ -80,7 +87,7 @@ def test_every_made_up_message_is_answered_with_a_message(served, line, caplog):
     assert seen[False, 400, "exception"] > COUNT / 10
     assert seen[True, 200, "exception"] > COUNT / 10
     assert seen[True, 200, "receipt"] + seen[True, 200, "result"] > COUNT / 100
-    assert caplog.records == []
+    assert errors_of(caplog) == []
     served.scheduler.interrupt_all()
     assert threading.active_count() < threads + 200
 
@@ -172,4 +179,4 @@ def test_a_client_that_listens_takes_or_refuses_every_made_up_message(
     assert set(statuses) <= {200, 400, 401, 413}
     assert statuses[200] > 10
     assert statuses[400] > 100
-    assert [each for each in caplog.records if each.levelno >= logging.ERROR] == []
+    assert errors_of(caplog) == []

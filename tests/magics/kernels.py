@@ -6,7 +6,7 @@ import os
 import time
 from contextlib import contextmanager
 
-from jupyter_client.manager import KernelManager
+from jupyter_client.manager import AsyncKernelManager, KernelManager
 
 from free_ports import free_port
 
@@ -14,6 +14,30 @@ DEADLINE = 60
 VIEW = "application/vnd.jupyter.widget-view+json"
 PORTS = ("shell_port", "iopub_port", "stdin_port", "hb_port", "control_port")
 """Chosen before the kernel binds them, so they must be none that the system gives."""
+
+
+def has_done_some(state):
+    """Whether the state of a view tells that anything is done."""
+    return state.get("done", 0) > 0
+
+
+class _WithPorts:
+    """A manager whose kernel finds its ports free when it comes to them."""
+
+    def __init__(self, **options):
+        ports = set()
+        while len(ports) < len(PORTS):
+            ports.add(free_port())
+        chosen = dict(zip(PORTS, ports, strict=True))
+        super().__init__(cache_ports=False, **chosen, **options)
+
+
+class Manager(_WithPorts, KernelManager):
+    """What starts a kernel."""
+
+
+class AsyncManager(_WithPorts, AsyncKernelManager):
+    """What starts the kernel of a ``NotebookClient``."""
 
 
 class Kernel:
@@ -78,8 +102,8 @@ class Kernel:
                 return data[VIEW]["model_id"]
         raise TimeoutError("no view was displayed")
 
-    def working_widget(self, request):
-        """Return the id of a running cell's view, when it shows that some is done."""
+    def working_widget(self, request, is_at_work=has_done_some):
+        """Return the id of a running cell's view, when its state tells of work done."""
         deadline = time.monotonic() + DEADLINE
         shown, done = "", set()
         while time.monotonic() < deadline:
@@ -91,7 +115,7 @@ class Kernel:
             assert message["msg_type"] != "error", message["content"]
             content = message["content"]
             data = content.get("data", {})
-            if data.get("state", {}).get("done", 0) > 0:
+            if is_at_work(data.get("state", {})):
                 done.add(content["comm_id"])
             if message["msg_type"] == "display_data" and VIEW in data:
                 shown = shown or data[VIEW]["model_id"]
@@ -139,14 +163,17 @@ PATIENCE = {
     "pilothouse.fastmap.run": "_END_SECONDS",
     "pilothouse.fastscore.score_job": "CANCEL_SECONDS",
     "pilothouse.magics._aimm": "_STATE_SECONDS",
+    "pilothouse.magics._doctor_peers": "_PATIENCE",
+    "pilothouse.magics._flow_places": "_SECONDS",
     "pilothouse.magics._following": "_DETACH_SECONDS",
+    "pilothouse.magics._jobs": "_LOOK_SECONDS",
     "pilothouse.mplane.measurement": "_CANCEL_SECONDS",
 }
-"""What bounds the wait of a cancel or a detach for its peer's word, by module."""
+"""What bounds the wait for a peer: of a cancel, a detach, a plan's start; by module."""
 
 
 def patient(kernel, seconds=60):
-    """Let what a kernel cancels be confirmed however busy the machine is."""
+    """Let a kernel wait for its peers however busy the machine is."""
     lines = ["from importlib import import_module"]
     for module, name in PATIENCE.items():
         lines += [f"assert hasattr(import_module({module!r}), {name!r})"]
@@ -157,12 +184,7 @@ def patient(kernel, seconds=60):
 
 @contextmanager
 def started(home, variables=None):
-    manager = KernelManager(kernel_name="python3", cache_ports=False)
-    ports = set()
-    while len(ports) < len(PORTS):
-        ports.add(free_port())
-    for name, port in zip(PORTS, ports, strict=True):
-        setattr(manager, name, port)
+    manager = Manager(kernel_name="python3")
     variables = environment(home) | (variables or {})
     manager.start_kernel(env=variables, cwd=str(home))
     client = manager.client()

@@ -412,6 +412,26 @@ def test_a_service_that_fails_keeps_its_last_names():
     names.close()
 
 
+def test_a_part_that_fails_keeps_its_last_names():
+    names = Names(lambda: 0.0)
+    state = {"works": True}
+
+    def source():
+        if state["works"]:
+            return {"engine": [Name("engine-1")], "model": [Name("double")]}
+        names.add("fastscore", "model", Name("fresh"))  # made while it is asked
+        return {"engine": [Name("engine-2")]}
+
+    names.watch("fastscore", source)
+    names.refresh().join(60)
+    state["works"] = False
+    names.refresh().join(60)
+
+    assert names.get("engine") == (Name("engine-2"),)
+    assert names.get("model") == (Name("double"), Name("fresh"))
+    names.close()
+
+
 def test_a_name_just_made_is_known_at_once(names):
     names.add("fastscore", "model", Name("fresh", "python3"))
 

@@ -7,6 +7,7 @@ import pytest
 
 from interop.suite_process import ServicesProcess
 from magics.kernels import environment, started
+from waiting import until
 
 MOST_A_SECOND = 4
 MOST_MODELS = 30
@@ -16,6 +17,9 @@ BUSY = """\
 import pathlib, time
 while not pathlib.Path("seen").exists():
     time.sleep(0.01)"""
+THREADS = """\
+import threading
+[t.name for t in threading.enumerate() if 'dashboard' in t.name]"""
 
 
 @pytest.fixture
@@ -75,10 +79,7 @@ def test_it_moves_while_a_cell_is_busy_and_keeps_within_its_budget(kernel, home)
     assert len(opened - closed) <= MOST_MODELS
     kernel.messages(busy)
     kernel.result("page.close()")
-    assert kernel.result(
-        "import threading\n"
-        "[t.name for t in threading.enumerate() if 'dashboard' in t.name]"
-    ) == ("[]")
+    until(lambda: kernel.result(THREADS) == "[]", what="the end of its threads")
 
 
 def test_its_end_leaves_what_was_known_in_the_notebook(kernel):

@@ -36,10 +36,15 @@ after = far.count_result_rows() + total
 """
 
 
+def has_done_the_near(state):
+    rows = state.get("rows", ())
+    return {"rows", "total"} <= {row["name"] for row in rows if row["state"] == "done"}
+
+
 def running(kernel, endless, cell=PLAN):
-    """Run a plan until its view shows the far step at work."""
+    """Run a plan until its view shows all done but the far step, which is at work."""
     request = kernel.send(cell)
-    view = kernel.widget(request)
+    view = kernel.working_widget(request, has_done_the_near)
     assert endless.reported.wait(DEADLINE)
     return request, view
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import _thread
 import threading
 import time
+from types import SimpleNamespace
 
 import pytest
 
@@ -163,6 +164,37 @@ def test_a_cancel_without_an_answer_is_bounded_and_not_called_confirmed(session,
 
     assert time.monotonic() - start < 20
     work.answers.set()
+
+
+def test_what_work_says_that_bounds_itself_is_heard_a_little_late(
+    session, run, monkeypatch
+):
+    run("%config Pilothouse.interrupt_timeout = 2")
+    clock = SimpleNamespace(now=0.0, looks=0)
+
+    def monotonic():
+        clock.looks += 1
+        return clock.now
+
+    def be_waited_for():
+        looks = clock.looks
+        until(lambda: clock.looks >= looks + 3)
+
+    def pass_the_limit():
+        assert work.asked.wait(60)
+        be_waited_for()
+        clock.now = 2.2
+        be_waited_for()
+
+    monkeypatch.setattr(_following, "time", SimpleNamespace(monotonic=monotonic))
+    work = Loud()
+    work.patience = 1.8
+    work.answers.clear()
+    thread = during(work, _thread.interrupt_main, pass_the_limit, work.answers.set)
+
+    with pytest.raises(KeyboardInterrupt, match="cancelled: the workers are free"):
+        follow(session, work, label="f")
+    thread.join()
 
 
 def test_a_second_interrupt_detaches(session, run):

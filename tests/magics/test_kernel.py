@@ -9,7 +9,14 @@ import pytest
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 
-from magics.kernels import DEADLINE, VIEW, environment, patient, started
+from magics.kernels import (
+    DEADLINE,
+    VIEW,
+    AsyncManager,
+    environment,
+    patient,
+    started,
+)
 from waiting import until
 
 
@@ -71,8 +78,14 @@ def test_a_notebook_runner_stops_at_a_mistake(tmp_path, monkeypatch):
         ]
     )
 
+    client = NotebookClient(
+        canary,
+        timeout=DEADLINE,
+        kernel_name="python3",
+        kernel_manager_class=AsyncManager,
+    )
     with pytest.raises(CellExecutionError, match="did you mean 'fleet'"):
-        NotebookClient(canary, timeout=DEADLINE, kernel_name="python3").execute()
+        client.execute()
 
     assert "error" in [output.output_type for output in canary.cells[1].outputs]
     assert canary.cells[2].outputs == []

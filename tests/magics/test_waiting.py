@@ -16,7 +16,8 @@ def impatient(monkeypatch):
     monkeypatch.setattr(_waiting, "_PATIENCE", 0.0)
 
 
-def test_the_value_comes_back(shell, capsys):
+def test_the_value_comes_back(shell, capsys, monkeypatch):
+    monkeypatch.setattr(_waiting, "_PATIENCE", 60.0)
     session = Session.of(shell)
 
     assert _waiting.show_while(session, "working", lambda: 42) == 42

@@ -11,6 +11,8 @@ import nbformat
 import pytest
 from nbclient import NotebookClient
 
+from magics.kernels import AsyncManager
+
 
 def isolated(home: Path, python: str) -> dict[str, str]:
     """Return an environment in which nothing outside ``home`` is read or written."""
@@ -56,7 +58,12 @@ def execute():
 
     def run(path: Path, env: dict[str, str], cwd: Path) -> nbformat.NotebookNode:
         notebook = nbformat.read(path, as_version=4)
-        client = NotebookClient(notebook, timeout=120, kernel_name="python3")
+        client = NotebookClient(
+            notebook,
+            timeout=120,
+            kernel_name="python3",
+            kernel_manager_class=AsyncManager,
+        )
         client.execute(env=env, cwd=str(cwd))
         return notebook
 

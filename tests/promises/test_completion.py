@@ -163,7 +163,7 @@ def test_in_a_terminal(busy, home):
     try:
         shell.expect(r"In \[1\]")
         for number, line in enumerate(
-            ("%load_ext pilothouse", "%fastscore connect"), 2
+            ("%load_ext pilothouse", "%fastscore connect", *REFRESHED.splitlines()), 2
         ):
             shell.send(f"{line}\r")
             shell.expect(rf"In \[{number}\]")

@@ -138,4 +138,4 @@ def test_what_is_over_was_not_cancelled(kernel, home, kind):
 
     assert "cancelled" not in said
     assert "interrupted" not in said
-    assert kernel.result("%pilot jobs") == "(no jobs are out there)"
+    until(lambda: kernel.result("%pilot jobs") == "(no jobs are out there)")

@@ -7,7 +7,7 @@ import pytest
 from magics.kernels import DEADLINE
 from pilothouse import aimm, fastmap
 from pilothouse.fastscore.suite import Connect
-from promises.works import KINDS, WORKS, fresh, job_of, steps
+from promises.works import KINDS, WORKS, fresh, job_of, patient, steps
 from waiting import until
 
 pytestmark = [pytest.mark.faults, pytest.mark.slow, pytest.mark.timeout(240)]
@@ -96,7 +96,8 @@ def test_all_four_are_stopped_at_their_peers(kernels, home, services, peers):
     assert "measuring" in listed
     for kind in KINDS:
         name, _ = job_of(second, kind)
-        said = second.result(f"%pilot stop {name}")
+        with patient(second):
+            said = second.result(f"%pilot stop {name}")
         assert "confirmed" in said, said
         until(lambda kind=kind: not peers(kind), DEADLINE, f"the end of {kind}")
         assert steps(folders[kind]) < LONG[kind]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from promises.works import KINDS, WORKS, error_of, finish, fresh, goes_on
+from promises.works import KINDS, WORKS, error_of, finish, fresh, goes_on, patient
 
 pytestmark = [pytest.mark.faults, pytest.mark.slow, pytest.mark.timeout(240)]
 
@@ -40,6 +40,7 @@ def strike(n, delay):
 found = None
 threading.Thread(target=strike, args=({n}, {delay}), name="striking").start()
 """
+BEGUN = 'pathlib.Path(seen, "0").touch()\n'
 BEHIND = "\nstruck.wait(60)\nthreading.Event().wait(60)"
 
 
@@ -72,13 +73,12 @@ def test_a_result_that_has_come_is_not_lost(kernel, home, kind, moment):
 @pytest.mark.parametrize("kind", KINDS)
 def test_around_the_end_it_has_ended_or_is_cancelled_and_never_both(kernel, home, kind):
     for delay in DELAYS[kind]:
-        seen = fresh(kernel, home)
-        n = STEPS[kind]
+        fresh(kernel, home)
+        n, line = STEPS[kind], line_of(kind)
         if kind == "mplane":  # its steps leave no files
-            n = 1
-            (seen / "0").touch()
+            n, line = 1, BEGUN + line
         kernel.result(STRIKING.format(n=n, delay=delay))
-        error = error_of(kernel.run(line_of(kind) + BEHIND))
+        error = error_of(kernel.run(line + BEHIND))
         told = error["evalue"]
 
         if error["ename"] == "KeyboardInterrupt":  # behind the line
@@ -111,7 +111,8 @@ def test_work_that_ends_amid_its_cancel_is_not_called_cancelled(kernel, home):
     fresh(kernel, home)
     kernel.result(STRIKING.format(n=2, delay=0.0))
     line = WORKS["fastscore"].line.format(n=STEPS["fastscore"])
-    error = error_of(kernel.run(f"{line} -o found"))
+    with patient(kernel):
+        error = error_of(kernel.run(f"{line} -o found"))
     came = int(kernel.result("len(found)"))
 
     assert ("cancelled" in error["evalue"]) == (came < STEPS["fastscore"])

@@ -69,7 +69,7 @@ def left(kernel, home, way):
     asked.unlink(missing_ok=True)
     kernel.result(f"asked = {str(asked)!r}\n{CANCEL_LASTS}")
     hold.touch()  # the model waits at its third record
-    request = begun(kernel, home, "fastscore", STEPS)
+    request = begun(kernel, home, "fastscore", STEPS, is_held=True)
     way.arm(Fault("delay", "up", seconds=3600.0, times=1_000_000))
     kernel.manager.interrupt_kernel()
     until(asked.exists, DEADLINE, "the cancel")

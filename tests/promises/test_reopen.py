@@ -13,7 +13,7 @@ import pytest
 from nbclient import NotebookClient
 from nbconvert import HTMLExporter
 
-from magics.kernels import VIEW, environment
+from magics.kernels import VIEW, AsyncManager, environment
 from promises.works import CONNECT, MODEL, PIPELINE
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
@@ -54,7 +54,12 @@ def saved(home, services):
     notebook = nbformat.v4.new_notebook(
         cells=[nbformat.v4.new_code_cell(source) for source in CELLS]
     )
-    client = NotebookClient(notebook, timeout=120, kernel_name="python3")
+    client = NotebookClient(
+        notebook,
+        timeout=120,
+        kernel_name="python3",
+        kernel_manager_class=AsyncManager,
+    )
     client.execute(env=environment(home), cwd=str(home))
     return notebook
 

@@ -42,6 +42,9 @@ CONNECT = """%load_ext pilothouse
 %mplane getcap
 import pathlib, threading
 """
+CALM = """from pilothouse.magics import _doctor_peers, _flow_places
+_doctor_peers._PATIENCE = _flow_places._SECONDS = 60
+"""
 FUNCTION = """def slow(n):
     import pathlib, time
     pathlib.Path(seen, str(n)).touch()
@@ -191,8 +194,12 @@ KINDS = tuple(WORKS)
 
 
 def prepare(kernel, services):
-    """Connect a kernel to all four services; make what does not stay with them."""
+    """Connect a kernel to all four services; make what does not stay with them.
+
+    Its plans wait for services that are slow to answer that they are there.
+    """
     kernel.result(CONNECT)
+    kernel.result(CALM)
     port = int(services.told["fastscore"]["url"].rpartition(":")[2])
     kernel.result(f"port = {port}")
     kernel.result(FUNCTION)
@@ -244,14 +251,19 @@ def steps(seen: Path) -> int:
     return len(list(seen.iterdir()))
 
 
-def begun(kernel, home, kind, n, more=""):
-    """Run the line of a kind of work until it is under way, and seen; the request."""
+def begun(kernel, home, kind, n, more="", *, is_held=False):
+    """Run the line of a kind of work until its view shows some of it; the request.
+
+    Of work that is held up nothing comes back: its view is there, two steps have begun.
+    """
     seen = fresh(kernel, home)
     request = kernel.send(WORKS[kind].line.format(n=n) + more)
-    kernel.widget(request)
     if kind == "mplane":
+        kernel.widget(request)
         told(kernel, lambda state: state.get("row_count"), "a row")
     else:
+        show = kernel.widget if is_held else kernel.working_widget
+        show(request)
         until(lambda: steps(seen) >= 2, DEADLINE, "two steps")
     return request
 

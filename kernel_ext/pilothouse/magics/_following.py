@@ -34,6 +34,8 @@ _SLICE = 0.05
 _PATIENCE = 0.5
 _PERIOD = 0.25
 _DETACH_SECONDS = 2.0
+_SPARE = 10.0
+"""How much longer is waited for work that ends its verbs in time by itself."""
 _STOPPED = ("cancelled", "interrupted", "detached")
 
 
@@ -324,17 +326,23 @@ def _whole(job: Job) -> tuple[Any, ...]:
 
 
 def _cancel(job: Job, limit: float) -> str:
-    said = _bounded(job.cancel, limit)
+    said = _bounded(job.cancel, _longest(job, limit))
     return said or f"the cancel was not confirmed within {limit:g} s: it may still run"
 
 
 def _detach(job: Job) -> str:
     try:
-        said = _bounded(job.detach, _DETACH_SECONDS)
+        said = _bounded(job.detach, _longest(job, _DETACH_SECONDS))
     except KeyboardInterrupt:
         said = ""
     said = said or f"it may still run, {LISTED}"
     return f"interrupted twice: the cancel was not confirmed; {said}"
+
+
+def _longest(job: Job, limit: float) -> float:
+    """Return how long to wait: what a plan has collected is worth a moment more."""
+    patience = getattr(job, "patience", None)
+    return limit if patience is None or patience > limit else limit + _SPARE
 
 
 def _bounded(verb: Callable[[], str], limit: float) -> str:

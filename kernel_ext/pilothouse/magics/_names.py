@@ -29,7 +29,7 @@ class Name:
 
 
 Source = Callable[[], Mapping[str, Sequence[Name]]]
-"""Asks a service for its names, by kind."""
+"""Asks a service for its names, by kind; a kind that is missing keeps its old ones."""
 
 
 class Names:
@@ -123,10 +123,11 @@ class Names:
                 continue
             with self._lock:
                 if self._sources.get(service) is source:
+                    known = {**self._known.get(service, {}), **fetched}
                     for of, kind, name in self._added:
                         if of == service:
-                            _put(fetched, kind, name)
-                    self._known[service] = fetched
+                            _put(known, kind, name)
+                    self._known[service] = known
                     self.errors.pop(service, None)
 
 

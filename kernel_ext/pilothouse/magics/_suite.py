@@ -267,7 +267,7 @@ def _made(
 
 
 def _names(connected: Connect) -> Mapping[str, Sequence[Name]]:
-    """Ask a suite for all its names; a part that fails leaves the others."""
+    """Ask a suite for all its names; a part that fails is missing."""
     found: dict[str, Sequence[Name]] = {}
     for part in _PARTS:
         with suppress(PilothouseError):
