@@ -10,7 +10,6 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 import time
 import webbrowser
 from collections.abc import Callable, Mapping, Sequence
@@ -18,12 +17,14 @@ from importlib.util import find_spec
 from types import FrameType
 
 from pilothouse.errors import ServiceError
+from pilothouse.waits import Event
 
 __all__ = ["has_browser", "need", "run_page"]
 
 _START_SECONDS = 120.0
 _LOOK_SECONDS = 0.1
-_END_SECONDS = 15.0
+_REST_SECONDS = 0.5
+_END_SECONDS = 30.0
 
 
 def need(package: str, title: str) -> None:
@@ -67,7 +68,7 @@ def run_page(
         start_new_session=True,
         env={**os.environ, **(variables or {})},
     )
-    ending = _end_on_signal(process)
+    ending = _hear_signals()
     try:
         found = _await(process, address, title, ending)
         if found:
@@ -75,9 +76,10 @@ def run_page(
             say("Ctrl-C ends it.")
             if opened is not None:
                 opened(found)
-        code = process.wait()
+        while process.poll() is None and not ending.wait(_REST_SECONDS):
+            pass  # in slices: a signal that comes just before a wait is heard behind it
     finally:
-        _end(process)
+        code = _end(process)
     return 0 if ending.is_set() else code
 
 
@@ -94,13 +96,12 @@ def has_browser() -> bool:
     return True
 
 
-def _end_on_signal(process: subprocess.Popen[bytes]) -> threading.Event:
-    """Pass Ctrl-C and SIGTERM on as SIGTERM: servers end without a question."""
-    ending = threading.Event()
+def _hear_signals() -> Event:
+    """Return what Ctrl-C, SIGTERM and SIGHUP set."""
+    ending = Event()
 
     def end(_number: int, _frame: FrameType | None) -> None:
         ending.set()
-        process.terminate()
 
     for name in ("SIGINT", "SIGTERM", "SIGHUP"):
         if hasattr(signal, name):
@@ -112,7 +113,7 @@ def _await(
     process: subprocess.Popen[bytes],
     address: Callable[[int], str | None],
     title: str,
-    ending: threading.Event,
+    ending: Event,
 ) -> str:
     """Return the address once it is there; empty if the server ends before."""
     deadline = time.monotonic() + _START_SECONDS
@@ -125,11 +126,12 @@ def _await(
     return ""
 
 
-def _end(process: subprocess.Popen[bytes]) -> None:
+def _end(process: subprocess.Popen[bytes]) -> int:
+    """End a server that has not ended: in order, which asks no question, or at once."""
     if process.poll() is None:
         process.terminate()
         try:
             process.wait(_END_SECONDS)
         except subprocess.TimeoutExpired:
             process.kill()
-            process.wait()
+    return process.wait()
