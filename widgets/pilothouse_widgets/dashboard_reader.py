@@ -17,6 +17,7 @@ from contextlib import suppress
 from typing import Any, ClassVar, Final
 
 from pilothouse.errors import NotAuthorizedError
+from pilothouse.waits import Event
 
 from .dashboard_board import Board
 from .dashboard_places import House, Place
@@ -55,9 +56,9 @@ class Reader:
         self._failures = 0
         self._state = "asking"
         self._was_up = False
-        self._asked: list[threading.Event] = []
-        self._closed = threading.Event()
-        self._wake = threading.Event()
+        self._asked: list[Event] = []
+        self._closed = Event()
+        self._wake = Event()
         self._thread = threading.Thread(
             target=self._run, name=f"pilothouse-dashboard-{self.service}", daemon=True
         )
@@ -105,7 +106,7 @@ class Reader:
 
     def catch_up(self, deadline: float) -> None:
         """Ask at once; wait for the answer, or until ``time.monotonic()`` is that."""
-        asked = threading.Event()
+        asked = Event()
         self._asked.append(asked)
         self.look()
         asked.wait(max(0.0, deadline - time.monotonic()))

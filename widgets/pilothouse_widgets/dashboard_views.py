@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from pilothouse.errors import NotFoundError, PilothouseError, ServiceError
+from pilothouse.waits import Event
 
 from .view import View
 
@@ -153,7 +153,7 @@ class RemoteRun:
         self._config = config
         self._reader = reader
         self._id = run_id
-        self._gone = threading.Event()
+        self._gone = Event()
         info = self._info()
         if info is None:
             raise NotFoundError(f"no run {run_id[:8]!r} any more", protocol="Fastmap")

@@ -18,6 +18,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from pilothouse.errors import PilothouseError, RemoteError
+from pilothouse.waits import Event
 
 from .engine_report import EngineError, EngineReport, SlotReport
 from .tally import RECORDS, REJECTED_BY_ENCODING, REJECTED_BY_SCHEMA, Tally, tap_of
@@ -59,10 +60,10 @@ class EngineWatch:
         self._put = put
         self._interval = interval
         self._lock = threading.Lock()
-        self._wake = threading.Event()
+        self._wake = Event()
         self._closed = False
         self._stale = True
-        self._asked: list[threading.Event] = []
+        self._asked: list[Event] = []
         self._socket: PneumoSock | None = None
         self._sensors: dict[str, int] = {}
         self._asked_for = ""
@@ -90,7 +91,7 @@ class EngineWatch:
 
     def catch_up(self, timeout: float) -> bool:
         """Read the engine again; return whether that was reported within seconds."""
-        asked = threading.Event()
+        asked = Event()
         self._stale = True  # before it is asked for: nobody answers without a look
         self._asked.append(asked)
         self._wake.set()
@@ -181,7 +182,7 @@ class EngineWatch:
         self._report()
         self._answer(asked)
 
-    def _answer(self, asked: Iterable[threading.Event]) -> None:
+    def _answer(self, asked: Iterable[Event]) -> None:
         for each in asked:
             self._asked.remove(each)
             each.set()

@@ -10,13 +10,14 @@ May touch: the kernel's comms.
 
 from __future__ import annotations
 
-import threading
 import time
 from dataclasses import dataclass
 from typing import Any, Final
 from uuid import uuid4
 
 import anywidget
+
+from pilothouse.waits import Event
 
 from .assets import module
 from .early import the_early_messages
@@ -50,7 +51,7 @@ class _Asking(anywidget.AnyWidget):
     _esm = module("front_end.js")
 
     def __init__(self) -> None:
-        self._answered = threading.Event()
+        self._answered = Event()
         self.answer: FrontEnd | None = None
         name = uuid4().hex
         # Before its comm opens: the page may answer at once.

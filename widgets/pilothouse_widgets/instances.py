@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import traitlets
 
+from pilothouse.waits import Event
+
 from . import snapshot, words
 from .assets import module
 from .delta import DeltaView
@@ -75,7 +77,7 @@ class InstanceTable(DeltaView):
         self._client = client
         self._renew = renew
         self._seeker: threading.Thread | None = None
-        self._stopped = threading.Event()
+        self._stopped = Event()
         self.results: dict[int, Any] = {}
         self._state: State | None = None if client is None else client.state
         self._rows_lock = threading.RLock()

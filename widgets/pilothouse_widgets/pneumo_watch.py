@@ -12,6 +12,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from pilothouse.errors import PilothouseError
+from pilothouse.waits import Event
 
 if TYPE_CHECKING:
     from pilothouse.fastscore.pneumo import Pneumo, PneumoMsg, PneumoSock
@@ -53,7 +54,7 @@ class PneumoWatch:
         self._lock = threading.Lock()
         self._early: list[PneumoMsg] | None = None  # what came before the history
         self._link = ("live", "")  # of the socket, as it was told last
-        self._closed = threading.Event()
+        self._closed = Event()
         self._thread = threading.Thread(
             target=self._open, name="pilothouse-watch-pneumo", daemon=True
         )

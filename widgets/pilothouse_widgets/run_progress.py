@@ -15,6 +15,8 @@ from typing import Any, Protocol
 
 import traitlets
 
+from pilothouse.waits import Event
+
 from . import snapshot, words
 from .assets import module
 from .progress import Progress
@@ -87,7 +89,7 @@ class RunProgress(Progress):
         tidy: Callable[[str], str] = str,
     ) -> None:
         self._job = job
-        self._is_left = threading.Event()
+        self._is_left = Event()
         self._interval = interval
         self._tidy = tidy
         known = read(job.progress)

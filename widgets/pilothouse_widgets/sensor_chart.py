@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final, cast
 import traitlets
 
 from pilothouse.errors import PilothouseError
+from pilothouse.waits import Event
 
 from .chart import LiveChart, Series
 from .pneumo_watch import PneumoWatch
@@ -82,7 +83,7 @@ class SensorChart(LiveChart):
         self.tap = tap
         self._summed = summed
         self._tally = Tally(interval if self._own is not None else _UNKNOWN_SECONDS)
-        self._ended = threading.Event()
+        self._ended = Event()
         self._quiet = threading.Thread(
             target=self._tell_silence, name="pilothouse-watch-silence", daemon=True
         )

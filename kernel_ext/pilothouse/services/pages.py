@@ -10,6 +10,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 import webbrowser
 from collections.abc import Callable, Mapping, Sequence
@@ -17,13 +18,11 @@ from importlib.util import find_spec
 from types import FrameType
 
 from pilothouse.errors import ServiceError
-from pilothouse.waits import Event
 
 __all__ = ["has_browser", "need", "run_page"]
 
 _START_SECONDS = 120.0
 _LOOK_SECONDS = 0.1
-_REST_SECONDS = 0.5
 _END_SECONDS = 30.0
 
 
@@ -62,13 +61,13 @@ def run_page(
     Raises:
         ServiceError: If it does not get ready.
     """
+    ending = _hear_signals()
     process = subprocess.Popen(
         command,
         stdin=subprocess.DEVNULL,
         start_new_session=True,
         env={**os.environ, **(variables or {})},
     )
-    ending = _hear_signals()
     try:
         found = _await(process, address, title, ending)
         if found:
@@ -76,8 +75,8 @@ def run_page(
             say("Ctrl-C ends it.")
             if opened is not None:
                 opened(found)
-        while process.poll() is None and not ending.wait(_REST_SECONDS):
-            pass  # in slices: a signal that comes just before a wait is heard behind it
+        while process.poll() is None and not ending.is_set():
+            time.sleep(_LOOK_SECONDS)
     finally:
         code = _end(process)
     return 0 if ending.is_set() else code
@@ -96,9 +95,13 @@ def has_browser() -> bool:
     return True
 
 
-def _hear_signals() -> Event:
-    """Return what Ctrl-C, SIGTERM and SIGHUP set."""
-    ending = Event()
+def _hear_signals() -> threading.Event:
+    """Return what Ctrl-C, SIGTERM and SIGHUP set.
+
+    It is to be looked at in between: a signal that comes just before a wait is heard
+    behind it, and one amid a wait for this very event would lock it up.
+    """
+    ending = threading.Event()
 
     def end(_number: int, _frame: FrameType | None) -> None:
         ending.set()
@@ -113,16 +116,17 @@ def _await(
     process: subprocess.Popen[bytes],
     address: Callable[[int], str | None],
     title: str,
-    ending: Event,
+    ending: threading.Event,
 ) -> str:
     """Return the address once it is there; empty if the server ends before."""
     deadline = time.monotonic() + _START_SECONDS
-    while process.poll() is None and not ending.wait(_LOOK_SECONDS):
+    while process.poll() is None and not ending.is_set():
         found = address(process.pid)
         if found is not None:
             return found
         if time.monotonic() > deadline:
             raise ServiceError(f"{title} did not get ready")
+        time.sleep(_LOOK_SECONDS)
     return ""
 
 
