@@ -101,24 +101,6 @@ def test_a_changed_cell_is_seen(notebook):
     until(lambda: cells(opened)[1:] == ["changed", "5 B"])
 
 
-def test_colours_that_come_late_are_followed(notebook):
-    """As over a slow line; here they come with no name of a theme at all."""
-    opened = notebook("import pilothouse_widgets as w\nw.LiveTable(['a'], [(1,)])")
-    table = opened.run_all().find(".ph-table")
-    until(lambda: table.get_attribute("data-theme") == "light")
-
-    opened.page.evaluate(
-        """() => {
-             const link = document.createElement("link");
-             link.rel = "stylesheet";
-             link.href = "/lab/api/themes/@jupyterlab/theme-dark-extension/index.css";
-             document.body.append(link);
-           }"""
-    )
-
-    until(lambda: table.get_attribute("data-theme") == "dark")
-
-
 def test_the_inspector_has_tabs_for_the_keyboard(notebook, session_cell, suite):
     opened = notebook(session_cell, "w.ModelInspector(model)").run_all()
     first = opened.find("[role=tab]").first

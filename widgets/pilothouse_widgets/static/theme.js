@@ -24,8 +24,6 @@ export function makeRoot(el, { model, kind, label, signal, onTheme }) {
   for (const element of [document.documentElement, document.body]) {
     watch.observe(element, { attributes: true });
   }
-  const loaded = ({ target }) => target.localName === "link" && look();
-  document.addEventListener("load", loaded, { capture: true, signal });
   const preference = matchMedia("(prefers-color-scheme: dark)");
   preference.addEventListener("change", later);
   const first = requestAnimationFrame(look);
