@@ -281,6 +281,7 @@ class NotebookPage:
             self.theme(f"JupyterLab {theme}")
             others = f'.ph[data-theme]:not([data-theme="{theme.lower()}"])'
             until(lambda: self.find(others).count() == 0, 60, theme)  # noqa: B023
+            self.page.wait_for_selector("#jupyterlab-splash", state="detached")
             yield theme.lower()
         self.theme("JupyterLab Light")
 
