@@ -49,7 +49,7 @@ _LOOK_SECONDS = 0.01
 _connecting = threading.RLock()  # views look for a restarted server on their own
 _writing = threading.Lock()
 _written: weakref.WeakKeyDictionary[Action, str] = weakref.WeakKeyDictionary()
-"""The actions that are in the book of jobs, and their keys there."""
+"""The actions that are in the book of jobs, and their ids there."""
 
 
 class ActionInterrupt(KeyboardInterrupt):
@@ -246,13 +246,13 @@ def _note(client: Client, action: Action) -> None:
         )
         with suppress(OSError):  # a full disk is no reason not to run
             JobBook().remember(record)
-        _written[action] = record.key
+        _written[action] = record.id
 
 
 def _cross_out(action: Action) -> None:
     with _writing:
-        if action.is_over and (key := _written.get(action)):
-            JobBook().forget(key)
+        if action.is_over and (job_id := _written.get(action)):
+            JobBook().forget(job_id)
 
 
 def follow_action(
@@ -289,8 +289,7 @@ def follow_action(
 
 def _is_written(action: Action) -> bool:
     with _writing:
-        key = _written.get(action, "")
-    return any(record.key == key for record in JobBook().records(SERVICE))
+        return JobBook().has(_written.get(action, ""))
 
 
 def _is_known(session: Session) -> bool:
