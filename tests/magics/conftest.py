@@ -96,15 +96,19 @@ def patient(request, monkeypatch):
 
 @pytest.fixture
 def late_threads(monkeypatch):
-    """Threads that cross a job out of the book come to it behind the next line."""
-    forget, looked = JobBook.forget, threading.Event()
+    """Threads that write in the book of jobs come to it behind the next line."""
+    looked = threading.Event()
 
-    def late(book, job_id):
-        if threading.current_thread() is not threading.main_thread():
-            looked.wait(1)
-        forget(book, job_id)
+    def late(write):
+        def written(book, what):
+            if threading.current_thread() is not threading.main_thread():
+                looked.wait(1)
+            write(book, what)
 
-    monkeypatch.setattr(JobBook, "forget", late)
+        return written
+
+    for name in ("remember", "forget"):
+        monkeypatch.setattr(JobBook, name, late(getattr(JobBook, name)))
     yield
     looked.set()
 

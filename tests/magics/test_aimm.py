@@ -288,21 +288,12 @@ def test_a_detached_action_is_known_at_once(run, made, tmp_path, patient):
 
 
 def test_a_detached_action_is_known_at_once_also_where_the_disk_is_slow(
-    run, made, tmp_path, patient, monkeypatch
+    run, made, tmp_path, patient, late_threads
 ):
-    write, looked = JobBook.remember, threading.Event()
-
-    def slowly(book, record):
-        if threading.current_thread() is not threading.main_thread():
-            looked.wait(1)
-        write(book, record)
-
-    monkeypatch.setattr(JobBook, "remember", slowly)
     gate = tmp_path / "gate"
     action = run(f"%aimm fit made 'wait' '{gate}' --detach")
 
     assert [record.details["action"] for record in JobBook().records()] == [action.id]
-    looked.set()
     gate.touch()
     action.wait(60)
     until(lambda: not JobBook().records())
