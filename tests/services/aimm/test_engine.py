@@ -190,6 +190,22 @@ def test_a_child_that_starts_with_old_plugins_tells_no_old_names(in_loop, monkey
     in_loop(work)
 
 
+def test_a_child_of_old_plugins_has_ended_when_all_are_closed():
+    async def work():
+        children = Children(Plugins(files=[str(LAB)]), 2)
+        old = await children.take()
+        await children.load("more", PLUGIN.format(name="more"))
+        new = await children.take()
+        children.release(old)
+        await children.close()
+        has_ended = not old.is_alive
+        children.release(new)
+        await children.close()
+        return has_ended, not new.is_alive
+
+    assert asyncio.run(work()) == (True, True)
+
+
 def test_an_action_is_cancelled_before_its_first_turn(in_loop):
     async def work(engine, store):
         action = engine.create_instance(CREATE, "lab")

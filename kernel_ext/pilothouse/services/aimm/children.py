@@ -262,6 +262,7 @@ class Children:
         self.names: dict[str, list[str]] = {"data_access": [], "model_types": []}
         self._limit = max(1, limit)
         self._idle: list[Child] = []
+        self._ending: set[asyncio.Task[None]] = set()
         self._turns = asyncio.Semaphore(self._limit)  # in the order of asking
         self._loading = asyncio.Lock()
         self._is_closed = False
@@ -326,7 +327,9 @@ class Children:
         """End every child that has nothing to do; the others end when given back."""
         self._is_closed = True
         idle, self._idle = self._idle, []
-        await asyncio.gather(*(child.kill() for child in idle))
+        for child in idle:
+            self._end(child)
+        await asyncio.gather(*self._ending)
 
     def _at_hand(self, number: int, digest: str) -> Child | None:
         self._idle = [child for child in self._idle if child.is_alive]
@@ -344,11 +347,8 @@ class Children:
 
     def _end(self, child: Child) -> None:
         task = asyncio.ensure_future(child.kill())
-        _ENDING.add(task)
-        task.add_done_callback(_ENDING.discard)
-
-
-_ENDING: set[asyncio.Task[None]] = set()
+        self._ending.add(task)
+        task.add_done_callback(self._ending.discard)
 
 
 def _widen(stream: Any) -> None:  # noqa: ANN401  a reader or a writer
