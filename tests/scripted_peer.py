@@ -7,6 +7,7 @@ import threading
 
 from pilothouse.mplane import model
 from pilothouse.mplane.media import MEDIA_TYPE
+from web_server import WebServer
 
 
 class Scripted:
@@ -42,8 +43,7 @@ class Scripted:
             def log_message(self, *words):
                 pass
 
-        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = True
+        self._server = WebServer(Handler)
         self.port = self._server.server_address[1]
         self.url = f"http://127.0.0.1:{self.port}/"
         self._thread = threading.Thread(

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 
 import dill
 
@@ -16,6 +15,7 @@ from pilothouse.fastmap.wire.gz import bounded_gunzip, gzip
 from pilothouse.fastmap.wire.headers import Spent
 from pilothouse.fastmap.wire.packed import pack
 from pilothouse.fastmap.wire.token import new_token, sign, split, verify
+from web_server import WebServer
 
 RESULT = Spent(
     service_id="w", application_seconds=0.01, map_seconds=0.01, credits=0.25
@@ -66,14 +66,12 @@ class Scripted:
             protocol_version = "HTTP/1.1"
 
             def do_POST(self):
-                with suppress(ConnectionError):  # a client that was cancelled
-                    owner.serve(self)
+                owner.serve(self)
 
             def log_message(self, *args):
                 pass
 
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.server.daemon_threads = True
+        self.server = WebServer(Handler)
         self.url = f"http://127.0.0.1:{self.server.server_port}"
         self.thread = threading.Thread(target=self.server.serve_forever, daemon=True)
         self.thread.start()

@@ -20,6 +20,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from web_server import WebServer
+
 BASE = "/api/1/service"
 _WEBSOCKET_KEY = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 _HEALTH = {"id": "366e5030", "release": "1.10", "built_on": "Thu May 11 2017"}
@@ -161,7 +163,7 @@ def _answer(method: str, target: str) -> Answer:
     return _NOTHING
 
 
-class Recorder(http.server.ThreadingHTTPServer):
+class Recorder(WebServer):
     """The server; ``pages()`` has what came, by call.
 
     Args:
@@ -171,7 +173,7 @@ class Recorder(http.server.ThreadingHTTPServer):
     daemon_threads = False
 
     def __init__(self, certificate: Path | None = None) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
+        super().__init__(_Handler)
         self.call = ""
         self.open: set[socket.socket] = set()
         self.requests: list[Recorded] = []

@@ -21,6 +21,8 @@ from urllib.parse import urlsplit
 
 import msgpack
 
+from web_server import WebServer
+
 _HOP = {"connection", "keep-alive", "transfer-encoding", "date", "server"}
 _LONGEST_S = 120
 
@@ -76,7 +78,7 @@ Changing = Callable[[Exchange, Reply], Reply]
 """Gives the answer that the client gets for one of the service's."""
 
 
-class Relay(http.server.ThreadingHTTPServer):
+class Relay(WebServer):
     """The relay; ``url`` is where clients go.
 
     Args:
@@ -92,7 +94,7 @@ class Relay(http.server.ThreadingHTTPServer):
     request_queue_size = 256
 
     def __init__(self, target: str) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
+        super().__init__(_Handler)
         self.target = urlsplit(target).netloc
         self.url = f"http://127.0.0.1:{self.server_port}"
         self.exchanges: list[Exchange] = []

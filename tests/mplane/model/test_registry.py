@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import threading
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import ClassVar
 
 import pytest
 
 from pilothouse.mplane import model
 from pilothouse.mplane.model import CORE_URI, Registry
+from web_server import WebServer
 
 URI = "http://example.com/registry/test"
 OTHER = "http://example.com/registry/other"
@@ -188,7 +189,7 @@ class Answers(BaseHTTPRequestHandler):
 @pytest.fixture
 def server():
     Answers.asked = []
-    server = HTTPServer(("127.0.0.1", 0), Answers)
+    server = WebServer(Answers)
     thread = threading.Thread(target=server.serve_forever, args=(0.01,))
     thread.start()
     yield f"http://127.0.0.1:{server.server_port}"

@@ -14,6 +14,7 @@ import pytest
 
 from pilothouse.mplane import model
 from pilothouse.mplane.probes.probe import Probe
+from web_server import WebServer
 
 
 class Asking:
@@ -139,10 +140,9 @@ class Page(http.server.BaseHTTPRequestHandler):
 @pytest.fixture(scope="session")
 def page() -> Iterator[str]:
     """A web server: ``/?SIZE``, ``/silent``, ``/half``, ``/missing``, ``/once``."""
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Page)
+    server = WebServer(Page)
     server.gone = threading.Event()
     server.asked_once = set()
-    server.daemon_threads = True
     threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
     yield f"http://127.0.0.1:{server.server_port}"
     server.gone.set()

@@ -15,6 +15,7 @@ from pilothouse.mplane import probes as all_probes
 from pilothouse.mplane.probes.errors import MeasurementError
 from pilothouse.mplane.probes.fetching import fetch
 from pilothouse.mplane.probes.stopping import Stopping
+from web_server import WebServer
 
 
 def url_of(page: str, path: str = "/") -> dict[str, str]:
@@ -162,11 +163,7 @@ def safe_page(tmp_path_factory):
         def log_message(self, *_):
             pass
 
-    class Server(http.server.ThreadingHTTPServer):
-        def handle_error(self, *_):
-            """A client that does not trust us hangs up."""
-
-    server = Server(("127.0.0.1", 0), Quiet)
+    server = WebServer(Quiet)
     server.socket = context.wrap_socket(server.socket, server_side=True)
     threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
     yield f"https://127.0.0.1:{server.server_port}/", str(cert)
