@@ -1,5 +1,6 @@
 """The ``pilothouse`` command, as a user runs it."""
 
+import contextlib
 import gc
 import json
 import os
@@ -8,7 +9,6 @@ import signal
 import subprocess
 import sys
 import threading
-from contextlib import contextmanager
 
 import psutil
 import pytest
@@ -35,20 +35,28 @@ def run(*words):
     )
 
 
-@contextmanager
+@contextlib.contextmanager
 def running(*words):
-    """A command in the foreground; it is killed if the test leaves it running."""
+    """A command in the foreground; if the test leaves it running it is ended.
+
+    First in order, so that it ends what it has started: that has its pipes.
+    """
     process = subprocess.Popen(
         [*COMMAND, *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
-    late = threading.Timer(240, process.kill)
+    late = threading.Timer(240, process.terminate)
     late.start()
     try:
         yield process
     finally:
         late.cancel()
+        process.terminate()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(60)
         process.kill()
-        process.communicate()
+        process.wait()
+        process.stdout.close()
+        process.stderr.close()
 
 
 def line_of(process):

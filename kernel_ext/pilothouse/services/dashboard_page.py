@@ -12,7 +12,6 @@ package; in a checkout the notebook is the one of ``notebooks/``.
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import secrets
@@ -27,7 +26,7 @@ from typing import Any, Final
 
 from pilothouse.errors import ServiceError
 
-from .pages import has_browser, need, run_page
+from .pages import has_browser, is_listening, need, run_page
 from .spawn import up
 
 __all__ = ["THEMES", "notebook_path", "run_dashboard"]
@@ -150,9 +149,9 @@ def _configured(port: int, token: str, theme: str) -> dict[str, Any]:
 
 
 def _address(port: int, token: str) -> str | None:
-    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
-        return f"http://127.0.0.1:{port}/?token={token}"
-    return None
+    if not is_listening("127.0.0.1", port):
+        return None
+    return f"http://127.0.0.1:{port}/?token={token}"
 
 
 def _free_port(wanted: int | None) -> int:

@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 from pilothouse.errors import ServiceError
 
-from .pages import has_browser, need, run_page
+from .pages import has_browser, is_listening, need, run_page
 from .runtime_files import runtime_dir
 from .spawn import up
 
@@ -84,11 +84,18 @@ def _command(target: Path | None, open_browser: bool) -> list[str]:
 
 
 def _address(pid: int, target: Path | None) -> str | None:
-    """Return where the notebook is, once the server has written its runtime file."""
+    """Return where the notebook is, once the server listens.
+
+    It writes its runtime file a moment before.
+    """
     path = runtime_dir() / f"jpserver-{pid}.json"
     try:
         server = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
+        return None
+    here = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}
+    host = here.get(server["hostname"], server["hostname"])
+    if not (server.get("sock") or is_listening(host, server["port"])):
         return None
     page = "lab" if target is None else f"lab/tree/{quote(target.name)}"
     return f"{server['url']}{page}?token={server.get('token', '')}"

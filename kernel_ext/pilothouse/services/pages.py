@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -19,10 +20,11 @@ from types import FrameType
 
 from pilothouse.errors import ServiceError
 
-__all__ = ["has_browser", "need", "run_page"]
+__all__ = ["has_browser", "is_listening", "need", "run_page"]
 
 _START_SECONDS = 120.0
 _LOOK_SECONDS = 0.1
+_CONNECT_SECONDS = 1.0
 _END_SECONDS = 30.0
 
 
@@ -91,6 +93,15 @@ def has_browser() -> bool:
     try:
         webbrowser.get()
     except webbrowser.Error:
+        return False
+    return True
+
+
+def is_listening(host: str, port: int) -> bool:
+    """Return whether a port takes connections."""
+    try:
+        socket.create_connection((host, port), _CONNECT_SECONDS).close()
+    except OSError:
         return False
     return True
 
