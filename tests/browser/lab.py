@@ -263,6 +263,12 @@ class NotebookPage:
         (self.lab.root / name).touch()
 
     def theme(self, name):
+        """Change the theme, and wait until JupyterLab's splash over it has gone.
+
+        A splash that comes while the one before fades is taken away twice, of which
+        the page tells an error.
+        """
+        self._wait_for_splash()
         self.page.evaluate(
             """async name => {
                  await window.jupyterapp.commands.execute(
@@ -274,6 +280,10 @@ class NotebookPage:
         self.page.wait_for_selector(
             f'body[data-jp-theme-light="{light}"]', state="attached"
         )
+        self._wait_for_splash()
+
+    def _wait_for_splash(self):
+        self.page.wait_for_selector("#jupyterlab-splash", state="detached")
 
     def both_themes(self):
         """Show light, then dark; yield the name once every view has followed."""
@@ -281,7 +291,6 @@ class NotebookPage:
             self.theme(f"JupyterLab {theme}")
             others = f'.ph[data-theme]:not([data-theme="{theme.lower()}"])'
             until(lambda: self.find(others).count() == 0, 60, theme)  # noqa: B023
-            self.page.wait_for_selector("#jupyterlab-splash", state="detached")
             yield theme.lower()
         self.theme("JupyterLab Light")
 
