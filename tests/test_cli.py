@@ -240,11 +240,14 @@ def test_the_command_is_light_until_it_has_to_work():
 NOTEBOOK = {"cells": [], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
 
 
+def without_browser():
+    return ["--no-browser", "--", f"--ServerApp.port={free_port()}"]
+
+
 def test_lab_starts_services_and_jupyterlab_and_ends_both(tmp_path):
     notebook = tmp_path / "one story.ipynb"
     notebook.write_text(json.dumps(NOTEBOOK))
-    words = ["lab", str(notebook), "--no-browser", "--", "--ServerApp.port=0"]
-    with running(*words) as process:
+    with running("lab", str(notebook), *without_browser()) as process:
         said = ""
         while "JupyterLab: " not in said:
             line = line_of(process)
@@ -266,7 +269,7 @@ def test_lab_starts_services_and_jupyterlab_and_ends_both(tmp_path):
 
 def test_lab_leaves_services_that_ran_before(tmp_path):
     local = pilothouse.up()
-    with running("lab", "--no-browser", "--", "--ServerApp.port=0") as process:
+    with running("lab", *without_browser()) as process:
         said = ""
         while "JupyterLab: " not in said:
             line = line_of(process)

@@ -15,6 +15,7 @@ import psutil
 import pytest
 
 from browser.lab import FOR_EVER, KNOWN_NOISE, PATIENCE_MS, environment
+from free_ports import free_port
 from waiting import until
 
 SHOW = "%load_ext pilothouse\npage = %pilot dashboard --every 0.5\npage"
@@ -204,7 +205,10 @@ def served(folder, *words):
     log = folder / "voila.log"
     with log.open("w") as errors:
         process = subprocess.Popen(
-            [sys.executable, "-m", "pilothouse", "dashboard", "--no-browser", *words],
+            [
+                sys.executable, "-m", "pilothouse", "dashboard", "--no-browser",
+                f"--port={free_port()}", *words,
+            ],
             env=environment(folder), cwd=folder, text=True,
             stdout=subprocess.PIPE, stderr=errors,
         )  # fmt: skip
